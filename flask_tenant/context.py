@@ -1,0 +1,102 @@
+"""Which tenant the running code works for.
+
+A :class:`Scope` is entered by an edge (WSGI, CLI, job) or by ``tenant_context``, and left in reverse order. It lives
+in a context variable, so that threads, greenlets and asyncio tasks each see their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from .errors import NoTenantError
+from .model import Tenant
+
+if TYPE_CHECKING:
+    from .protocols import Adapter
+
+NO_TENANT_HINT = (
+    "Enter one with tenant_context('slug'), name a default for shells and tests with TENANT_DEFAULT, "
+    "or do central work in central_context(reason=...)"
+)
+
+
+class Scope:
+    """One stay in a tenant, in central work or in the template.
+
+    :param tenant: ``None`` in central work
+    :param reason: why isolation was left; only in central work
+    :param internal: true while flask_tenant itself talks to the database
+    """
+
+    __slots__ = ("internal", "reason", "tenant", "tenant_id")
+
+    def __init__(self, tenant: Tenant | None, *, reason: str = "", internal: bool = False) -> None:
+        self.tenant = tenant
+        self.tenant_id = tenant.id if tenant is not None else None
+        self.reason = reason
+        self.internal = internal
+
+    @property
+    def central(self) -> bool:
+        """Whether this is central work."""
+        return self.tenant is None
+
+    def __repr__(self) -> str:
+        if self.tenant is None:
+            return f"<Scope central: {self.reason}>"
+        return f"<Scope {self.tenant.slug} ({self.tenant.id})>"
+
+
+_scope: ContextVar[Scope | None] = ContextVar("flask_tenant_scope", default=None)
+
+INTERNAL = Scope(None, reason="flask_tenant itself", internal=True)
+
+
+def current_scope() -> Scope | None:
+    """Return the innermost scope, or ``None`` outside any."""
+    return _scope.get()
+
+
+def current_tenant() -> Tenant:
+    """Return the tenant that the running code works for.
+
+    :raises NoTenantError: outside any tenant
+    """
+    scope = _scope.get()
+    if scope is None or scope.tenant is None:
+        raise NoTenantError("No tenant is active", hint=NO_TENANT_HINT)
+    return scope.tenant
+
+
+@contextmanager
+def entered(scope: Scope, adapters: tuple[Adapter, ...] = ()) -> Iterator[Scope]:
+    """Make ``scope`` the current one for the length of a ``with`` block.
+
+    :param adapters: opened in order, closed in reverse order
+    """
+    token = _scope.set(scope)
+    opened: list[Adapter] = []
+    try:
+        for adapter in adapters:
+            adapter.enter(scope)
+            opened.append(adapter)
+        yield scope
+    finally:
+        try:
+            for adapter in reversed(opened):
+                adapter.leave(scope)
+        finally:
+            _scope.reset(token)
+
+
+@contextmanager
+def internal() -> Iterator[None]:
+    """Let flask_tenant's own statements (directory, inspection) through, unchanged."""
+    token = _scope.set(INTERNAL)
+    try:
+        yield
+    finally:
+        _scope.reset(token)

@@ -1,0 +1,153 @@
+"""Every error that flask_tenant raises, as one tree.
+
+    TenancyError
+    ├── ConfigurationError            the set-up is wrong
+    │   ├── UnknownEngineError        an engine is neither tenanted nor exempt
+    │   ├── SchemaNotReadyError       the database lacks the tenant column, or has keys that are not per tenant
+    │   └── UnsafeObjectError         triggers, views or functions that nobody has vouched for
+    ├── TenantError                   a tenant is missing or wrong
+    │   ├── NoTenantError             tenant data was asked for outside any tenant
+    │   ├── TenantNotFoundError       no such tenant
+    │   ├── TenantExistsError         the slug is taken
+    │   ├── InvalidSlugError          the slug is no host label
+    │   └── TenantChangedError        a session or connection of one tenant was used under another
+    └── RefusedError                  what cannot be proven to stay inside the tenant
+        ├── StatementRefusedError     a statement, or a part of one
+        ├── HiddenColumnError         the tenant column was named
+        ├── DdlRefusedError           schema changes inside a tenant
+        └── CentralRefusedError       what central work may not do
+
+Each carries a stable ``code``, the offending ``value`` and a ``hint`` that says what to do.
+"""
+
+from __future__ import annotations
+
+
+class TenancyError(Exception):
+    """Base of all errors of flask_tenant.
+
+    :param message: what happened, and where
+    :param value: the value that was refused or not found, if there is one
+    :param hint: what the reader can do about it
+    """
+
+    code = "tenancy"
+
+    def __init__(self, message: str, *, value: object = None, hint: str = "") -> None:
+        self.message = message
+        self.value = value
+        self.hint = hint
+        super().__init__(f"{message}. {hint}" if hint else message)
+
+
+class ConfigurationError(TenancyError):
+    """The set-up is wrong; nothing was served and nothing was changed."""
+
+    code = "configuration"
+
+
+class UnknownEngineError(ConfigurationError):
+    """An engine that is neither tenanted nor exempt was about to run a statement."""
+
+    code = "engine-unknown"
+
+
+class SchemaNotReadyError(ConfigurationError):
+    """The live schema lacks the tenant column, or one of its keys is not per tenant."""
+
+    code = "schema-not-ready"
+
+
+class UnsafeObjectError(ConfigurationError):
+    """The database holds triggers, views or functions that nobody has named as safe."""
+
+    code = "object-unsafe"
+
+
+class TenantError(TenancyError):
+    """A tenant is missing or wrong."""
+
+    code = "tenant"
+
+
+class NoTenantError(TenantError):
+    """Tenant data was asked for while no tenant is active."""
+
+    code = "tenant-missing"
+
+
+class TenantNotFoundError(TenantError):
+    """The directory knows no such tenant."""
+
+    code = "tenant-not-found"
+
+
+class TenantExistsError(TenantError):
+    """A tenant of that slug exists already."""
+
+    code = "tenant-exists"
+
+
+class InvalidSlugError(TenantError):
+    """The slug cannot be a host label."""
+
+    code = "slug-invalid"
+
+
+class TenantChangedError(TenantError):
+    """A session or connection that serves one tenant was used under another."""
+
+    code = "tenant-changed"
+
+
+class RefusedError(TenancyError):
+    """Something that cannot be proven to stay inside the tenant was refused; nothing was executed."""
+
+    code = "refused"
+
+
+class StatementRefusedError(RefusedError):
+    """A statement, or a part of one, cannot be proven to stay inside the tenant.
+
+    :param position: zero-based offset in ``statement`` at which the trouble starts, if known
+    :param statement: the caller's own text (never the rewritten one), if there is one
+    """
+
+    code = "statement-refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        value: object = None,
+        hint: str = "",
+        statement: str | None = None,
+        position: int | None = None,
+    ) -> None:
+        self.statement = statement
+        self.position = position
+        where = ""
+        if statement is not None and position is not None:
+            line = statement.count("\n", 0, position) + 1
+            column = position - (statement.rfind("\n", 0, position) + 1) + 1
+            excerpt = statement[position : position + 40].split("\n", 1)[0]
+            where = f" (line {line}, column {column}: {excerpt!r})"
+        super().__init__(message + where, value=value, hint=hint)
+
+
+class HiddenColumnError(StatementRefusedError):
+    """The application named the tenant column, which is not its to read or set."""
+
+    code = "column-hidden"
+
+
+class DdlRefusedError(RefusedError):
+    """The schema was about to be changed inside a tenant."""
+
+    code = "ddl-refused"
+
+
+class CentralRefusedError(RefusedError):
+    """Central work tried what it may not do, such as loading entities over several tenants."""
+
+    code = "central-refused"

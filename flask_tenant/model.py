@@ -1,0 +1,87 @@
+"""The frozen nouns that all stages share. No behaviour beyond what a value can say of itself."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+TEMPLATE_ID = 0
+"""Id of the template: the rows that start-up and migrations seeded, from which a new tenant is made."""
+
+
+class TenantState(enum.StrEnum):
+    """Whether a tenant is served."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One customer organisation.
+
+    :param id: never changes, never reused, positive; the value of the hidden column
+    :param slug: the tenant's name in host names and on the command line; may change
+    :param name: for people
+    """
+
+    id: int
+    slug: str
+    name: str
+    state: TenantState = TenantState.ACTIVE
+    created_at: datetime | None = None
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """What an edge knows of a request before Flask sees it; strategies decide on nothing else.
+
+    :param host: the host name as sent, port included
+    :param path: the path below the mount point
+    :param headers: lower-case header names to values
+    """
+
+    host: str
+    path: str = "/"
+    scheme: str = "http"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Who a request is for, and which strategy said so.
+
+    :param tenant: ``None`` when the request is for nobody
+    :param strategy: name of the strategy that won, or that failed last
+    :param identifier: what the strategy read, such as the subdomain
+    """
+
+    tenant: Tenant | None
+    strategy: str = ""
+    identifier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableView:
+    """What one tenant sees of one table: the value that each enforcer renders.
+
+    :param name: the table's name as the database stores it
+    :param schema: its schema, ``None`` for the default one
+    :param columns: visible columns in physical order, hidden one excluded
+    :param primary_key: the application's own key columns, hidden one excluded
+    :param auto_id: the column that the database numbers by itself, if any
+    :param shared: true for a tenant-free table: it is rendered as it is
+    """
+
+    name: str
+    schema: str | None = None
+    columns: tuple[str, ...] = ()
+    primary_key: tuple[str, ...] = ()
+    auto_id: str | None = None
+    shared: bool = False
