@@ -1,0 +1,68 @@
+# make demo        a shop window: three tenants on SQLite, served at http://acme.localhost:8000
+# make test        everything that CI runs: checks, and all tests on the built wheel, in under 15 minutes
+# make check       lint, format, types, import contracts
+# make bench       what the wall costs, as ratios
+# make clean       removes all that the others made
+#
+# All of them set up what they need first; the set-up is tools/provision.py.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 /usr/bin/python3; do \
+	$$p -c '$(SUPPORTED)' 2>/dev/null && echo $$p && break; done)
+PROVISION = $(PYTHON) tools/provision.py
+MAIN := .build/main/bin
+# Tests run in a copy of the repository without the package's source, so that they can only import the wheel.
+TESTROOT := .build/root
+XDIST ?= -n 2 --dist worksteal
+PORT ?= 8000
+
+.PHONY: help demo test check check-only bench clean python
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+python:
+	@$(or $(PYTHON),false) -c '$(SUPPORTED)' || { \
+		echo 'Python 3.11 or 3.12 is needed. On Debian: apt-get install python3 python3-venv' >&2; exit 1; }
+
+demo: python
+	@$(PROVISION) env demo
+	@.venv/bin/python -m demo_app --port $(PORT)
+
+test: python
+	@$(PROVISION) debian postgresql chromium
+	@$(PROVISION) env main sa20 py312
+	@$(MAKE) check-only
+	@echo '== everything, SQLAlchemy 2.1'
+	@cd $(TESTROOT) && ../main/bin/pytest $(XDIST) $(ARGS)
+	@echo '== again with SQLAlchemy 2.0'
+	@cd $(TESTROOT) && ../sa20/bin/pytest $(XDIST) -m 'not once' $(ARGS)
+	@if [ -x .build/py312/bin/pytest ]; then \
+		echo '== again with Python 3.12'; \
+		cd $(TESTROOT) && ../py312/bin/pytest $(XDIST) -m 'not once' $(ARGS); \
+	fi
+
+check: python
+	@$(PROVISION) env main
+	@$(MAKE) check-only
+
+check-only:
+	@echo '== checks'
+	$(MAIN)/ruff check .
+	$(MAIN)/ruff format --check .
+	$(MAIN)/mypy
+	$(MAIN)/lint-imports
+
+bench: python
+	@$(PROVISION) debian postgresql
+	@$(PROVISION) env main
+	@$(MAIN)/python -m bench $(ARGS)
+
+clean:
+	rm -rf .build .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Servers that tests need, each started and stopped by a fixture."""

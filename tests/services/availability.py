@@ -1,0 +1,21 @@
+"""What a missing service does to a test: a failure in CI, a skip with its reason elsewhere."""
+
+from __future__ import annotations
+
+import os
+from typing import NoReturn
+
+import pytest
+
+
+def in_ci() -> bool:
+    """Whether this run is continuous integration (`CI=true`)."""
+    return os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+def missing(service: str, remedy: str) -> NoReturn:
+    """End the test that needs `service`; `remedy` is the command that installs it."""
+    reason = f"{service} is missing; install it with: {remedy}"
+    if in_ci():
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
