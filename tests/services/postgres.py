@@ -1,7 +1,8 @@
 """A temporary PostgreSQL server: own folder, own port on 127.0.0.1, unprivileged, gone when the tests are.
 
-Each xdist worker has a server of its own (starting one takes about a second), so no locks are needed. The server
-is started through `setpriv --pdeathsig`, so the kernel stops it when the test process dies, however it dies.
+Each xdist worker has a server of its own (starting one takes about a second), so no locks are needed. The
+server is started through `setpriv --pdeathsig`, so the kernel stops it when the test process dies, however it
+dies.
 """
 
 from __future__ import annotations
