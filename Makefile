@@ -34,6 +34,7 @@ demo: python
 	@$(PROVISION) env demo
 	@.venv/bin/python -m demo_app --port $(PORT)
 
+test: export FLASK_TENANT_TEST_WHEEL := 1
 test: python
 	@$(PROVISION) debian postgresql chromium
 	@$(PROVISION) env main sa20 py312
