@@ -35,9 +35,10 @@ demo: python
 	@.venv/bin/python -m demo_app --port $(PORT)
 
 test: export FLASK_TENANT_TEST_WHEEL := 1
+test: export FLASK_TENANT_BUILD := $(CURDIR)/.build
 test: python
 	@$(PROVISION) debian postgresql chromium
-	@$(PROVISION) env main sa20 py312
+	@$(PROVISION) env main sa20 py312 ihatemoney
 	@$(MAKE) check-only
 	@echo '== everything, SQLAlchemy 2.1'
 	@cd $(TESTROOT) && ../main/bin/pytest $(XDIST) $(ARGS)

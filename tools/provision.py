@@ -32,6 +32,10 @@ class Environment:
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
+    file: Path | None = (
+        None  # requirements with every version pinned, instead of the repository's constraints
+    )
+    unresolved: tuple[str, ...] = ()  # installed without what they say they need
     editable: bool = False
 
 
@@ -50,6 +54,11 @@ ENVIRONMENTS = {
         extras=TESTED_EXTRAS,
         groups=("test",),
         requirements=("sqlalchemy>=2.1,<2.2",),
+    ),
+    "ihatemoney": Environment(
+        BUILD / "ihatemoney",
+        file=ROOT / "tests" / "thirdparty" / "ihatemoney" / "requirements.txt",
+        unresolved=("ihatemoney==7.2.1",),
     ),
 }
 # What stands for a Debian package being there -> the package.
@@ -157,7 +166,8 @@ def install(name: str, wheel: Path | None) -> None:
         *(item for group in environment.groups for item in requirements_of_group(group)),
         *environment.requirements,
     ]
-    made_from = digest(ROOT / "pyproject.toml", PINS, str(python), str(environment), *wanted)
+    pins: list[str | Path] = ["-r", environment.file] if environment.file else ["-c", PINS]
+    made_from = digest(ROOT / "pyproject.toml", pins[1], str(python), str(environment), *wanted)
     stamp = environment.folder / ".made-from"
     inside = environment.folder / "bin" / "python"
     pip: list[str | Path] = [inside, "-m", "pip", "--disable-pip-version-check", "-q"]
@@ -166,7 +176,9 @@ def install(name: str, wheel: Path | None) -> None:
         say(f"{name}: installing into {environment.folder.relative_to(ROOT)}")
         create(environment, python)
         package = ["-e", f".{extras}"] if environment.editable else [f"{wheel}{extras}"]
-        run(*pip, "install", "-c", PINS, *package, *wanted)
+        run(*pip, "install", *pins, *package, *wanted)
+        if environment.unresolved:
+            run(*pip, "install", "--no-deps", *environment.unresolved)
         stamp.write_text(made_from)
     elif wheel and not environment.editable:
         run(*pip, "install", "--no-deps", "--no-index", "--force-reinstall", wheel)
