@@ -1,0 +1,191 @@
+"""Forms."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
+from sqlalchemy import select
+from wtforms import (
+    BooleanField,
+    DateField,
+    DecimalField,
+    FieldList,
+    Form,
+    FormField,
+    PasswordField,
+    SelectField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+)
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, Regexp
+
+from demo_app.branding import FONTS, HEX_COLOUR
+from demo_app.extensions import db
+from demo_app.models import Country, Customer, Product, TaxRate
+
+EMAIL = Regexp(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", message="This does not look like an e-mail address.")
+LARGEST = Decimal("99999999")
+PAYMENT_METHODS = ("transfer", "card", "cash", "direct debit")
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _lowered(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _optional_id(value: Any) -> int | None:
+    return int(value) if value and value != "None" else None
+
+
+def text(label: str, length: int, *validators: Any, **kwargs: Any) -> StringField:
+    """A one-line text field that is trimmed and limited to the column's length."""
+    return StringField(
+        label, filters=[kwargs.pop("filter", _stripped)], validators=[*validators, Length(max=length)], **kwargs
+    )
+
+
+class LoginForm(FlaskForm):  # type: ignore[misc]
+    email = text("E-mail", 200, DataRequired(), filter=_lowered, render_kw={"autocomplete": "username"})
+    password = PasswordField("Password", [DataRequired()], render_kw={"autocomplete": "current-password"})
+
+
+class CustomerForm(FlaskForm):  # type: ignore[misc]
+    name = text("Name", 120, DataRequired())
+    contact = text("Contact person", 120)
+    email = text("E-mail", 200, DataRequired(), EMAIL, filter=_lowered)
+    phone = text("Phone", 40)
+    street = text("Street", 120)
+    postcode = text("Postcode", 20)
+    city = text("City", 80)
+    country_code = SelectField("Country", coerce=lambda value: value or None)
+    vat_id = text("VAT number", 30)
+    notes = TextAreaField("Notes", filters=[_stripped], render_kw={"rows": 3})
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        countries = db.session.execute(select(Country.code, Country.name).order_by(Country.name))
+        self.country_code.choices = [("", "–"), *((code, name) for code, name in countries)]
+
+
+class ProductForm(FlaskForm):  # type: ignore[misc]
+    sku = text("SKU", 40, DataRequired())
+    name = text("Name", 120, DataRequired())
+    description = TextAreaField("Description", filters=[_stripped], render_kw={"rows": 2})
+    unit = text("Unit", 20, DataRequired(), default="pcs", description="For example pcs, hour, bunch.")
+    unit_price = DecimalField("Price without tax", [InputRequired(), NumberRange(0, LARGEST)], places=2)
+    tax_rate_id = SelectField("Tax rate", coerce=int)
+    active = BooleanField("Can be sold", default=True)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rates = db.session.scalars(select(TaxRate).order_by(TaxRate.percent.desc()))
+        self.tax_rate_id.choices = [(rate.id, f"{rate.name} ({rate.percent.normalize():f} %)") for rate in rates]
+
+
+class LineForm(Form):
+    product_id = SelectField("Product", coerce=_optional_id, validators=[Optional()])
+    description = text("Description", 300)
+    quantity = DecimalField("Quantity", [Optional(), NumberRange(-LARGEST, LARGEST)], places=2)
+    unit_price = DecimalField("Price", [Optional(), NumberRange(0, LARGEST)], places=2)
+    tax_percent = DecimalField("Tax %", [Optional(), NumberRange(0, 100)], places=2)
+
+    @property
+    def is_blank(self) -> bool:
+        return not (self.product_id.data or self.description.data)
+
+
+class InvoiceForm(FlaskForm):  # type: ignore[misc]
+    number = text("Number", 30, DataRequired())
+    customer_id = SelectField("Customer", coerce=_optional_id, validators=[InputRequired("Choose a customer.")])
+    issue_date = DateField("Date", [InputRequired()])
+    due_date = DateField("Due", [InputRequired()])
+    reference = text("Your reference", 80, description="The customer's order number, for example.")
+    notes = TextAreaField("Notes", filters=[_stripped], render_kw={"rows": 3})
+    lines = FieldList(FormField(LineForm), min_entries=3, max_entries=100)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        customers = db.session.execute(select(Customer.id, Customer.name).order_by(Customer.name))
+        self.customer_id.choices = [("", "Choose…"), *((id, name) for id, name in customers)]
+        self.offer_products()
+
+    def offer_products(self) -> None:
+        """Give every line its choice of products; also lines that were added since."""
+        products = db.session.execute(
+            select(Product.id, Product.sku, Product.name).where(Product.active).order_by(Product.name)
+        )
+        choices = [("", "–"), *((id, f"{name} ({sku})") for id, sku, name in products)]
+        for line in self.lines:
+            chosen = line.product_id.data
+            missing = chosen and all(chosen != id for id, _ in choices)
+            product = db.session.get(Product, chosen) if missing else None
+            line.product_id.choices = [*choices, (product.id, product.name)] if product else choices
+
+
+class PaymentForm(FlaskForm):  # type: ignore[misc]
+    paid_on = DateField("Received on", [InputRequired()], default=date.today)
+    amount = DecimalField("Amount", [InputRequired(), NumberRange(Decimal("0.01"), LARGEST)], places=2)
+    method = SelectField("Method", choices=[(m, m.capitalize()) for m in PAYMENT_METHODS])
+    reference = text("Reference", 80)
+
+
+class ImportForm(FlaskForm):  # type: ignore[misc]
+    file = FileField("CSV file", [FileRequired("Choose a file.")], render_kw={"accept": ".csv,text/csv"})
+
+
+class UserForm(FlaskForm):  # type: ignore[misc]
+    name = text("Name", 120, DataRequired())
+    email = text("E-mail", 200, DataRequired(), EMAIL, filter=_lowered)
+    role = SelectField("Role", choices=[("member", "Member"), ("owner", "Owner")])
+    password = PasswordField(
+        "Password",
+        [Optional(), Length(min=10, message="Use at least 10 characters.")],
+        render_kw={"autocomplete": "new-password"},
+    )
+    active = BooleanField("May log in", default=True)
+
+
+class TaxRateForm(FlaskForm):  # type: ignore[misc]
+    name = text("Name", 40, DataRequired())
+    percent = DecimalField("Percent", [InputRequired(), NumberRange(0, 100)], places=2)
+
+
+class SettingsForm(FlaskForm):  # type: ignore[misc]
+    company_name = text("Company name", 120, DataRequired())
+    tagline = text("Tagline", 120)
+    street = text("Street", 120)
+    city = text("Postcode and city", 120)
+    email = text("E-mail", 200, Optional(), EMAIL)
+    phone = text("Phone", 40)
+    vat_id = text("VAT number", 30)
+    bank_account = text("Bank account", 60, description="As it is printed on invoices.")
+    currency = text("Currency", 3, Regexp(r"^[A-Z]{3}$", message="Three capital letters, such as EUR."))
+    locale = SelectField(
+        "Numbers and dates",
+        choices=[
+            ("en_GB", "English (United Kingdom)"),
+            ("en_US", "English (United States)"),
+            ("de_DE", "German (Germany)"),
+            ("fr_FR", "French (France)"),
+            ("sv_SE", "Swedish (Sweden)"),
+        ],
+    )
+    accent_colour = StringField("Accent colour", render_kw={"type": "color"})
+    heading_font = SelectField("Headings", choices=[(name, name.capitalize()) for name in FONTS])
+    invoice_prefix = text("Prefix of invoice numbers", 10, Regexp(r"^[A-Za-z0-9]+$", message="Letters and digits."))
+    payment_days = text("Days until payment is due", 3, Regexp(r"^\d+$", message="A whole number."))
+    invoice_footer = TextAreaField("Invoice footer", filters=[_stripped], render_kw={"rows": 2})
+
+    def validate_accent_colour(self, field: StringField) -> None:
+        if not HEX_COLOUR.fullmatch(field.data or ""):
+            raise ValidationError("Write the colour as #rrggbb.")
+
+
