@@ -1,0 +1,141 @@
+"""What a schema change leaves to be done in statements of its own.
+
+* SQLite: ``ON DELETE SET NULL`` (and its kin) on a key that holds the hidden column would set that one NULL too, which
+  it refuses. Triggers of ours do it instead, just before. They are derived from the foreign keys that stand in the
+  database, so that a batch copy, which loses them, gets them back.
+* A tenant table without a primary key gets an index that starts with the hidden column.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import sqlalchemy as sa
+
+from ...context import internal
+from ..config import TMP, IsolateConfig
+from ..live import LiveForeignKey, LiveSchema, LiveTable, Run, read_schema
+from ..live.sqlite import quoted
+from .names import MAX_BYTES
+
+SETTING = {"SET NULL", "SET DEFAULT"}
+
+_TABLE_DDL = re.compile(r"\b(?:CREATE|ALTER|DROP)\b[^;]*?\bTABLE\b", re.IGNORECASE)
+_HEADS = ("CREATE", "ALTER ", "ALTER\n", "ALTER\t", "DROP T", "DROP\n", "DROP\t")
+
+
+def changes_tables(statement: str) -> bool:
+    """Whether the statement makes, changes or drops a table (rather yes than no)."""
+    head = statement.lstrip()[:6].upper()
+    return (head.startswith(_HEADS) or head[:2] in ("--", "/*")) and _TABLE_DDL.search(statement) is not None
+
+
+def own_name(prefix: str, *parts: str) -> str:
+    """Return a name for an object of ours, short enough for every database."""
+    name = prefix + "_".join(parts)
+    if len(name.encode()) <= MAX_BYTES:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name.encode()[: MAX_BYTES - 9].decode(errors='ignore')}_{digest}"
+
+
+def wanted_triggers(schema: LiveSchema, config: IsolateConfig) -> dict[str, str]:
+    """Return the triggers that the foreign keys of an SQLite database need, by name."""
+    triggers: dict[str, str] = {}
+    tables = {table.name.lower(): table for table in schema.tables if table.schema is None}
+    for table in tables.values():
+        if table.name.startswith(TMP) or not config.is_tenant(table.name):
+            continue
+        for key in table.foreign_keys:
+            parent = tables.get(key.referred_table.lower())
+            if parent is None or config.column not in key.columns:
+                continue
+            for event, action in (("delete", key.on_delete), ("update", key.on_update)):
+                if action in SETTING:
+                    name = own_name(config.directory_prefix, event, table.name, *_own(key.columns, config))
+                    triggers[name] = _trigger(name, event, action, table, parent, key, config)
+    return triggers
+
+
+def _own(columns: tuple[str, ...], config: IsolateConfig) -> list[str]:
+    return [column for column in columns if column != config.column]
+
+
+def _trigger(
+    name: str,
+    event: str,
+    action: str,
+    table: LiveTable,
+    parent: LiveTable,
+    key: LiveForeignKey,
+    config: IsolateConfig,
+) -> str:
+    pairs = list(zip(key.columns, key.referred_columns, strict=True))
+    # The parent's column on the left: it is its collation that a foreign key compares by.
+    where = " AND ".join(f"OLD.{quoted(there)} = {quoted(here)}" for here, there in pairs)
+    sets = []
+    for here, _ in pairs:
+        if here != config.column:
+            column = table.column(here)
+            default = column.default if column is not None and action == "SET DEFAULT" else None
+            sets.append(f"{quoted(here)} = {f'({default})' if default is not None else 'NULL'}")
+    of = condition = ""
+    if event == "update":
+        own = [there for here, there in pairs if here != config.column]
+        of = f" OF {', '.join(map(quoted, own))}"
+        condition = " WHEN " + " OR ".join(f"OLD.{quoted(c)} IS NOT NEW.{quoted(c)}" for c in own)
+    return (
+        f"CREATE TRIGGER {quoted(name)} BEFORE {event.upper()}{of} ON {quoted(parent.name)}{condition} BEGIN "
+        f"UPDATE {quoted(table.name)} SET {', '.join(sets)} WHERE {where}; END"
+    )
+
+
+def own_triggers(schema: LiveSchema, config: IsolateConfig) -> dict[str, str]:
+    """Return the triggers that bear a name of ours, with their text."""
+    return {
+        found.name: found.definition
+        for found in schema.objects
+        if found.kind == "trigger" and found.schema is None and found.name.startswith(config.directory_prefix)
+    }
+
+
+def _settle_triggers(run: Run, schema: LiveSchema, config: IsolateConfig) -> None:
+    wanted, present = wanted_triggers(schema, config), own_triggers(schema, config)
+    for name, text in present.items():
+        if wanted.get(name) != text:
+            run(f"DROP TRIGGER {quoted(name)}")
+    for name, text in wanted.items():
+        if present.get(name) != text:
+            run(text)
+
+
+def _settle_indexes(run: Run, schema: LiveSchema, config: IsolateConfig) -> None:
+    for table in schema.tables:
+        if table.name.startswith(TMP) or not config.is_tenant(table.name, table.schema) or table.primary_key:
+            continue
+        if table.column(config.column) is None or any(k.columns[:1] == (config.column,) for k in table.keys):
+            continue
+        name = quoted(own_name(config.directory_prefix, table.name, "idx"))
+        schema_of = f"{quoted(table.schema)}." if table.schema else ""
+        if schema.dialect == "sqlite":
+            run(f"CREATE INDEX {schema_of}{name} ON {quoted(table.name)} ({quoted(config.column)})")
+        else:
+            run(f"CREATE INDEX {name} ON {schema_of}{quoted(table.name)} ({quoted(config.column)})")
+
+
+def settle(connection: sa.Connection, config: IsolateConfig) -> None:
+    """Do what is left to do after tables were made, changed or dropped.
+
+    :param connection: the one that changed them, still in its transaction
+    """
+
+    def run(sql: str) -> list[tuple[object, ...]]:
+        connection.exec_driver_sql(sql)
+        return []
+
+    with internal():
+        schema = read_schema(connection)
+        if schema.dialect == "sqlite":
+            _settle_triggers(run, schema, config)
+        _settle_indexes(run, schema, config)

@@ -1,0 +1,149 @@
+"""What a database holds right now, read from its own catalogue: the hidden column and our own objects included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...context import internal
+from ...errors import ConfigurationError
+
+Run = Callable[[str], Sequence[Sequence[Any]]]
+"""Executes a query without parameters and returns its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveColumn:
+    """A column as it stands.
+
+    :param type: as the database declares it, in lower case
+    :param default: its default as SQL text
+    :param automatic: whether the database numbers it by itself (PostgreSQL: serial or identity)
+    """
+
+    name: str
+    type: str
+    nullable: bool
+    default: str | None = None
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LiveKey:
+    """A primary key, unique key, exclusion constraint or index.
+
+    :param kind: ``primary key``, ``unique constraint``, ``unique index``, ``exclusion constraint`` or ``index``
+    :param columns: an expression is ``None``
+    :param equal: the columns that exclude rows by being equal; only for exclusion constraints
+    """
+
+    kind: str
+    name: str
+    columns: tuple[str | None, ...]
+    equal: frozenset[str] = frozenset()
+
+    @property
+    def unique(self) -> bool:
+        """Whether two rows can be in each other's way."""
+        return self.kind != "index"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveForeignKey:
+    """A foreign key; actions in capitals."""
+
+    name: str
+    columns: tuple[str, ...]
+    referred_schema: str | None
+    referred_table: str
+    referred_columns: tuple[str, ...]
+    on_delete: str = "NO ACTION"
+    on_update: str = "NO ACTION"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTable:
+    """A table as it stands.
+
+    :param schema: ``None`` for the default schema
+    :param rowid: whether a single INTEGER key numbers itself (SQLite tables that are not WITHOUT ROWID)
+    """
+
+    name: str
+    schema: str | None
+    columns: tuple[LiveColumn, ...]
+    keys: tuple[LiveKey, ...] = ()
+    foreign_keys: tuple[LiveForeignKey, ...] = ()
+    rowid: bool = False
+
+    @property
+    def fullname(self) -> str:
+        """``schema.table``, or the table's name alone in the default schema."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """The primary key's columns as they stand."""
+        return next((tuple(c or "" for c in key.columns) for key in self.keys if key.kind == "primary key"), ())
+
+    def column(self, name: str) -> LiveColumn | None:
+        """Return the column of that name."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveObject:
+    """Something that runs below the first wall.
+
+    :param kind: ``trigger``, ``view``, ``materialized view``, ``rule`` or ``function``
+    :param table: what it hangs on, if anything
+    """
+
+    kind: str
+    name: str
+    schema: str | None
+    table: str | None
+    definition: str
+
+    @property
+    def fullname(self) -> str:
+        """``schema.name``, or the name alone in the default schema."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSchema:
+    """All of it.
+
+    :param search: the schemas in which an unqualified name is looked up, in order; ``None`` is the default one
+    """
+
+    dialect: str
+    tables: tuple[LiveTable, ...] = ()
+    objects: tuple[LiveObject, ...] = ()
+    search: tuple[str | None, ...] = field(default=(None,))
+
+
+def runner(connection: sa.Connection) -> Run:
+    """Return what executes catalogue queries on the connection."""
+    return lambda sql: [tuple(row) for row in connection.exec_driver_sql(sql)]
+
+
+def read_schema(connection: sa.Connection) -> LiveSchema:
+    """Read the catalogue of the database that the connection is open to.
+
+    :raises ConfigurationError: on a database whose catalogue we cannot read
+    """
+    from . import postgresql, sqlite
+
+    readers = {"sqlite": sqlite.read_schema, "postgresql": postgresql.read_schema}
+    name = connection.dialect.name
+    if name not in readers:
+        raise ConfigurationError(
+            f"Shared tables are not supported on {name!r}", value=name, hint="Use SQLite or PostgreSQL"
+        )
+    with internal():
+        return readers[name](runner(connection))
