@@ -176,7 +176,7 @@ def install(name: str, wheel: Path | None) -> None:
         say(f"{name}: installing into {environment.folder.relative_to(ROOT)}")
         create(environment, python)
         package = ["-e", f".{extras}"] if environment.editable else [f"{wheel}{extras}"]
-        run(*pip, "install", *pins, *package, *wanted)
+        run(*pip, "install", "--use-pep517", *pins, *package, *wanted)
         if environment.unresolved:
             run(*pip, "install", "--no-deps", *environment.unresolved)
         stamp.write_text(made_from)
@@ -198,6 +198,22 @@ def build_wheel() -> Path:
     return wheel
 
 
+def pin() -> None:
+    """Write down what the main environment holds now: to be run after an environment was made without pins."""
+    comment = "".join(line for line in PINS.open() if line.startswith("#"))
+    freeze = [
+        ENVIRONMENTS["main"].folder / "bin" / "python",
+        "-m",
+        "pip",
+        "freeze",
+        "--exclude",
+        "flask-tenant",
+    ]
+    held = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout.splitlines()
+    pins = sorted((line for line in held if not line.lower().startswith("sqlalchemy==")), key=str.lower)
+    PINS.write_text(comment + "\n".join(pins) + "\n")
+
+
 def copy_tests() -> None:
     """Copy the repository without flask_tenant to .build/root: tests that run there import the wheel."""
     target = BUILD / "root"
@@ -213,16 +229,20 @@ def copy_tests() -> None:
 
 
 def main() -> None:
-    """Read the command line: `provision.py debian NAME…` or `provision.py env NAME…`."""
+    """Read the command line: `provision.py debian NAME…`, `provision.py env NAME…` or `provision.py pin`."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("debian", help="Debian's packages").add_argument("names", nargs="+", choices=DEBIAN)
     commands.add_parser("env", help="environments").add_argument("names", nargs="+", choices=ENVIRONMENTS)
+    commands.add_parser("pin", help="write constraints.txt anew")
     arguments = parser.parse_args()
     if sys.version_info < (3, 11):  # noqa: UP036 - the Makefile's PYTHON may be anything
         sys.exit(f"Python 3.11 or 3.12 is needed, this is {sys.version.split()[0]}")
     if arguments.command == "debian":
         debian(arguments.names)
+        return
+    if arguments.command == "pin":
+        pin()
         return
     needs_wheel = any(not ENVIRONMENTS[name].editable for name in arguments.names)
     wheel = build_wheel() if needs_wheel else None
