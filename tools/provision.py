@@ -199,16 +199,10 @@ def build_wheel() -> Path:
 
 
 def pin() -> None:
-    """Write down what the main environment holds now: to be run after an environment was made without pins."""
+    """Write down what the main environment holds now: for after it was made without pins."""
     comment = "".join(line for line in PINS.open() if line.startswith("#"))
-    freeze = [
-        ENVIRONMENTS["main"].folder / "bin" / "python",
-        "-m",
-        "pip",
-        "freeze",
-        "--exclude",
-        "flask-tenant",
-    ]
+    inside = str(ENVIRONMENTS["main"].folder / "bin" / "python")
+    freeze = [inside, "-m", "pip", "freeze", "--exclude", "flask-tenant"]
     held = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout.splitlines()
     pins = sorted((line for line in held if not line.lower().startswith("sqlalchemy==")), key=str.lower)
     PINS.write_text(comment + "\n".join(pins) + "\n")
