@@ -27,7 +27,7 @@ WATCH = Path(os.environ["SUITE_WATCH"])
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
     """Register before the suite's conftest imports the application."""
-    autoregister.install({"TENANT_DEFAULT": "suite"})
+    autoregister.install(lambda app: app.config.update(TENANT_DEFAULT="suite"))
 
 
 def neighbours(found: rows.Rows) -> rows.Rows:
