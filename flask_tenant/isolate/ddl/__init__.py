@@ -36,9 +36,7 @@ def ddl_compiler_for(base: type[DDLCompiler], config: IsolateConfig) -> type[DDL
     :raises ConfigurationError: for a dialect without tenancy
     """
     if issubclass(base, TenantDDL):
-        if base.ft_config == config:
-            return base
-        base = base.__mro__[2]
+        return base
     for ancestor in base.__mro__:
         mixin = _MIXINS.get({"SQLiteDDLCompiler": "sqlite", "PGDDLCompiler": "postgresql"}.get(ancestor.__name__, ""))
         if mixin is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -119,12 +119,18 @@ class LiveSchema:
     """All of it.
 
     :param search: the schemas in which an unqualified name is looked up, in order; ``None`` is the default one
+    :param default: the default schema's own name
     """
 
     dialect: str
     tables: tuple[LiveTable, ...] = ()
     objects: tuple[LiveObject, ...] = ()
-    search: tuple[str | None, ...] = field(default=(None,))
+    search: tuple[str | None, ...] = (None,)
+    default: str = "main"
+
+    def relative(self, schema: str) -> str | None:
+        """Return the schema as tables here name it: ``None`` for the default one."""
+        return None if schema == self.default else schema
 
 
 def runner(connection: sa.Connection) -> Run:

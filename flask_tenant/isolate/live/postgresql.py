@@ -121,7 +121,7 @@ def read_schema(run: Run) -> LiveSchema:
         LiveObject(kind, name, relative(schema), table, definition or "")
         for kind, name, schema, table, definition in run(_OBJECTS)
     )
-    return LiveSchema("postgresql", tables, objects, tuple(relative(schema) for schema in path))
+    return LiveSchema("postgresql", tables, objects, tuple(map(relative, path)) or (None,), default)
 
 
 def _keys(run: Run) -> dict[int, list[LiveKey]]:

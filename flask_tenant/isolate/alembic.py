@@ -1,0 +1,125 @@
+"""Alembic and Flask-Migrate: the application's own migrations, unmodified, make the tenant-ready schema.
+
+Most of it happens in the DDL compiler and the Inspector, which Alembic uses like everybody. What is left for Alembic's
+``impl`` classes: SQLite's batch mode must not delete rows on the way, keys written inside columns, autogenerate's
+look at the catalogue, and offline mode (``--sql``), which makes a dialect of its own and would pass us by.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.schema import ForeignKeyConstraint, PrimaryKeyConstraint
+
+from ..context import internal
+from ..errors import DdlRefusedError
+from .ddl import FOREIGN_KEYS_OFF
+from .ddl.common import TenantDDL
+
+_registered: set[str] = set()
+
+
+def _proxies() -> list[Any]:
+    modules = (sys.modules.get("alembic.op"), sys.modules.get("alembic.context"))
+    return [proxy for module in modules if (proxy := getattr(module, "_proxy", None)) is not None]
+
+
+def migrating() -> bool:
+    """Whether an Alembic migration runs in this process, and, as far as can be told, in this thread."""
+    found = False
+    for proxy in _proxies():
+        context = getattr(proxy, "migration_context", None) or getattr(proxy, "_migration_context", None)
+        thread = getattr(getattr(context, "impl", None), "ft_thread", None)
+        if thread is None or thread == threading.get_ident():
+            found = True
+    return found
+
+
+def without_foreign_keys(connection: sa.Connection) -> None:
+    """Switch SQLite's foreign keys off until the connection goes back to its pool.
+
+    Batch mode drops the table that it has copied, and SQLite would delete every row that refers to it.
+
+    :raises DdlRefusedError: inside a transaction, where SQLite does not listen
+    """
+    with internal():
+        if not connection.exec_driver_sql("PRAGMA foreign_keys").scalar():
+            return
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        if connection.exec_driver_sql("PRAGMA foreign_keys").scalar():
+            raise DdlRefusedError(
+                "A batch migration was to begin inside a transaction that enforces foreign keys: dropping the old table "
+                "would delete the rows that refer to it",
+                hint="Commit before batch_alter_table, or run the migration through 'flask db upgrade'",
+            )
+    connection.info[FOREIGN_KEYS_OFF] = True
+
+
+def _is_ours(dialect: Any) -> bool:
+    return isinstance(dialect.ddl_compiler, type) and issubclass(dialect.ddl_compiler, TenantDDL)
+
+
+class _TenantImpl:
+    """Mixed in before an ``impl`` of Alembic's; on engines that are not tenanted it changes nothing."""
+
+    def __init__(self, dialect: Any, connection: Any, as_sql: bool, *args: Any, **kw: Any) -> None:
+        if as_sql:
+            raise DdlRefusedError(
+                "Alembic's offline mode (--sql) makes a dialect of its own, which knows nothing of tenants",
+                hint="Run the migration online, against a copy of the database if need be",
+            )
+        self.ft_thread = threading.get_ident()
+        super().__init__(dialect, connection, as_sql, *args, **kw)  # type: ignore[call-arg]
+
+    def add_column(self: Any, table_name: str, column: Any, **kw: Any) -> None:
+        """Write a column's own keys as constraints of the table, where the hidden column can join them."""
+        table = column.table
+        if not (_is_ours(self.dialect) and self.dialect.ddl_compiler.ft_config.is_tenant(table_name, kw.get("schema"))):
+            super().add_column(table_name, column, **kw)  # type: ignore[misc]
+            return
+        references, primary = kw.pop("inline_references", None), kw.pop("inline_primary_key", None)
+        super().add_column(table_name, column, **kw)  # type: ignore[misc]
+        if primary and column.primary_key:
+            self.add_constraint(next(c for c in table.constraints if isinstance(c, PrimaryKeyConstraint)))
+        if references:
+            keys = [c for c in table.constraints if isinstance(c, ForeignKeyConstraint)]
+            if len(keys) == len(column.foreign_keys) == 1 and len(keys[0].columns) == 1:
+                self.add_constraint(keys[0])
+
+    def autogen_column_reflect(self: Any, *args: Any, **kw: Any) -> Any:
+        """Look at the catalogue as flask_tenant itself."""
+        with internal():
+            return super().autogen_column_reflect(*args, **kw)  # type: ignore[misc]
+
+    def compare_server_default(self: Any, *args: Any, **kw: Any) -> Any:
+        """Let the server compare two defaults as flask_tenant itself."""
+        with internal():
+            return super().compare_server_default(*args, **kw)  # type: ignore[misc]
+
+
+class _TenantSqliteImpl(_TenantImpl):
+    def start_migrations(self: Any) -> None:
+        super().start_migrations()  # type: ignore[misc]
+        if _is_ours(self.dialect) and self.connection is not None:
+            without_foreign_keys(self.connection)
+
+    def prep_table_for_batch(self: Any, batch_impl: Any, table: Any) -> None:
+        super().prep_table_for_batch(batch_impl, table)  # type: ignore[misc]
+        if _is_ours(self.dialect):
+            without_foreign_keys(self.connection)
+
+
+def register() -> None:
+    """Put ourselves before Alembic's own classes, if Alembic is installed. Safe to call again."""
+    try:
+        from alembic.ddl import impl
+    except ImportError:
+        return
+    for name, mixin in (("sqlite", _TenantSqliteImpl), ("postgresql", _TenantImpl)):
+        base = impl._impls.get(name)
+        if base is not None and not issubclass(base, _TenantImpl):
+            type(f"Tenant{base.__name__}", (mixin, base), {"__dialect__": name})
+            _registered.add(name)

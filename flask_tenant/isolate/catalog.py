@@ -1,0 +1,136 @@
+"""The live catalogue: every table's view, found by name as the database itself would find it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from ..model import TableView
+from .config import TMP, IsolateConfig
+from .ddl.settle import wanted_triggers
+from .live import LiveObject, LiveSchema, LiveTable, read_schema
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogObject:
+    """Something of the database's own that runs below the first wall.
+
+    :param safe: whether the operator vouches for it
+    """
+
+    live: LiveObject
+    safe: bool
+
+    @property
+    def name(self) -> str:
+        """Its name, with the schema where that is not the default one."""
+        return self.live.fullname
+
+    def __str__(self) -> str:
+        on = f" on {self.live.table}" if self.live.table else ""
+        return f"{self.live.kind} {self.live.fullname}{on}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    live: LiveSchema
+    views: dict[tuple[str | None, str], TableView]
+    objects: tuple[CatalogObject, ...]
+
+
+_EMPTY = _Snapshot(LiveSchema(""), {}, ())
+
+
+def view_of(table: LiveTable, config: IsolateConfig) -> TableView:
+    """Return what a tenant sees of the table."""
+    shared = not config.is_tenant(table.name, table.schema)
+    key = tuple(name for name in table.primary_key if shared or name != config.column)
+    return TableView(
+        name=table.name,
+        schema=table.schema,
+        columns=tuple(c.name for c in table.columns if shared or c.name != config.column),
+        primary_key=key,
+        auto_id=_auto_id(table, key),
+        shared=shared,
+    )
+
+
+def _auto_id(table: LiveTable, key: tuple[str, ...]) -> str | None:
+    if table.rowid:
+        column = table.column(key[0]) if len(key) == 1 else None
+        return column.name if column is not None and column.type == "integer" else None
+    numbered = [column.name for column in table.columns if column.automatic]
+    return next((name for name in numbered if name in key), numbered[0] if numbered else None)
+
+
+def _key(live: LiveSchema, name: str, schema: str | None) -> tuple[str | None, str]:
+    if live.dialect == "sqlite":  # knows no case, not even within quotes
+        return (schema.lower() if schema else None, name.lower())
+    return schema, name
+
+
+class Catalog:
+    """Finds table views by name.
+
+    One snapshot is swapped for the next in a single assignment, so that threads need no lock.
+    """
+
+    def __init__(self, config: IsolateConfig) -> None:
+        self.config = config
+        self._snapshot = _EMPTY
+        self._stale = True
+
+    @property
+    def stale(self) -> bool:
+        """Whether the database may have changed since the last look at it."""
+        return self._stale
+
+    def invalidate(self) -> None:
+        """Note that the database may have changed."""
+        self._stale = True
+
+    def load(self, connection: sa.Connection) -> None:
+        """Look at the database.
+
+        :raises ConfigurationError: on a database whose catalogue we cannot read
+        """
+        self._stale = False  # first, so that a change that happens meanwhile is not lost
+        live = read_schema(connection)
+        views = {_key(live, table.name, table.schema): view_of(table, self.config) for table in live.tables}
+        self._snapshot = _Snapshot(live, views, tuple(self._objects(live)))
+
+    def _objects(self, live: LiveSchema) -> Iterable[CatalogObject]:
+        # A trigger is ours when it is what we would make, not when it bears a name of ours.
+        ours = wanted_triggers(live, self.config) if live.dialect == "sqlite" else {}
+        for found in live.objects:
+            if found.kind == "trigger" and found.schema is None and ours.get(found.name) == found.definition:
+                continue
+            names = {found.name, found.fullname}
+            yield CatalogObject(found, safe=bool(names & self.config.safe_objects))
+
+    @property
+    def live(self) -> LiveSchema:
+        """The database as it stands, the hidden column included."""
+        return self._snapshot.live
+
+    @property
+    def objects(self) -> tuple[CatalogObject, ...]:
+        """The triggers, views, rules and functions of the database, without our own."""
+        return self._snapshot.objects
+
+    def find(self, name: str, schema: str | None = None) -> TableView | None:
+        """Return the view of the relation, or ``None`` when there is no such table.
+
+        :param name: on PostgreSQL folded already, as the database does with names without quotes
+        :param schema: ``None`` to look where the database looks up an unqualified name
+        """
+        snapshot = self._snapshot
+        live = snapshot.live
+        places = live.search if schema is None else (live.relative(schema),)
+        return next((v for place in places if (v := snapshot.views.get(_key(live, name, place)))), None)
+
+    def all(self) -> Iterable[TableView]:
+        """Return every table's view."""
+        return self._snapshot.views.values()
