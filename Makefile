@@ -32,7 +32,7 @@ python:
 
 demo: python
 	@$(PROVISION) env demo
-	@.venv/bin/python -m demo_app --port $(PORT)
+	@.venv/bin/python -m tools.demo --port $(PORT)
 
 test: export FLASK_TENANT_TEST_WHEEL := 1
 test: export FLASK_TENANT_BUILD := $(CURDIR)/.build
