@@ -22,9 +22,11 @@ Each carries a stable ``code``, the offending ``value`` and a ``hint`` that says
 
 from __future__ import annotations
 
+from sqlalchemy.exc import DontWrapMixin
 
-class TenancyError(Exception):
-    """Base of all errors of flask_tenant.
+
+class TenancyError(DontWrapMixin, Exception):
+    """Base of all errors of flask_tenant. SQLAlchemy passes them on as they are.
 
     :param message: what happened, and where
     :param value: the value that was refused or not found, if there is one

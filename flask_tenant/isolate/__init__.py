@@ -1,1 +1,20 @@
-"""The wall: every table that the application names is rendered as its tenant's view of that table."""
+"""Each table as its tenant's view: what keeps tenants apart in one engine, put together."""
+
+from __future__ import annotations
+
+from .alembic import migrating
+from .central import tenant_column
+from .engine import is_tenanted, refuse_unguarded
+from .isolation import Isolation
+from .session import ScopedSessions
+from .template import TEMPLATE
+
+__all__ = [
+    "TEMPLATE",
+    "Isolation",
+    "ScopedSessions",
+    "is_tenanted",
+    "migrating",
+    "refuse_unguarded",
+    "tenant_column",
+]

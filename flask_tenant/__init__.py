@@ -1,0 +1,27 @@
+"""Turn a Flask application into a multi-tenant SaaS by registering one extension.
+
+    from flask_tenant import Tenancy
+
+    Tenancy().init_app(app)
+"""
+
+from __future__ import annotations
+
+from .context import current_tenant
+from .errors import TenancyError
+from .extension import Tenancy, central_context, for_each_tenant, tenant_context
+from .isolate import tenant_column
+from .model import Tenant
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Tenancy",
+    "TenancyError",
+    "Tenant",
+    "central_context",
+    "current_tenant",
+    "for_each_tenant",
+    "tenant_column",
+    "tenant_context",
+]

@@ -1,0 +1,385 @@
+"""The Flask extension: finds the application's engines, puts the wall into them, and serves tenants."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, cast
+
+import flask
+from flask import Flask
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import scoped_session
+from sqlalchemy.pool import Pool
+
+from . import pipeline, signals
+from .context import Scope, current_scope, entered, internal
+from .directory import Directory
+from .errors import ConfigurationError, TenantError
+from .isolate import TEMPLATE, Isolation, ScopedSessions, is_tenanted, refuse_unguarded
+from .model import RequestFacts, Resolution, Tenant
+from .protocols import Adapter, Strategy
+from .resolve import Subdomain
+from .settings import Settings
+from .startup import Startup
+from .wsgi import TenantMiddleware
+
+log = logging.getLogger("flask_tenant")
+
+KEY = "tenancy"
+_apps: weakref.WeakSet[Application] = weakref.WeakSet()
+_exempt: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+class Application:
+    """What Tenancy keeps for one Flask application: ``app.extensions["tenancy"]``.
+
+    :param engines: the engines that hold tenant data, or bind keys of Flask-SQLAlchemy
+    :param sessions: the application's own ``scoped_session`` objects
+    """
+
+    def __init__(
+        self,
+        tenancy: Tenancy,
+        app: Flask,
+        startup: Startup,
+        engines: Iterable[Engine | AsyncEngine | str],
+        sessions: Iterable[scoped_session[Any]],
+    ) -> None:
+        self.tenancy = tenancy
+        self._app = weakref.ref(app)
+        self.settings = Settings.read(app.config)
+        self.startup = startup
+        self.isolations: dict[Engine, Isolation] = {}
+        self.adapters: tuple[Adapter, ...] = ()
+        self._wanted = list(engines)
+        self._template_scope = Scope(TEMPLATE)
+        self._directory: Directory | None = None
+        self._adapted: set[int] = set()
+        for registry in sessions:
+            self._adapt(registry)
+        self.strategies: tuple[Strategy, ...] = (Subdomain(self._find, self.settings.base_domain),)
+
+    # ---- engines
+    def discover(self) -> None:
+        """Find engines and sessions of the application that are not tenanted yet."""
+        found: list[Engine] = []
+        binds = self._binds()
+        for wanted in self._wanted or [None]:
+            if isinstance(wanted, AsyncEngine):
+                found.append(wanted.sync_engine)
+            elif isinstance(wanted, Engine):
+                found.append(wanted)
+            else:
+                found.extend(binds.get(wanted, ()))
+        for key in self.settings.exempt_engines:
+            for engine in binds.get(key, ()):
+                self.tenancy.exempt(engine)
+        for engine in found:
+            if engine not in self.isolations:
+                self._adopt(engine)
+
+    def _binds(self) -> dict[str | None, list[Engine]]:
+        """The engines of Flask-SQLAlchemy (``None`` is its default) and Flask-SQLAlchemy-Lite ("default")."""
+        binds: dict[str | None, list[Engine]] = {}
+        extension = self.app.extensions.get("sqlalchemy")
+        if extension is not None:
+            per_app = cast(Any, extension)._app_engines.get(self.app, {})
+            for key, engine in per_app.items():
+                binds.setdefault(key, []).append(engine)
+            self._adapt(extension.session)
+        lite = _lite_state(self.app)
+        if lite is not None:
+            for key, engine in lite.engines.items():
+                binds.setdefault(None if key == "default" else key, []).append(engine)
+            for key, engine in lite.async_engines.items():
+                binds.setdefault(None if key == "default" else key, []).append(engine.sync_engine)
+            if id(lite) not in self._adapted:
+                self._adapted.add(id(lite))
+                self.adapters = (*self.adapters, LiteSessions())
+        return binds
+
+    @property
+    def app(self) -> Flask:
+        """The Flask application."""
+        found = self._app()
+        if found is None:
+            raise ConfigurationError("The Flask application is gone")
+        return found
+
+    def _adapt(self, registry: scoped_session[Any]) -> None:
+        if id(registry) not in self._adapted:
+            self._adapted.add(id(registry))
+            self.adapters = (*self.adapters, ScopedSessions.of(registry))
+
+    def _adopt(self, engine: Engine) -> None:
+        isolation = Isolation(
+            engine,
+            self.settings,
+            fallback=self.fallback,
+            tenants=self.tenants,
+        )
+        self.isolations[engine] = isolation
+        try:
+            isolation.install()
+            if self._directory is None:
+                self._directory = Directory(isolation.begin)
+                self._directory.prepare()
+            isolation.check()
+        except Exception:
+            del self.isolations[engine]
+            raise
+
+    # ---- tenants
+    @property
+    def directory(self) -> Directory:
+        """The tenants.
+
+        :raises ConfigurationError: when no engine was found that could hold them
+        """
+        if self._directory is None:
+            self.discover()
+        if self._directory is None:
+            raise ConfigurationError(
+                "No database engine was found in the application",
+                hint="Register Flask-SQLAlchemy (or -Lite) with it, or pass Tenancy(engines=[engine])",
+            )
+        return self._directory
+
+    def tenants(self) -> list[Tenant]:
+        """All tenants, the template excluded."""
+        return self._directory.all() if self._directory is not None else []
+
+    def _find(self, slug: str) -> Tenant | None:
+        return self.directory.find(slug)
+
+    def default(self) -> Tenant | None:
+        """The configured default tenant."""
+        return self.directory.get(self.settings.default) if self.settings.default else None
+
+    def create(self, slug: str, name: str) -> Tenant:
+        """Create a tenant with what start-up and migrations have seeded."""
+        directory = self.directory
+        signals.tenant_creating.send(self.tenancy, slug=slug, name=name)
+
+        def fill(connection: Connection, tenant: Tenant) -> None:
+            for engine, isolation in self.isolations.items():
+                if engine is connection.engine:
+                    isolation.seed(connection, tenant)
+                else:
+                    with isolation.begin() as other:
+                        isolation.seed(other, tenant)
+
+        made = directory.create(slug, name, fill)
+        log.info("Tenant %s created (id %s)", made.slug, made.id)
+        signals.tenant_created.send(self.tenancy, tenant=made)
+        return made
+
+    # ---- scopes
+    def fallback(self) -> Scope | None:
+        """What holds outside any scope: the template while the application is built or migrated, else the default."""
+        from .isolate import migrating
+
+        if self.startup.running() or (migrating() and not flask.has_request_context()):
+            return self._template_scope
+        if self.settings.default is None or self._directory is None:
+            return None
+        with internal():
+            found = self._directory.find(self.settings.default)
+        return Scope(found) if found is not None else None
+
+    @contextmanager
+    def enter(self, scope: Scope) -> Iterator[Scope]:
+        """Enter a scope with everything that must follow it."""
+        self.discover()
+        with entered(scope, self.adapters):
+            signals.tenant_entered.send(self.tenancy, scope=scope)
+            try:
+                yield scope
+            finally:
+                signals.tenant_left.send(self.tenancy, scope=scope)
+
+    # ---- the WSGI edge
+    def admit(self, facts: RequestFacts) -> Resolution:
+        """Walk the pipeline for a request."""
+        self.startup.end()
+        return pipeline.admit(facts, self.strategies, self.default())
+
+    def enter_request(self, stack: ExitStack, resolution: Resolution) -> None:
+        """Enter the scope of a resolved request."""
+        scope = pipeline.scope_of(resolution)
+        if scope is not None:
+            stack.enter_context(self.enter(scope))
+
+
+class LiteSessions:
+    """Flask-SQLAlchemy-Lite keeps its sessions in ``flask.g``: each scope gets sessions of its own."""
+
+    _KEY = "_sqlalchemy_sessions"
+
+    def __init__(self) -> None:
+        self._kept: list[Any] = []
+
+    def enter(self, scope: Scope) -> None:
+        """Set the outer scope's sessions aside."""
+        if flask.has_app_context():
+            kept = flask.g.setdefault("_flask_tenant_sessions", [])
+            kept.append(flask.g.pop(self._KEY, None))
+
+    def leave(self, scope: Scope) -> None:
+        """Close this scope's sessions and take the outer ones back."""
+        if not flask.has_app_context():
+            return
+        for session in (flask.g.pop(self._KEY, None) or {}).values():
+            session.close()
+        kept = flask.g.get("_flask_tenant_sessions") or []
+        outer = kept.pop() if kept else None
+        if outer is not None:
+            flask.g._sqlalchemy_sessions = outer
+
+
+def _lite_state(app: Flask) -> Any:
+    for found in app.extensions.values():
+        if type(found).__module__.startswith("flask_sqlalchemy_lite"):
+            return found
+    return None
+
+
+class Tenancy:
+    """Turns a single-tenant Flask application into a multi-tenant one.
+
+    :param app: the application, or register it later with :meth:`init_app`
+    :param engines: the engines that hold tenant data; by default Flask-SQLAlchemy's default engine
+    :param sessions: ``scoped_session`` objects of the application that Flask-SQLAlchemy does not know
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        engines: Iterable[Engine | AsyncEngine | str] = (),
+        sessions: Iterable[scoped_session[Any]] = (),
+    ) -> None:
+        self._engines = list(engines)
+        self._sessions = list(sessions)
+        if app is not None:
+            self._register(app, sys._getframe(1))
+
+    def init_app(self, app: Flask) -> None:
+        """Register the application. Call it before its tables are touched; engines may come later.
+
+        :raises ConfigurationError: for settings that make no sense
+        :raises SchemaNotReadyError: when the database holds tables without the tenant column
+        """
+        self._register(app, sys._getframe(1))
+
+    def _register(self, app: Flask, frame: Any, factory: Any = None) -> None:
+        if KEY in app.extensions:
+            raise ConfigurationError("Tenancy is registered with this application already")
+        state = Application(self, app, Startup(app, frame, factory), self._engines, self._sessions)
+        app.extensions[KEY] = state
+        _apps.add(state)
+        _watch_pools()
+        app.wsgi_app = TenantMiddleware(app.wsgi_app, state.admit, state.enter_request)  # type: ignore[method-assign]
+        state.discover()
+
+    def exempt(self, engine: Engine | AsyncEngine) -> None:
+        """Declare that an engine holds no tenant data: it is left alone."""
+        _exempt.add((engine.sync_engine if isinstance(engine, AsyncEngine) else engine).dialect)
+
+
+def state_of(app: Flask | None = None) -> Application:
+    """Return Tenancy's state of an application: the given one, the current one, or the only one.
+
+    :raises ConfigurationError: when none, or more than one, comes into question
+    """
+    if app is None and flask.has_app_context():
+        app = flask.current_app
+    if app is not None:
+        if KEY not in app.extensions:
+            raise ConfigurationError(f"Tenancy is not registered with {app.name!r}", hint="Tenancy().init_app(app)")
+        return cast(Application, app.extensions[KEY])
+    states = list(_apps)
+    if len(states) != 1:
+        raise ConfigurationError(
+            f"{len(states)} applications in this process have Tenancy, and none is current",
+            value=len(states),
+            hint="Push an application context: with app.app_context()",
+        )
+    return states[0]
+
+
+def tenant_context(tenant: Tenant | str, app: Flask | None = None) -> AbstractContextManager[Scope]:
+    """Work for one tenant.
+
+    :param tenant: a tenant or its slug
+    :param app: by default the current application, or the only one that has Tenancy
+    :raises TenantNotFoundError: when there is no such tenant
+    """
+    state = state_of(app)
+    found = tenant if isinstance(tenant, Tenant) else state.directory.get(tenant)
+    return state.enter(Scope(found))
+
+
+@contextmanager
+def central_context(*, reason: str, app: Flask | None = None) -> Iterator[Scope]:
+    """Leave isolation, for work that belongs to no tenant. Every use is logged with its reason.
+
+    :param reason: why; it is written to the log
+    :raises TenantError: without a reason
+    """
+    if not reason.strip():
+        raise TenantError("Central work without a reason", hint="central_context(reason='monthly usage report')")
+    state = state_of(app)
+    outer = current_scope()
+    log.warning("Central work begins (%s): %s", outer or "outside any tenant", reason)
+    with state.enter(Scope(None, reason=reason)) as scope:
+        signals.central_entered.send(state.tenancy, reason=reason)
+        yield scope
+
+
+def for_each_tenant(*, reason: str, app: Flask | None = None) -> Iterator[Tenant]:
+    """Run a loop's body once in each tenant. Every use is logged with its reason.
+
+    Use it as ``for tenant in for_each_tenant(reason="..."): ...``; the loop's body runs in the tenant.
+
+    :param reason: why; it is written to the log
+    """
+    if not reason.strip():
+        raise TenantError("A loop over tenants without a reason", hint="for_each_tenant(reason='yearly numbering')")
+    state = state_of(app)
+    tenants = state.directory.all()
+    log.warning("Loop over %s tenants begins: %s", len(tenants), reason)
+    for tenant in tenants:
+        with state.enter(Scope(tenant)):
+            yield tenant
+
+
+def _watch_pools() -> None:
+    if not event.contains(Pool, "checkout", _checkout):
+        event.listen(Pool, "checkout", _checkout)
+
+
+def _checkout(connection: Any, record: Any, fairy: Any) -> None:
+    """An engine is tenanted or exempt: a connection of any other does not leave its pool."""
+    dialect = fairy._pool._dialect
+    if is_tenanted(dialect) or dialect in _exempt:
+        return
+    if flask.has_app_context() and KEY not in flask.current_app.extensions:
+        return
+    states = [flask.current_app.extensions[KEY]] if flask.has_app_context() else list(_apps)
+    if not states:
+        return
+    for state in states:
+        state.discover()
+    if is_tenanted(dialect):
+        record.invalidate()
+        raise DisconnectionError("connection made before the wall; making a guarded one")
+    if dialect not in _exempt:
+        raise refuse_unguarded(f"of {dialect.name}+{dialect.driver}")

@@ -1,0 +1,107 @@
+"""What the parts of the statement compiler share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import BinaryExpression, ColumnClause, ColumnElement, Grouping, TextClause
+from sqlalchemy.sql.operators import custom_op
+from sqlalchemy.sql.selectable import FromClause, TableClause
+
+from ...errors import HiddenColumnError, StatementRefusedError
+from ..hidden import HiddenColumn, belongs
+from .plan import Plan, plan
+
+if TYPE_CHECKING:
+    from ..wall import Wall
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][\w$]*\Z")
+
+
+class Base(SQLCompiler):
+    """Looks tables up, plans predicates, refuses. The dialect carries the wall."""
+
+    @property
+    def wall(self) -> Wall:
+        return cast("Wall", self.dialect.ft_wall)  # type: ignore[attr-defined]
+
+    def _ft_is_tenant(self, table: TableClause) -> bool:
+        """Whether the table is a tenant's; notes every table that the statement touches."""
+        schema = cast("str | None", self.preparer.schema_for_object(table))  # type: ignore[arg-type]
+        name = table.name
+        if getattr(name, "quote", None) is False and not _PLAIN_NAME.match(name):
+            raise StatementRefusedError(
+                f"The table name {name!r} is marked as not to be quoted and is no plain name",
+                value=str(name),
+                hint="Name one table, and let SQLAlchemy quote it",
+            )
+        if schema is not None and schema.startswith("__[SCHEMA_"):
+            # schema_translate_map: resolved at execution only, and may point anywhere
+            raise StatementRefusedError(
+                "schema_translate_map inside a tenant",
+                hint="The tenant's placement decides the schema; drop the option",
+            )
+        config = self.wall.config
+        if config.is_tenant(name, schema):
+            self.ft_tables.add((schema, name))
+            return True
+        if config.is_ours(name, schema) or config.is_system(name, schema):
+            self.ft_private.add(name)
+        return False
+
+    def _ft_belongs(self, element: FromClause) -> ColumnElement[bool]:
+        return belongs(self.wall.config.column, element)
+
+    def _ft_plan(self, froms: Sequence[FromClause]) -> Plan:
+        return plan(froms, self._ft_is_tenant, self._ft_belongs)
+
+    def _ft_current_plan(self) -> Plan | None:
+        if not self.stack:
+            return None
+        entry = cast("dict[str, Any]", self.stack[-1])
+        found = entry.get("ft_plan") or getattr(entry["selectable"], "ft_plan", None)
+        return cast("Plan | None", found)
+
+    def _ft_check_name(self, column: ColumnClause[Any]) -> None:
+        if type(column) is HiddenColumn or not isinstance(column.name, str):
+            return
+        if column.name.lower() == self.wall.config.column.lower():
+            raise hidden_column(column.name)
+
+    @property
+    def ft_tables(self) -> set[tuple[str | None, str]]:
+        """Tenant tables that the statement names, as (schema, name)."""
+        return cast("set[tuple[str | None, str]]", self.__dict__.setdefault("_ft_tables", set()))
+
+    @property
+    def ft_private(self) -> set[str]:
+        """Directory and catalogue tables that the statement names."""
+        return cast("set[str]", self.__dict__.setdefault("_ft_private", set()))
+
+
+def hidden_column(name: str) -> HiddenColumnError:
+    """Return the error for naming the tenant column."""
+    return HiddenColumnError(
+        f"The statement names {name!r}, the tenant column",
+        value=name,
+        hint="It is set and filtered by flask_tenant; leave it out, or rename it with TENANT_COLUMN if the "
+        "application has a column of this name",
+    )
+
+
+def guarded(criteria: Sequence[Any]) -> tuple[Any, ...]:
+    """Put parentheses round conditions that SQLAlchemy would join to ours without any.
+
+    ``text("a OR b")``, a literal column and a custom operator may hold an OR of their own.
+    """
+    return tuple(_guard(c) for c in criteria)
+
+
+def _guard(criterion: Any) -> Any:
+    plain = isinstance(criterion, TextClause) or getattr(criterion, "is_literal", False)
+    if plain or (isinstance(criterion, BinaryExpression) and isinstance(criterion.operator, custom_op)):
+        return Grouping(criterion)
+    return criterion

@@ -1,0 +1,235 @@
+"""INSERT: rows are stamped with their tenant, and ids stay automatic.
+
+``crud.py`` of SQLAlchemy sees the table with two hidden columns more, whose *defaults* are the tenant and, on
+SQLite, the next id. So single rows, ``executemany``, insertmanyvalues with sentinels, ``values([...])`` and
+RETURNING all work the way SQLAlchemy does them.
+
+On SQLite a composite primary key has no generator. The next id within the tenant is a subquery inside the INSERT:
+a SELECT beforehand would turn lock waits into errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, cast
+
+from sqlalchemy import Column, Integer, Table, func, null, select
+from sqlalchemy.sql.dml import Insert
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.expression import and_
+from sqlalchemy.sql.selectable import TableClause
+
+from ..config import TMP
+from ..hidden import ID_KEY, STAMP, STAMP_KEY, HiddenColumn, stamp_column
+from .base import Base, guarded
+from .dml import with_factory
+
+ROW_NUMBER = "/*ft:row*/1"
+"""Stands for a row's number within its batch until the batch is known."""
+
+SQLITE_MAX_PARAMETERS = 32_700
+
+
+class NextId(ColumnElement[int]):
+    """``(SELECT coalesce(max(id), 0) FROM t WHERE tenant_id = :tenant) + k``"""
+
+    __visit_name__ = "ft_next_id"
+    inherit_cache = True
+    type = Integer()
+
+    def __init__(self, table: TableClause, column: Column[Any], offset: ColumnElement[int] | None = None) -> None:
+        self.table, self.column, self.offset = table, column, offset
+
+    def self_group(self, against: Any = None) -> Any:
+        return self
+
+
+class _Columns:
+    """The column collection that ``crud.py`` iterates: the application's columns and ours."""
+
+    def __init__(self, columns: tuple[Any, ...]) -> None:
+        self._by_key = {c.key: c for c in columns}
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._by_key.values())
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._by_key[key] if isinstance(key, str) else list(self._by_key.values())[key]
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self._by_key if isinstance(key, str) else any(key is c for c in self._by_key.values())
+
+
+class StampedTable:
+    """A table as an INSERT sees it: everything is the application's own, except for a few columns more."""
+
+    def __init__(self, table: TableClause, hidden: list[Column[Any]]) -> None:
+        self.ft_table = table
+        self.c = self.columns = _Columns((*table.c, *hidden))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.ft_table, name)
+
+
+class InsertMixin(Base):
+    """Stamps rows, numbers them on SQLite, and keeps conflict targets per tenant."""
+
+    ft_unset_id: NextId | None = None
+
+    def visit_insert(self, insert_stmt: Insert, **kw: Any) -> str:
+        text = cast(str, super().visit_insert(with_factory(insert_stmt, self._ft_stamped), **kw))  # type: ignore[misc]
+        self.postfetch = [c for c in self.postfetch or () if c.key not in (STAMP_KEY, ID_KEY)]
+        many = self._insertmanyvalues
+        if many is not None and not self.positional and many.insert_crud_params:
+            # one parameter for the whole batch, not one for each row
+            self._insertmanyvalues = many._replace(
+                insert_crud_params=[
+                    (c, n, v, [b for b in bound if b != STAMP_KEY]) for c, n, v, bound in many.insert_crud_params
+                ]
+            )
+        if many is None and text.count(ROW_NUMBER) > 1:
+            text = numbered(text)  # insert().values([...])
+        self.ft_unset_id = None
+        return text
+
+    def _ft_stamped(self, statement: Any, state: Any) -> Any:
+        table = statement.table
+        self._ft_check_set(statement)  # type: ignore[attr-defined]
+        if table.name.startswith(TMP) and self._ft_is_tenant(table):
+            return self._ft_batch_copy(statement, state)
+        if not self._ft_is_tenant(table):
+            return statement
+        statement = statement._generate()
+        hidden: list[Column[Any]] = [stamp_column(self.wall.config.column)]
+        auto = self._ft_auto_id(table) if self.dialect.name == "sqlite" else None
+        if auto is not None and self._ft_given(auto.key, statement):
+            # The application names the id, but may leave it None in some row.
+            self.ft_unset_id = None if statement.select is not None else NextId(table, auto)
+            auto = None
+        if auto is not None:
+            hidden.append(Column(auto.name, auto.type, key=ID_KEY, default=NextId(table, auto)))
+        if statement.select is not None:
+            source = statement.select.subquery("ft_source")
+            columns: list[Any] = [*source.c, STAMP]
+            names = [*statement._select_names, STAMP_KEY]
+            if auto is not None:
+                columns.append(NextId(table, auto, func.row_number().over()))
+                names.append(ID_KEY)
+            statement.select, statement._select_names = select(*columns), names
+            hidden = [Column(h.name, h.type, key=h.key) for h in hidden]
+            state._dict_parameters = {**state._dict_parameters, **{h.key: null() for h in hidden}}
+        statement.table = StampedTable(table, hidden)
+        return statement
+
+    def _ft_auto_id(self, table: TableClause) -> Column[Any] | None:
+        found = getattr(table, "_autoincrement_column", None)
+        if found is None and not isinstance(table, Table):
+            view = self.wall.views.find(table.name, table.schema)
+            if view is not None and view.auto_id is not None:
+                return Column(view.auto_id, Integer)
+        return cast("Column[Any] | None", found)
+
+    def _ft_given(self, key: str, statement: Any) -> bool:
+        given: set[Any] = set(self.column_keys or ())
+        for row in (statement._values, *(m for several in statement._multi_values or () for m in several[:1])):
+            given.update(getattr(k, "key", k) for k in (row or ()))
+        given.update(statement._select_names or ())
+        return key in given
+
+    def _ft_batch_copy(self, statement: Any, state: Any) -> Any:
+        """Alembic's batch mode on SQLite: the copy of a table carries every tenant's rows, with their column."""
+        statement = statement._generate()
+        source = statement.select
+        origin = source.get_final_froms()[0]
+        copied = source._generate()
+        copied._raw_columns = [*source._raw_columns, HiddenColumn(self.wall.config.column, origin)]
+        statement.select, statement._select_names = copied, [*statement._select_names, STAMP_KEY]
+        statement.table = StampedTable(
+            statement.table, [stamp_column(self.wall.config.column, default=None)]
+        )
+        state._dict_parameters = {**state._dict_parameters, STAMP_KEY: null()}
+        self.wall.allow_batch_copy(origin.name)
+        self.ft_batch_copy_of = origin
+        return statement
+
+    ft_batch_copy_of: TableClause | None = None
+
+    def _ft_is_tenant(self, table: TableClause) -> bool:
+        if self.ft_batch_copy_of is not None and table is self.ft_batch_copy_of:
+            return False
+        return super()._ft_is_tenant(table)
+
+    # ---- the id that the application named and left empty
+    def visit_bindparam(self, bindparam: Any, *args: Any, **kw: Any) -> str:
+        text = cast(str, super().visit_bindparam(bindparam, *args, **kw))  # type: ignore[misc]
+        unset = self.ft_unset_id
+        if (
+            unset is not None
+            and getattr(bindparam, "_is_crud", False)
+            and bindparam.key.split("_m")[0] == unset.column.key
+        ):
+            return f"coalesce({text}, {self.process(unset, **_counting(kw))})"
+        return text
+
+    def visit_ft_next_id(self, element: NextId, **kw: Any) -> str:
+        quote = self.preparer.quote
+        offset = ROW_NUMBER if element.offset is None else self.process(element.offset, **_counting(kw))
+        where = ""
+        if not self.wall.template:
+            tenant = self.process(STAMP, **_counting(kw))
+            where = f" WHERE {quote(self.wall.config.column)} = {tenant}"
+        table = self.preparer.format_table(element.table)
+        return f"(SELECT coalesce(max({quote(element.column.name)}), 0) FROM {table}{where}) + {offset}"
+
+    def _deliver_insertmanyvalues_batches(self, *args: Any, **kw: Any) -> Iterator[Any]:
+        changed = list(args)
+        many = self._insertmanyvalues
+        if many is not None and self.positional and many.num_positional_params_counted:
+            # SQLAlchemy counts columns, while a row of ours may bind more values than it has columns.
+            changed[4] = max(1, min(changed[4], SQLITE_MAX_PARAMETERS // many.num_positional_params_counted))
+        for batch in super()._deliver_insertmanyvalues_batches(*changed, **kw):
+            if ROW_NUMBER in batch.replaced_statement and batch.current_batch_size > 1:
+                batch = batch._replace(replaced_statement=numbered(batch.replaced_statement))
+            yield batch
+
+    # ---- ON CONFLICT
+    def _on_conflict_target(self, clause: Any, **kw: Any) -> str:
+        text = cast(str, super()._on_conflict_target(clause, **kw))  # type: ignore[misc]
+        if text.startswith("(") and self._ft_inserting() is not None:
+            return f"({self.preparer.quote(self.wall.config.column)}, {text[1:]}"
+        return text
+
+    def visit_on_conflict_do_update(self, on_conflict: Any, **kw: Any) -> str:
+        table = self._ft_inserting()
+        if table is not None:
+            for key in dict(on_conflict.update_values_to_set):
+                name = getattr(key, "name", key)
+                if isinstance(name, str) and name.lower() == self.wall.config.column.lower():
+                    from .base import hidden_column
+
+                    raise hidden_column(name)
+            changed = on_conflict._clone()
+            where = on_conflict.update_whereclause
+            mine = self._ft_belongs(table)
+            changed.update_whereclause = mine if where is None else and_(*guarded([where]), mine)
+            on_conflict = changed
+        return cast(str, super().visit_on_conflict_do_update(on_conflict, **kw))  # type: ignore[misc]
+
+    def _ft_inserting(self) -> TableClause | None:
+        table = getattr(self.stack[-1]["selectable"], "table", None)
+        return table.ft_table if isinstance(table, StampedTable) else None
+
+
+def _counting(kw: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in kw.items() if k in ("accumulate_bind_names", "visited_bindparam")}
+
+
+@lru_cache(64)
+def numbered(text: str) -> str:
+    """Number the rows of a batch: 1, 2, 3, …"""
+    head, *rest = text.split(ROW_NUMBER)
+    return head + "".join(f"{n}{part}" for n, part in enumerate(rest, 1))

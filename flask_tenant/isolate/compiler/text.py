@@ -1,0 +1,165 @@
+"""The application's own SQL inside a statement: ``text()``, ``literal_column``, operators, functions, hints.
+
+Whole statements and fragments go to the raw SQL enforcer; what has no business holding SQL is held to a short list.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+from sqlalchemy.sql import text as sql_text
+from sqlalchemy.sql.elements import ColumnClause, TextClause
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import TextualSelect
+
+from ...errors import StatementRefusedError
+from ..functions import HINTS, SAFE
+from ..hidden import WHERE, WHERE_KEY
+from .base import Base
+
+_SYMBOLS = re.compile(r"[!#%&*+/<=>?@^|~:.-]+\Z")
+_WORD_OPERATORS = frozenset(
+    "AND|OR|XOR|NOT|IN|NOT IN|IS|IS NOT|IS DISTINCT FROM|IS NOT DISTINCT FROM|LIKE|NOT LIKE|ILIKE|NOT ILIKE|GLOB|"
+    "NOT GLOB|MATCH|NOT MATCH|REGEXP|NOT REGEXP|RLIKE|SIMILAR TO|NOT SIMILAR TO|BETWEEN|DIV|MOD|OVERLAPS|COLLATE|"
+    "AT TIME ZONE|ESCAPE".split("|")
+)
+_PREFIXES = frozenset(
+    "DISTINCT|ALL|OR REPLACE|OR IGNORE|OR ABORT|OR FAIL|OR ROLLBACK|MATERIALIZED|NOT MATERIALIZED|ONLY|"
+    "FOR UPDATE|FOR SHARE|FOR NO KEY UPDATE|FOR KEY SHARE|NOWAIT|SKIP LOCKED".split("|")
+)
+_COMMENT = re.compile(r"/\*(?:(?!\*/|/\*).)*\*/\Z", re.DOTALL)
+_FIELD = re.compile(r"\w+\Z")
+
+
+class TextMixin(Base):
+    """Lets the application's SQL through where it is proven to stay inside the tenant."""
+
+    # ---- whole statements and fragments
+    def visit_textclause(self, textclause: TextClause, add_to_result_map: Any = None, **kw: Any) -> str:
+        whole = not self.stack or isinstance(self.stack[-1]["selectable"], TextualSelect)
+        if self.wall.shape == "central":
+            found = self.wall.raw.central(textclause.text, "text") if whole else None
+            if found is None:
+                self._ft_fragment(textclause.text, kw, add_to_result_map, "text")
+            return self._ft_text(textclause, add_to_result_map, kw)
+        if whole:
+            rewritten = self.wall.raw.statement(textclause.text, "text")
+            parts = rewritten.parts
+            self.ft_tables.update((v.schema, v.name) for v in (*rewritten.reads, *rewritten.writes) if not v.shared)
+        else:
+            parts = self._ft_fragment(textclause.text, kw, add_to_result_map, "text")
+        if parts != (textclause.text,):
+            changed = sql_text(f":{WHERE_KEY}".join(parts))
+            changed._bindparams = {**textclause._bindparams}
+            if len(parts) > 1:
+                changed._bindparams[WHERE_KEY] = WHERE
+            textclause = changed
+        return self._ft_text(textclause, add_to_result_map, kw)
+
+    def _ft_text(self, textclause: TextClause, add_to_result_map: Any, kw: dict[str, Any]) -> str:
+        return cast(str, super().visit_textclause(textclause, add_to_result_map=add_to_result_map, **kw))  # type: ignore[misc]
+
+    def _ft_fragment(self, text: str, kw: dict[str, Any], columns: Any, placeholders: Any) -> tuple[str, ...]:
+        if kw.get("asfrom"):
+            place: Any = "from"
+        elif columns is not None or kw.get("within_columns_clause"):
+            place = "columns"
+        else:
+            place = "order_by"
+        found = self.wall.raw.fragment(text, place, placeholders)
+        if found.star and self.ft_function_at != len(self.stack):  # count(*) shows no columns
+            cast("dict[str, Any]", self.stack[-1])["ft_star"] = True
+        self.ft_tables.update((v.schema, v.name) for v in found.reads if not v.shared)
+        return cast("tuple[str, ...]", found.parts)
+
+    def visit_tstring(self, tstring: Any, **kw: Any) -> str:
+        raise StatementRefusedError(
+            "A template string as a statement", hint="Use text() with bound parameters, or Core constructs"
+        )
+
+    # ---- columns
+    def visit_column(self, column: ColumnClause[Any], *args: Any, **kw: Any) -> str:
+        if not column.is_literal:
+            self._ft_check_name(column)
+            return cast(str, super().visit_column(column, *args, **kw))  # type: ignore[misc]
+        parts = self._ft_fragment(column.name, kw, kw.get("add_to_result_map"), "none")
+        text = cast(str, super().visit_column(column, *args, **kw))  # type: ignore[misc]
+        if parts == (column.name,):
+            return text
+        escaped = self.escape_literal_column
+        return text.replace(
+            escaped(column.name), self.process(WHERE).join(escaped(part) for part in parts), 1
+        )
+
+    # ---- what must be a word or a sign
+    def visit_function(self, func: Any, add_to_result_map: Any = None, **kw: Any) -> str:
+        name = ".".join((*func.packagenames, func.name)).lower()
+        bare = name.removeprefix("pg_catalog.")
+        if bare not in SAFE[self.dialect.name] and name not in self.wall.config.safe_functions:
+            default = "If it reads and writes nothing beyond its arguments, name it in TENANT_SAFE_FUNCTIONS"
+            raise StatementRefusedError(
+                f"The function {name!r} is not known to be safe", value=name, hint=HINTS.get(bare, default)
+            )
+        outer, self.ft_function_at = self.ft_function_at, len(self.stack)
+        try:
+            return cast(str, super().visit_function(func, add_to_result_map=add_to_result_map, **kw))  # type: ignore[misc]
+        finally:
+            self.ft_function_at = outer
+
+    ft_function_at = -1
+    """Depth of the statement in whose function call we are."""
+
+    def visit_extract(self, extract: Any, **kw: Any) -> str:
+        _plain(extract.field, _FIELD.match(extract.field), "The field of extract()")
+        return cast(str, super().visit_extract(extract, **kw))  # type: ignore[misc]
+
+    def visit_custom_op_binary(self, element: Any, operator: Any, **kw: Any) -> str:
+        _operator(operator.opstring)
+        return cast(str, super().visit_custom_op_binary(element, operator, **kw))  # type: ignore[misc]
+
+    def visit_custom_op_unary_operator(self, element: Any, operator: Any, **kw: Any) -> str:
+        _operator(operator.opstring)
+        return cast(str, super().visit_custom_op_unary_operator(element, operator, **kw))  # type: ignore[misc]
+
+    def visit_custom_op_unary_modifier(self, element: Any, operator: Any, **kw: Any) -> str:
+        _operator(operator.opstring)
+        return cast(str, super().visit_custom_op_unary_modifier(element, operator, **kw))  # type: ignore[misc]
+
+    def _generate_prefixes(self, stmt: Any, prefixes: Any, **kw: Any) -> str:
+        for prefix, dialect_name in prefixes:
+            if dialect_name in (None, "*", self.dialect.name):
+                text = getattr(prefix, "text", None)
+                known = text is not None and (text.strip().upper() in _PREFIXES or _COMMENT.match(text.strip()))
+                _plain(text, known, "A prefix or suffix")
+        # The prefixes are known words now; their text must not be taken for a fragment.
+        words = [p.text for p, name in prefixes if name in (None, "*", self.dialect.name)]
+        return "".join(f"{word} " for word in words)
+
+    def get_statement_hint_text(self, hint_texts: Any) -> str:
+        for text in hint_texts:
+            _plain(text, _COMMENT.match(text.strip()), "A statement hint")
+        return cast(str, super().get_statement_hint_text(hint_texts))  # type: ignore[misc]
+
+    def visit_table_valued_column(self, element: Any, **kw: Any) -> str:
+        source = getattr(element, "scalar_alias", None)
+        if not isinstance(getattr(source, "element", None), FunctionElement):
+            raise StatementRefusedError(
+                "A whole row as one value, which would show the tenant column", hint="Name the columns"
+            )
+        return cast(str, super().visit_table_valued_column(element, **kw))  # type: ignore[misc]
+
+
+def _operator(text: str) -> None:
+    text = text.strip()
+    symbols = _SYMBOLS.match(text) and "--" not in text and "/*" not in text
+    _plain(text, symbols or " ".join(text.upper().split()) in _WORD_OPERATORS, "An operator")
+
+
+def _plain(text: object, known: object, what: str) -> None:
+    if not known:
+        raise StatementRefusedError(
+            f"{what} that flask_tenant does not know: {text!r}",
+            value=text,
+            hint="Write it with SQLAlchemy's own constructs, or as a text() statement",
+        )

@@ -1,0 +1,49 @@
+"""The drivers' own connection and cursor classes, guarded. One module for each driver; none is imported before use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from ...errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ..wall import Wall
+
+
+class Driver(Protocol):
+    """What a driver module provides."""
+
+    def connect(self, wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
+        """Open a guarded connection.
+
+        :param connect: the dialect's own connect function
+        """
+
+    def is_guarded(self, connection: Any) -> bool:
+        """Whether the driver's connection is one of ours."""
+
+
+_MODULES = {
+    "pysqlite": "sqlite",
+    "aiosqlite": "sqlite",
+    "psycopg": "psycopg3",
+    "psycopg_async": "psycopg3",
+    "psycopg2": "psycopg2",
+}
+
+
+def driver_for(name: str) -> Driver:
+    """Return the guard of a driver.
+
+    :param name: SQLAlchemy's name of the driver, such as ``psycopg``
+    :raises ConfigurationError: for a driver that has no guard
+    """
+    try:
+        module = _MODULES[name]
+    except KeyError:
+        known = ", ".join(sorted(_MODULES))
+        raise ConfigurationError(
+            f"The database driver {name!r} has no guard", value=name, hint=f"Use one of: {known}"
+        ) from None
+    return cast(Driver, import_module(f"{__name__}.{module}"))

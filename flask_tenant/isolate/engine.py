@@ -1,0 +1,272 @@
+"""Puts the wall into an engine: one dialect object for each shape, guarded connections, and nothing else changed.
+
+The dialect's class is replaced by a subclass, so that the engine, its pool and everything that holds the dialect
+keep the object they have.
+"""
+
+from __future__ import annotations
+
+import copy
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
+from sqlalchemy.engine.reflection import Inspector
+from sqlalchemy.exc import DisconnectionError
+
+from ..context import current_scope, internal
+from ..errors import ConfigurationError, UnknownEngineError
+from .central import central_compiler_for, watch_central
+from .compiler import compiler_for
+from .compiler.values import ValuesMixin
+from .ddl import ddl_compiler_for
+from .drivers import driver_for
+from .guard import Vouched, with_comment
+from .reflection import inspector_for
+
+if TYPE_CHECKING:
+    from .template import Template
+    from .wall import Wall
+
+_OWN_WORK = (
+    "do_ping", "initialize", "set_isolation_level", "get_isolation_level", "get_default_isolation_level",
+    "reset_isolation_level", "do_begin_twophase", "do_prepare_twophase", "do_rollback_twophase",
+    "do_commit_twophase", "do_recover_twophase", "has_table", "has_sequence", "has_index", "has_schema",
+)  # fmt: skip
+"""What a dialect asks the database on its own behalf, in SQL that is no application's."""
+
+
+class _Dialect(DefaultDialect):
+    """Guarded connections, and SQLAlchemy's own questions let through."""
+
+    ft_wall: Wall
+
+    def connect(self, *args: Any, **kw: Any) -> Any:
+        return driver_for(self.driver).connect(self.ft_wall, super().connect, args, kw)
+
+    def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
+        if type(statement) is not Vouched:
+            statement = self._ft_again(cursor, statement, context)
+        super().do_execute(cursor, statement, parameters, context)
+
+    def do_executemany(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
+        if type(statement) is not Vouched:
+            statement = self._ft_again(cursor, statement, context)
+        super().do_executemany(cursor, statement, parameters, context)
+
+    def _ft_again(self, cursor: Any, statement: str, context: Any) -> str:
+        """An event listener may have put a comment round a vouched statement. Anything else is raw SQL."""
+        vouched = getattr(context, "ft_statement", None)
+        if vouched is not None and with_comment(statement, vouched):
+            return Vouched(statement)
+        if self.is_async and context is not None and context.is_text:
+            # The driver runs in a thread or task that knows no tenant: rewrite here.
+            style: Any = "qmark" if self.name == "sqlite" else "format"
+            text, _ = self.ft_wall.rewrite(statement, style, context.root_connection)
+            return Vouched(text)
+        return statement
+
+    def _deliver_insertmanyvalues_batches(self, connection: Any, cursor: Any, *args: Any) -> Any:
+        context = args[-1]
+        for batch in super()._deliver_insertmanyvalues_batches(connection, cursor, *args):
+            if type(context.statement) is Vouched:
+                batch = batch._replace(replaced_statement=Vouched(batch.replaced_statement))
+                context.ft_statement = batch.replaced_statement
+            yield batch
+
+
+def _own_work(name: str) -> Any:
+    def method(self: Any, *args: Any, **kw: Any) -> Any:
+        with internal():
+            return getattr(super(_Dialect, self), name)(*args, **kw)
+
+    method.__name__ = name
+    return method
+
+
+for _name in _OWN_WORK:
+    setattr(_Dialect, _name, _own_work(_name))
+
+
+class _Context(DefaultExecutionContext):
+    """Vouches for what our compilers have rendered."""
+
+    ft_statement: str | None = None
+
+    def _ft_vouch(self) -> Any:
+        # One Vouched string for each compiled form: it is the statement, unless IN lists were expanded into it.
+        compiled = cast(Any, self.compiled)
+        text = self.statement
+        kept = compiled.__dict__.get("ft_vouched")
+        if kept is not None and kept[0] is text:
+            vouched = kept[1]
+        else:
+            vouched = Vouched(text)
+            compiled.__dict__["ft_vouched"] = (text, vouched)
+        self.statement = self.ft_statement = vouched
+        return self
+
+    @classmethod
+    def _init_compiled(cls, dialect: Any, connection: Any, *args: Any, **kw: Any) -> Any:
+        compiled = kw["compiled"] if "compiled" in kw else args[2]
+        ours = isinstance(compiled, ValuesMixin)
+        if ours:
+            dialect.ft_wall.admit(compiled, connection)
+        self = super()._init_compiled(dialect, connection, *args, **kw)  # type: ignore[misc]
+        return self._ft_vouch() if ours else self
+
+    @classmethod
+    def _init_ddl(cls, dialect: Any, connection: Any, *args: Any, **kw: Any) -> Any:
+        compiled = kw["compiled_ddl"] if "compiled_ddl" in kw else args[2]
+        dialect.ft_wall.admit_ddl(compiled.statement)
+        self = super()._init_ddl(dialect, connection, *args, **kw)  # type: ignore[misc]
+        return self._ft_vouch()
+
+    def post_exec(self) -> None:
+        super().post_exec()
+        if self.isddl:
+            self.dialect.ft_wall.forget_schema(self.root_connection)  # type: ignore[attr-defined]
+
+    def _execute_scalar(self, stmt: Any, *args: Any, **kw: Any) -> Any:
+        # Defaults and sequences that SQLAlchemy runs beforehand: the dialect's own text, or compiled by us.
+        return super()._execute_scalar(Vouched(stmt), *args, **kw)  # type: ignore[misc]
+
+
+class _SqliteContext(_Context):
+    """``lastrowid`` is SQLite's physical row; the application's id is in that row."""
+
+    def get_lastrowid(self) -> Any:
+        from .drivers.sqlite import id_of_row
+
+        row = super().get_lastrowid()
+        if not self.isinsert or row is None:
+            return row
+        table = getattr(cast(Any, self.compiled).statement, "table", None)
+        column = getattr(table, "_autoincrement_column", None)
+        if table is None or column is None or not self.dialect.ft_wall.config.is_tenant(table.name, table.schema):  # type: ignore[attr-defined]
+            return row
+        if self.dialect.is_async:
+            cursor = cast(Any, self._dbapi_connection).cursor()
+            quote = self.dialect.identifier_preparer.quote
+            cursor.execute(
+                Vouched(f"SELECT {quote(column.name)} FROM {quote(table.name)} WHERE rowid = ?"), (row,)
+            )
+            found = cursor.fetchone()
+            cursor.close()
+            return found[0] if found else None
+        return id_of_row(cast(Any, self._dbapi_connection).dbapi_connection, table.name, column.name, row)
+
+
+@cache
+def _dialect_class(base: type[Any]) -> type[Any]:
+    return type(f"Tenant{base.__name__}", (_Dialect, base), {"supports_statement_cache": True})
+
+
+@cache
+def _context_class(base: type[Any], sqlite: bool) -> type[Any]:
+    return type(f"Tenant{base.__name__}", (_SqliteContext if sqlite else _Context, base), {})
+
+
+def install(engine: Engine, wall: Wall, template: Template) -> None:
+    """Put the wall into an engine. Pooled connections made before are closed.
+
+    :param wall: the wall of shape ``tenant``
+    :param template: applies what start-up and migrations write to every tenant
+    :raises ConfigurationError: for a database or driver that has no enforcer
+    """
+    dialect = cast(Any, engine.dialect)
+    if isinstance(dialect, _Dialect):
+        raise ConfigurationError(f"Engine {engine.url!r} is tenanted already", value=str(engine.url))
+    if dialect.name not in ("sqlite", "postgresql"):
+        raise ConfigurationError(
+            f"The database {dialect.name!r} has no wall", value=dialect.name, hint="Use SQLite or PostgreSQL"
+        )
+    driver = driver_for(dialect.driver)
+    wall.asynchronous = dialect.is_async
+    plain_compiler = dialect.statement_compiler
+    plain = copy.copy(dialect)
+    dialect.ft_wall = wall
+    dialect.ft_plain = plain
+    dialect.__class__ = _dialect_class(type(dialect))
+    dialect.statement_compiler = compiler_for(plain_compiler)
+    dialect.ddl_compiler = ddl_compiler_for(dialect.ddl_compiler, wall.config)
+    dialect.inspector = inspector_for(getattr(dialect, "inspector", None) or Inspector, wall.config)
+    dialect.execution_ctx_cls = _context_class(dialect.execution_ctx_cls, dialect.name == "sqlite")
+    if dialect.driver == "psycopg2":
+        # Its batch mode joins statements on the client, past the cursor's execute().
+        from sqlalchemy.dialects.postgresql.psycopg2 import EXECUTEMANY_VALUES
+
+        dialect.executemany_mode = EXECUTEMANY_VALUES
+
+    shapes: dict[str, Any] = {"tenant": dialect}
+    for shape in ("template", "central"):
+        other = copy.copy(dialect)
+        other.ft_wall = wall.shaped(shape)  # type: ignore[arg-type]
+        shapes[shape] = other
+    shapes["central"].statement_compiler = central_compiler_for(plain_compiler)
+
+    @event.listens_for(engine, "engine_connect")
+    def shape_connection(connection: Connection) -> None:
+        scope = current_scope() or wall.fallback()
+        if scope is None or scope.internal:
+            return
+        if scope.central:
+            connection.dialect = shapes["central"]
+            watch_central(connection)
+        elif scope.tenant_id == 0:
+            connection.dialect = shapes["template"]
+            template.watch(connection)
+
+    def arm(connection: Any, record: Any, fairy: Any) -> None:
+        if not driver.arm(connection, wall):  # type: ignore[attr-defined]
+            record.invalidate()
+            raise DisconnectionError("connection made before the wall; making a guarded one")
+
+    event.listen(engine.pool, "checkout", arm)
+
+    # Errors show the application's statement, not ours.
+    @event.listens_for(engine, "handle_error")
+    def own_words(context: Any) -> None:
+        shown = context.sqlalchemy_exception
+        running = context.execution_context
+        if shown is None or running is None or not isinstance(running.compiled, ValuesMixin):
+            return
+        shown.statement = plain_text(running.compiled, plain)
+        shown.params = _own_params(shown.params, running)
+
+    engine.dispose()
+
+
+def plain_text(compiled: Any, plain: Any) -> str:
+    """Return a statement as it would read without the wall."""
+    try:
+        return str(compiled.statement.compile(dialect=plain, column_keys=compiled.column_keys))
+    except Exception:  # what cannot be rendered is not shown
+        return f"({type(compiled.statement).__name__})"
+
+
+def _own_params(params: Any, running: Any) -> Any:
+    keys = set(running.compiled.ft_keys)
+
+    def clean(values: dict[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in values.items() if k not in keys}
+
+    shown = [clean(values) for values in running.compiled_parameters or ()]
+    return shown[0] if len(shown) == 1 else shown or params
+
+
+def is_tenanted(dialect: Any) -> bool:
+    """Whether an engine with this dialect has the wall."""
+    return isinstance(dialect, _Dialect)
+
+
+def refuse_unguarded(name: str) -> UnknownEngineError:
+    """Return the error for an engine that nobody has declared."""
+    return UnknownEngineError(
+        f"The engine {name} is neither tenanted nor exempt",
+        value=name,
+        hint="Tenant data: pass it with Tenancy(engines=[engine]). No tenant data: tenancy.exempt(engine), or name "
+        "its Flask-SQLAlchemy bind key in TENANT_EXEMPT_ENGINES",
+    )

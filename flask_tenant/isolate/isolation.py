@@ -1,0 +1,112 @@
+"""One tenanted engine: its wall, its views, its template, and the checks at start-up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import inspect
+from sqlalchemy.engine import Connection, Engine
+
+from ..context import Scope
+from ..errors import SchemaNotReadyError, UnsafeObjectError
+from ..model import TableView, Tenant
+from ..settings import Settings
+from . import session
+from .alembic import migrating
+from .catalog import Catalog
+from .config import IsolateConfig
+from .engine import install
+from .keys import check_schema
+from .plain import plainly
+from .rawsql import RawSql
+from .template import Template
+from .views import LiveViews
+from .wall import Wall
+
+
+class Isolation:
+    """Keeps tenants apart in one engine.
+
+    :param fallback: what holds outside any scope
+    :param tenants: lists the tenants that exist
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        *,
+        fallback: Callable[[], Scope | None],
+        tenants: Callable[[], Iterable[Tenant]],
+    ) -> None:
+        self.engine = engine
+        self.config = IsolateConfig(
+            column=settings.column,
+            shared=settings.shared_tables,
+            safe_functions=settings.safe_functions,
+            safe_objects=settings.safe_objects,
+        )
+        self.catalog = Catalog(self.config)
+        self.views = LiveViews(engine, self.catalog)
+        raw = RawSql(
+            engine.dialect.name,  # type: ignore[arg-type]
+            self.views,
+            column=self.config.column,
+            safe_functions=self.config.safe_functions,
+            directory_prefix=self.config.directory_prefix,
+        )
+        self.views.changed = raw.invalidate
+        self.wall = Wall("tenant", self.config, self.views, raw, fallback)
+        self.template = Template(self.config, self.views, tenants, migrating)
+
+    def install(self) -> None:
+        """Put the wall into the engine."""
+        install(self.engine, self.wall, self.template)
+        session.listen()
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Open a transaction past the wall, for flask_tenant's own tables."""
+        with self.engine.connect() as connection, plainly(connection), connection.begin():
+            yield connection
+
+    def check(self) -> None:
+        """Look at the live schema, and refuse to serve from one that is not ready. Nothing is changed.
+
+        :raises SchemaNotReadyError: when tables lack the tenant column or have keys that are not per tenant
+        :raises UnsafeObjectError: when triggers, views or functions have not been vouched for
+        """
+        self.views.load()
+        with self.engine.connect() as connection, plainly(connection):
+            problems = check_schema(connection, self.config)
+        if problems:
+            listed = "\n".join(f"  {p}" for p in problems)
+            raise SchemaNotReadyError(
+                f"The database {self.engine.url.render_as_string()} is not ready for tenants:\n{listed}\n",
+                value=[p.table for p in problems],
+                hint="Nothing was changed. Start with an empty database, name tables that belong to no tenant in "
+                "TENANT_SHARED_TABLES, or try the application on a scratch database with 'flask-tenant run'",
+            )
+        unsafe = [o for o in self.catalog.objects if not o.safe]
+        if unsafe:
+            raise UnsafeObjectError(
+                "The database holds what runs below the wall: " + ", ".join(str(o) for o in unsafe),
+                value=[str(o) for o in unsafe],
+                hint="Make sure that each stays inside one tenant, and name it in TENANT_SAFE_OBJECTS",
+            )
+
+    def seed(self, connection: Connection, tenant: Tenant) -> None:
+        """Give a new tenant what start-up and migrations have seeded."""
+        self.template.copy_to(connection, tenant.id, self._tables(connection))
+
+    def _tables(self, connection: Connection) -> list[TableView]:
+        """Every tenant table, parents before children."""
+        ordered: list[TableView] = []
+        with plainly(connection):
+            names = [name for name, _ in inspect(connection).get_sorted_table_and_fkc_names() if name]
+        for name in names:
+            view = self.views.find(name)
+            if view is not None and not view.shared:
+                ordered.append(view)
+        return ordered

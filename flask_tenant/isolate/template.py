@@ -1,0 +1,238 @@
+"""The template: the rows that start-up and migrations seed outside any tenant.
+
+They are stored once under the tenant id 0. What is inserted there is copied to every tenant that exists; updates and
+deletes are run again for each of them; and a new tenant begins with a copy. A tenant that already has a row under
+the same key keeps its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.dml import Insert, UpdateBase
+from sqlalchemy.sql.elements import TextClause
+from sqlalchemy.sql.selectable import TableClause
+
+from ..context import Scope, entered
+from ..errors import StatementRefusedError
+from ..model import TEMPLATE_ID, TableView, Tenant
+from ..protocols import Views
+from .config import IsolateConfig
+from .plain import plainly
+
+log = logging.getLogger("flask_tenant")
+
+TEMPLATE = Tenant(TEMPLATE_ID, "(template)", "Template")
+
+
+class Template:
+    """Records what is seeded, applies it to every tenant, and makes new tenants from it.
+
+    :param views: the live catalogue
+    :param tenants: lists the tenants that exist
+    :param reads_tenants: whether a statement that reads tenant tables now would miss tenants' rows, as in a migration
+    """
+
+    def __init__(
+        self,
+        config: IsolateConfig,
+        views: Views,
+        tenants: Callable[[], Iterable[Tenant]],
+        migrating: Callable[[], bool],
+    ) -> None:
+        self._config = config
+        self._views = views
+        self._tenants = tenants
+        self._migrating = migrating
+        self._seeded: list[TableView] | None = None
+
+    # ---- recording
+    def watch(self, connection: Connection) -> None:
+        """Apply every data statement on this connection to all tenants as well."""
+        tenants = list(self._tenants())
+        self._seeded = None
+        if not tenants:
+            return
+        busy = False
+        before: dict[str, set[Any]] = {}
+
+        def look(conn: Connection, element: Any, multiparams: Any, params: Any, options: Any) -> None:
+            if busy:
+                return
+            kind, tables = self._touched(conn, element)
+            if kind == "select" and self._migrating():
+                self._refuse_read(conn, tables)
+            if kind == "insert":
+                before.clear()
+                before.update({t.name: self._keys(conn, t) for t in tables})
+
+        def apply(conn: Connection, element: Any, multiparams: Any, params: Any, options: Any, result: Any) -> None:
+            nonlocal busy
+            if busy:
+                return
+            kind, tables = self._touched(conn, element)
+            if kind not in ("insert", "update", "delete") or not tables:
+                return
+            busy = True
+            try:
+                for tenant in tenants:
+                    if kind == "insert":
+                        for table in tables:
+                            self._copy(conn, table, tenant.id, self._keys(conn, table) - before[table.name])
+                    else:
+                        with _as_tenant(conn, tenant):
+                            conn.execute(element, multiparams or params or None, execution_options=options)
+            finally:
+                busy = False
+
+        event.listen(connection, "before_execute", look)
+        event.listen(connection, "after_execute", apply)
+
+    def _touched(self, connection: Connection, element: Any) -> tuple[str, list[TableView]]:
+        """What a statement does to which tenant tables."""
+        if isinstance(element, TextClause):
+            wall = cast(Any, connection.dialect).ft_wall
+            if wall.raw.classify(element.text) == "ddl":
+                return "ddl", []
+            found = wall.raw.statement(element.text, "text")
+            names = found.writes or found.reads
+            return found.kind, [v for v in names if not v.shared]
+        if isinstance(element, UpdateBase):
+            table = cast(Any, element).table
+            kind = "insert" if isinstance(element, Insert) else "update"
+            tables = [table]
+        elif isinstance(element, sa.sql.expression.Executable) and getattr(element, "is_select", False):
+            kind = "select"
+            tables = [t for t in visitors.iterate(cast(Any, element)) if isinstance(t, TableClause)]
+        else:
+            return "", []
+        views = []
+        for table in tables:
+            if self._config.is_tenant(table.name, getattr(table, "schema", None)):
+                view = self._views.find(table.name, getattr(table, "schema", None))
+                views.append(view or TableView(table.name, getattr(table, "schema", None)))
+        return kind, views
+
+    def _refuse_read(self, connection: Connection, tables: list[TableView]) -> None:
+        hidden = self._config.column
+        for view in tables:
+            with plainly(connection):
+                table = physical(view, hidden)
+                held = connection.scalar(
+                    sa.select(sa.func.count()).select_from(table).where(table.c[hidden] != TEMPLATE_ID)
+                )
+            if held:
+                raise StatementRefusedError(
+                    f"A migration reads table {view.name!r}, of which tenants hold {held} rows that it would not see",
+                    value=view.name,
+                    hint="Write the change as one SQL statement, which runs for every tenant, "
+                    "or loop with for_each_tenant()",
+                )
+
+    def _keys(self, connection: Connection, view: TableView) -> set[Any]:
+        if not view.primary_key:
+            raise StatementRefusedError(
+                f"Rows for table {view.name!r}, which has no primary key, outside any tenant",
+                value=view.name,
+                hint="Insert them inside each tenant with for_each_tenant()",
+            )
+        with plainly(connection):
+            table = physical(view, self._config.column)
+            query = sa.select(*(table.c[k] for k in view.primary_key)).where(
+                table.c[self._config.column] == TEMPLATE_ID
+            )
+            return {tuple(row) for row in connection.execute(query)}
+
+    def _copy(self, connection: Connection, view: TableView, tenant_id: int, keys: set[Any]) -> None:
+        if not keys:
+            return
+        with plainly(connection):
+            table = physical(view, self._config.column)
+            wanted = sa.tuple_(*(table.c[k] for k in view.primary_key)).in_(sorted(keys, key=repr))
+            try:
+                with connection.begin_nested():
+                    done = connection.execute(self._copying(connection, view, table, tenant_id).where_(wanted))
+            except IntegrityError as error:
+                log.warning("Tenant %s keeps its rows of %s: %s", tenant_id, view.name, error.orig)
+                return
+            if done.rowcount != len(keys):
+                log.warning(
+                    "Tenant %s has rows of its own under %s of %s new keys of table %s, and keeps them",
+                    tenant_id, len(keys) - done.rowcount, len(keys), view.name,
+                )  # fmt: skip
+
+    def _copying(self, connection: Connection, view: TableView, table: sa.Table, tenant_id: int) -> _Copying:
+        return _Copying(view, table, self._config.column, tenant_id, connection.dialect.name)
+
+    # ---- a new tenant
+    def copy_to(self, connection: Connection, tenant_id: int, tables: Iterable[TableView]) -> None:
+        """Give a new tenant the seeded rows.
+
+        :param tables: every tenant table, parents before children
+        """
+        with plainly(connection):
+            if self._seeded is None:
+                self._seeded = [v for v in tables if self._has_rows(connection, v)]
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+            for view in self._seeded:
+                table = physical(view, self._config.column)
+                connection.execute(self._copying(connection, view, table, tenant_id).where_(None))
+
+    def _has_rows(self, connection: Connection, view: TableView) -> bool:
+        table = physical(view, self._config.column)
+        query = sa.select(sa.literal(1)).where(table.c[self._config.column] == TEMPLATE_ID).limit(1)
+        return connection.scalar(query) is not None
+
+
+class _Copying:
+    """``INSERT INTO t (tenant_id, …) SELECT :tenant, … FROM t WHERE tenant_id = 0``"""
+
+    def __init__(self, view: TableView, table: sa.Table, hidden: str, tenant_id: int, dialect: str) -> None:
+        self._view, self._table, self._hidden, self._tenant_id, self._dialect = (
+            view, table, hidden, tenant_id, dialect,
+        )  # fmt: skip
+
+    def where_(self, wanted: Any) -> Any:
+        table = self._table
+        columns = [table.c[c] for c in self._view.columns]
+        source = sa.select(sa.literal(self._tenant_id, sa.BigInteger), *columns).where(
+            table.c[self._hidden] == TEMPLATE_ID
+        )
+        if wanted is not None:
+            source = source.where(wanted)
+        from sqlalchemy.dialects import postgresql, sqlite
+
+        insert: Any = sqlite.insert(table) if self._dialect == "sqlite" else postgresql.insert(table)
+        insert = insert.from_select([self._hidden, *(c.name for c in columns)], source, include_defaults=False)
+        return insert.on_conflict_do_nothing() if wanted is not None else insert
+
+
+def physical(view: TableView, hidden: str) -> sa.Table:
+    """Return a table as it stands in the database, its hidden column included."""
+    columns = [sa.Column(hidden, sa.BigInteger), *(sa.Column(c, sa.types.NullType) for c in view.columns)]
+    return sa.Table(view.name, sa.MetaData(), *columns, schema=view.schema)
+
+
+@contextmanager
+def _as_tenant(connection: Connection, tenant: Tenant) -> Iterator[None]:
+    """Use a template's connection for one tenant."""
+    shape: Any = connection.dialect
+    held = connection.__dict__.pop("ft_tenant_id", None)
+    connection.dialect = connection.engine.dialect
+    try:
+        with entered(Scope(tenant)):
+            yield
+    finally:
+        connection.dialect = shape
+        connection.__dict__.pop("ft_tenant_id", None)
+        if held is not None:
+            connection.__dict__["ft_tenant_id"] = held

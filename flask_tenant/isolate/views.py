@@ -1,0 +1,70 @@
+"""The table views of one engine, kept in step with its live schema."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from threading import RLock
+
+from sqlalchemy.engine import Connection, Engine
+
+from ..model import TableView
+from .catalog import Catalog
+from .plain import plainly
+
+RELOAD_SECONDS = 1.0
+"""How long an unknown name is believed to be unknown: another process may have migrated."""
+
+
+class LiveViews:
+    """Finds views by name, and looks at the database again after schema changes.
+
+    :param changed: called after each reload, so that what was rendered from the old schema is forgotten
+    """
+
+    def __init__(self, engine: Engine, catalog: Catalog) -> None:
+        self._engine = engine
+        self.catalog = catalog
+        self.changed: Callable[[], None] = lambda: None
+        self._lock = RLock()
+        self._stale = True
+        self._on: Connection | None = None
+        self._loaded = 0.0
+
+    def find(self, name: str, schema: str | None = None) -> TableView | None:
+        """Return the view of a relation, ``None`` when the database has no such table."""
+        if self._stale:
+            self.load()
+        found = self.catalog.find(name, schema)
+        if found is None and time.monotonic() - self._loaded > RELOAD_SECONDS:
+            self.load()
+            found = self.catalog.find(name, schema)
+        return found
+
+    def all(self) -> Iterable[TableView]:
+        """Return every view."""
+        if self._stale:
+            self.load()
+        return self.catalog.all()
+
+    def forget(self, connection: Connection | None) -> None:
+        """The schema has changed, in the transaction of ``connection`` if it is known."""
+        with self._lock:
+            self._stale, self._on = True, connection or self._on
+        self.changed()
+
+    def load(self, connection: Connection | None = None) -> None:
+        """Inspect the live schema.
+
+        :param connection: sees the schema that matters; by default the one that changed it, or a new one
+        """
+        with self._lock:
+            on = connection or self._on
+            if on is not None and not on.closed and not on.invalidated:
+                with plainly(on):
+                    self.catalog.load(on)
+            else:
+                with self._engine.connect() as fresh, plainly(fresh):
+                    self.catalog.load(fresh)
+            self._stale, self._on, self._loaded = False, None, time.monotonic()
+        self.changed()

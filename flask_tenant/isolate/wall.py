@@ -1,0 +1,180 @@
+"""The wall of one engine: what isolation knows, and the decisions that every enforcer asks for.
+
+Enforcers (statement compiler, raw SQL, DDL) render; the wall says for whom, and whether at all. There is one wall
+for each *shape* of an engine's dialect, because the compiled cache is keyed by dialect: ``tenant`` (one tenant's
+rows), ``template`` (the rows that start-up and migrations seed) and ``central`` (all rows, labelled).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..context import NO_TENANT_HINT, Scope, current_scope
+from ..errors import CentralRefusedError, DdlRefusedError, NoTenantError, StatementRefusedError, TenantChangedError
+from ..model import TEMPLATE_ID
+from .config import IsolateConfig
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from .rawsql import Placeholders, RawSql, Rewritten
+    from .views import LiveViews
+
+log = logging.getLogger("flask_tenant")
+
+Shape = Literal["tenant", "template", "central"]
+Fallback = Callable[[], "Scope | None"]
+
+
+class Wall:
+    """Decides for whom a statement runs.
+
+    :param shape: which rows this wall's dialect shows
+    :param config: names: the column, the shared tables
+    :param views: finds tables as the database has them
+    :param raw: the raw SQL enforcer
+    :param fallback: what holds outside any scope: the default tenant, the template, or nothing
+    """
+
+    def __init__(
+        self, shape: Shape, config: IsolateConfig, views: LiveViews, raw: RawSql, fallback: Fallback
+    ) -> None:
+        self.shape = shape
+        self.config = config
+        self.views = views
+        self.raw = raw
+        self.fallback = fallback
+        self.template = shape == "template"
+        self.asynchronous = False
+
+    def shaped(self, shape: Shape) -> Wall:
+        """Return the wall of another shape of the same engine."""
+        found = Wall(shape, self.config, self.views, self.raw, self.fallback)
+        found.asynchronous = self.asynchronous
+        return found
+
+    # ---- for whom
+    def scope(self) -> Scope:
+        """Return the scope that holds here.
+
+        :raises NoTenantError: outside any
+        """
+        found = current_scope() or self.fallback()
+        if found is None:
+            raise NoTenantError("Tenant data was asked for while no tenant is active", hint=NO_TENANT_HINT)
+        return found
+
+    def tenant_id(self) -> int:
+        """Return the id to bind.
+
+        :raises NoTenantError: outside any tenant
+        :raises TenantChangedError: when the connection was opened for something else
+        """
+        scope = self.scope()
+        tenant_id = scope.tenant_id
+        if tenant_id is None or (tenant_id == TEMPLATE_ID) is not self.template:
+            raise TenantChangedError(
+                f"A connection opened for the {self.shape} is used in {scope!r}",
+                hint="Open connections and sessions after entering a scope, and close them before leaving it",
+            )
+        return tenant_id
+
+    def pin(self, holder: Any) -> int:
+        """Tie a connection to the first tenant that uses it, and refuse any other.
+
+        :param holder: what lives as long as the checkout: SQLAlchemy's connection, or the driver's
+        """
+        tenant_id = self.tenant_id()
+        owner = holder.__dict__.setdefault("ft_tenant_id", tenant_id)
+        if owner != tenant_id:
+            raise TenantChangedError(
+                f"A connection that serves tenant {owner} is used under tenant {tenant_id}",
+                value=tenant_id,
+                hint="A connection or session serves one tenant: close it before entering another, or open a new one",
+            )
+        return tenant_id
+
+    # ---- compiled statements
+    def admit(self, compiled: Any, connection: Connection) -> None:
+        """Let a statement of our own compiler through, or refuse it."""
+        if compiled.ft_private:
+            scope = current_scope()
+            if scope is None or not scope.internal:
+                name = sorted(compiled.ft_private)[0]
+                raise StatementRefusedError(
+                    f"The statement names {name!r}, which belongs to flask_tenant or to the database itself",
+                    value=name,
+                    hint="Use the tenant API, or SQLAlchemy's inspect()",
+                )
+        if compiled.ft_tables:
+            self.pin(connection)
+
+    def allow_batch_copy(self, table: str) -> None:
+        """Let Alembic's batch mode copy a table with all tenants' rows: in migrations only."""
+        if not self.template:
+            raise DdlRefusedError(
+                f"A batch copy of table {table!r} outside migrations",
+                value=table,
+                hint="Run migrations outside any tenant, with 'flask db upgrade'",
+            )
+
+    # ---- raw SQL
+    def rewrite(self, text: str, placeholders: Placeholders, holder: Any) -> tuple[str, Rewritten | None]:
+        """Return the text that may reach the driver in place of the caller's.
+
+        :param holder: the driver's connection
+        :returns: the text, and what is known of it (``None`` when it was let through untouched)
+        """
+        scope = current_scope()
+        if scope is not None and scope.internal:
+            return text, None
+        scope = scope or self.fallback()
+        if scope is not None and scope.central:
+            found = self.raw.central(text, placeholders)
+            return found.sql(""), found
+        if scope is None or scope.tenant_id == TEMPLATE_ID:
+            if self.raw.classify(text) == "ddl":
+                if scope is None:
+                    raise NoTenantError("The schema was about to be changed while no tenant is active and neither "
+                                        "start-up nor a migration runs", hint=NO_TENANT_HINT)
+                from .ddl import translate_ddl
+
+                self.views.forget(None)
+                return translate_ddl(text, self.raw.dialect, self.config), None
+        found = self.raw.statement(text, placeholders)
+        if len(found.parts) == 1:
+            return found.parts[0], found
+        if scope is None:
+            self.scope()
+        return found.sql(str(self.pin(holder))), found
+
+    # ---- DDL
+    def admit_ddl(self, ddl: Any) -> None:
+        """Let a schema change through, or refuse it."""
+        scope = current_scope()
+        if scope is not None and scope.internal:
+            return
+        scope = scope or self.fallback()
+        if scope is not None and scope.central:
+            return
+        if scope is None or scope.tenant_id != TEMPLATE_ID:
+            where = "outside start-up, migrations and central work" if scope is None else f"inside tenant {scope.tenant}"
+            raise DdlRefusedError(
+                f"{type(ddl).__name__} of {getattr(ddl.element, 'name', ddl.element)!r} {where}",
+                value=str(getattr(ddl.element, "name", "")),
+                hint="Schema belongs to all tenants: change it by a migration, or in central_context(reason=...)",
+            )
+
+    def forget_schema(self, connection: Connection) -> None:
+        """The schema has changed in this connection's transaction."""
+        scope = current_scope()
+        if scope is None or not scope.internal:
+            self.views.forget(connection)
+
+    def refuse_central(self, what: str) -> CentralRefusedError:
+        """Return the error for what central work may not do."""
+        return CentralRefusedError(
+            what, hint="Use for_each_tenant() for ORM work and writes; central work reads rows of one tenant table"
+        )
