@@ -59,7 +59,7 @@ def _foreign_keys(found: list[dict[str, Any]], config: IsolateConfig) -> list[di
             continue
         options = dict(key.get("options") or {})
         action = _SET_COLUMNS.match(options.get("ondelete") or "")
-        if action and len(re.findall(r'(?:"(?:[^"]|"")+"|[^",]+)', action.group(2))) == len(pairs):
+        if action and len(re.findall(r'"(?:[^"]|"")+"|[^",\s]+', action.group(2))) == len(pairs):
             options["ondelete"] = action.group(1)
         result.append(
             {

@@ -1,0 +1,187 @@
+"""`create_all` makes the tenant-ready schema, and reflection shows the single-tenant one."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+import sqlalchemy.orm
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.ext.automap import automap_base
+
+from flask_tenant.isolate.keys import check_schema
+from tests.schema.installing import CONFIG, live, live_table
+from tests.schema.models import LONG, application
+
+KINDS = (
+    "columns",
+    "pk_constraint",
+    "foreign_keys",
+    "indexes",
+    "unique_constraints",
+    "check_constraints",
+    "table_options",
+    "table_comment",
+)
+
+
+def _shown(engine: sa.Engine, method: str, **kw: object) -> object:
+    """What an Inspector says, in a form that compares: types as text, lists without an order that has no meaning."""
+    found = getattr(sa.inspect(engine), method)(**kw)
+    return {key: _plain(value) for key, value in found.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, list):
+        return sorted((_plain(item) for item in value), key=str) if value and isinstance(value[0], dict) else value
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return value if isinstance(value, str | int | bool | None) else str(value)
+
+
+@pytest.fixture
+def both(control: sa.Engine, tenanted: sa.Engine) -> tuple[sa.Engine, sa.Engine]:
+    """The same application in both databases."""
+    for engine in (control, tenanted):
+        application(engine.dialect.name).create_all(engine)
+    return control, tenanted
+
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index"),
+    pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index"),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_reflection_equals_the_control(both: tuple[sa.Engine, sa.Engine], kind: str) -> None:
+    control, tenanted = both
+    if kind == "table_comment" and control.dialect.name == "sqlite":
+        pytest.raises(NotImplementedError, sa.inspect(tenanted).get_multi_table_comment)
+        return
+    expected = _shown(control, f"get_multi_{kind}")
+    found = _shown(tenanted, f"get_multi_{kind}")
+    assert len(expected) >= 11
+    if kind == "foreign_keys":  # MATCH FULL of a single column says the same as none, and cannot be kept
+        for key in (*expected.get((None, "document"), []), *found.get((None, "document"), [])):
+            key["options"].pop("match", None)
+    assert found == expected
+
+
+def test_one_table_at_a_time_equals_the_control(both: tuple[sa.Engine, sa.Engine]) -> None:
+    control, tenanted = (sa.inspect(engine) for engine in both)
+    names = control.get_table_names()
+    assert len(names) >= 11
+    assert tenanted.get_table_names() == names
+    for name in names:
+        for kind in ("columns", "pk_constraint", "indexes", "unique_constraints"):
+            assert _plain(getattr(tenanted, f"get_{kind}")(name)) == _plain(getattr(control, f"get_{kind}")(name))
+
+
+def test_constraint_names_equal_the_control(both: tuple[sa.Engine, sa.Engine]) -> None:
+    control, tenanted = (
+        {(t.name, k.kind, k.name) for t in live(e).tables for k in t.keys if "tenancy_" not in k.name}
+        | {(t.name, "foreign key", k.name) for t in live(e).tables for k in t.foreign_keys}
+        for e in both
+    )
+    if both[0].dialect.name == "sqlite":  # numbers its own indexes, and keeps no names of constraints in its catalogue
+        control, tenanted = ({k for k in keys if "autoindex" not in k[2]} for keys in (control, tenanted))
+    assert len(control) > 10
+    assert tenanted == control
+
+
+def test_every_key_is_per_tenant(both: tuple[sa.Engine, sa.Engine], plain: sa.Engine) -> None:
+    tables = {table.name: table for table in live(plain).tables}
+    assert len(tables) >= 11
+    for table in tables.values():
+        if table.name == "country":
+            assert table.column("tenant_id") is None
+            continue
+        first = table.columns[0]
+        assert (first.name, first.nullable) == ("tenant_id", False)
+        assert first.type == ("integer" if plain.dialect.name == "sqlite" else "bigint")
+        assert any(key.columns[0] == "tenant_id" for key in table.keys)
+        for key in table.keys:
+            if key.unique:
+                assert key.columns[0] == "tenant_id", (table.name, key)
+        for reference in table.foreign_keys:
+            tenant = reference.referred_table != "country"
+            assert (reference.columns[0] == "tenant_id") is tenant, (table.name, reference)
+    with plain.connect() as connection:
+        assert check_schema(connection, CONFIG) == []
+
+
+def test_the_control_is_not_ready(both: tuple[sa.Engine, sa.Engine]) -> None:
+    """The check has teeth: every tenant table of the untouched schema is named."""
+    with both[0].connect() as connection:
+        problems = check_schema(connection, CONFIG)
+    assert {p.table for p in problems} == {t.name for t in live(both[0]).tables} - {"country"}
+
+
+@pytest.mark.parametrize("tenant_ready", [False, True])
+def test_autogenerate_proposes_nothing(both: tuple[sa.Engine, sa.Engine], tenant_ready: bool) -> None:
+    engine = both[tenant_ready]
+    options = {"compare_type": True, "compare_server_default": True}
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts=options)
+        found = compare_metadata(context, application(engine.dialect.name))
+    assert found == []
+
+
+@pytest.mark.filterwarnings("ignore:relationship .* will copy column")
+def test_automap_gives_the_application_its_own_tables(both: tuple[sa.Engine, sa.Engine]) -> None:
+    base = automap_base()
+    base.prepare(autoload_with=both[1])
+    customer, invoice = base.classes.customer.__table__, base.classes.invoice.__table__
+    assert "tenant_id" not in {column.name for table in base.metadata.tables.values() for column in table.columns}
+    assert customer.primary_key.columns.keys() == ["id"]
+    assert customer.autoincrement_column is customer.c.id
+    assert {fk.target_fullname for fk in invoice.foreign_keys} == {"customer.id", "customer.name", "invoice.id"}
+    sa.orm.configure_mappers()
+    assert base.classes.invoice.line_collection.property.mapper.class_ is base.classes.line
+
+
+def test_created_again_changes_nothing(both: tuple[sa.Engine, sa.Engine]) -> None:
+    before = live(both[1])
+    application(both[1].dialect.name).create_all(both[1])
+    assert live(both[1]) == before
+    assert len(before.tables) >= 11
+
+
+def test_drop_all_drops_all(both: tuple[sa.Engine, sa.Engine]) -> None:
+    assert live(both[1]).tables
+    application(both[1].dialect.name).drop_all(both[1])
+    assert live(both[1]).tables == live(both[1]).objects == ()
+
+
+@pytest.mark.databases("sqlite")
+def test_sqlite_clauses_survive(both: tuple[sa.Engine, sa.Engine]) -> None:
+    with both[1].connect() as connection:
+        texts = dict(connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'table'").all())
+    strictly = texts["strictly"]
+    assert "PRIMARY KEY (tenant_id, id) ON CONFLICT FAIL" in strictly
+    assert "AUTOINCREMENT" not in strictly
+    assert "UNIQUE (tenant_id, name) ON CONFLICT IGNORE" in strictly
+    assert "UNIQUE (tenant_id, name, note) ON CONFLICT REPLACE" in strictly
+    assert "note TEXT NOT NULL ON CONFLICT FAIL" in strictly
+    assert 'COLLATE "NOCASE"' in strictly
+    assert strictly.rstrip().endswith("STRICT")
+    assert texts["setting"].rstrip().endswith("WITHOUT ROWID")
+
+
+@pytest.mark.databases("postgresql+psycopg", "postgresql+psycopg2")
+def test_postgresql_ids_stay_automatic(both: tuple[sa.Engine, sa.Engine], plain: sa.Engine) -> None:
+    with plain.begin() as connection:
+        for tenant in (1, 2):
+            values = f"({tenant}, 'a@b.c', 'Name')"
+            connection.exec_driver_sql(f"INSERT INTO customer (tenant_id, email, name) VALUES {values}")
+            connection.exec_driver_sql(f"INSERT INTO document (tenant_id, slug) VALUES ({tenant}, 's')")
+        assert connection.exec_driver_sql("SELECT tenant_id, id FROM customer ORDER BY 1").all() == [(1, 1), (2, 2)]
+        assert connection.exec_driver_sql("SELECT tenant_id, id FROM document ORDER BY 1").all() == [(1, 1), (2, 2)]
+
+
+@pytest.mark.databases("postgresql+psycopg")
+def test_a_long_name_is_cut_as_the_server_cuts_it(both: tuple[sa.Engine, sa.Engine]) -> None:
+    names = {key.name for key in live_table(both[1], LONG).keys if key.kind == "unique constraint"}
+    assert len(names) == 2
+    assert names == {key.name for key in live_table(both[0], LONG).keys if key.kind == "unique constraint"}
