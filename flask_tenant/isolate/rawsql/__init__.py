@@ -1,0 +1,197 @@
+"""Raw SQL: the caller's own text, with the tenant's view spliced into the place of every table.
+
+A pure library: text in, text out. Our own scanner and parser find each relation and refuse what they do not know;
+sqlglot, which knows nothing of them, must find the same relations; then the caller's text is spliced, never printed
+anew. What cannot be proven to stay inside the tenant raises :class:`~flask_tenant.errors.StatementRefusedError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ...errors import ConfigurationError, RefusedError, StatementRefusedError
+from ...model import TableView
+from ...protocols import Views
+from ..functions import AGGREGATES, SAFE
+from .commands import Kind, first_kind
+from .cursor import Setup
+from .lexer import Dialect, Placeholders, fold, scan
+from .parser import Parser, Place
+
+__all__ = ["Dialect", "Fragment", "Kind", "Place", "Placeholders", "RawSql", "Rewritten"]
+
+CACHE_ENTRIES = 1024
+CACHE_TEXT_LENGTH = 32_768
+"""Longer texts are worked out each time: they are bulk data, seldom sent twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A statement that stays inside its tenant.
+
+    :param kind: what it does; a SELECT with writing CTEs is a ``select`` with ``writes``
+    :param parts: the text, cut at each place where the tenant's id belongs
+    :param reads: tables that it reads, shared ones included
+    :param writes: tables that it writes
+    :param insert_id: on SQLite, the table of an INSERT that left its automatic id to us: ``lastrowid`` is not that id
+    """
+
+    kind: Kind
+    parts: tuple[str, ...]
+    reads: frozenset[TableView] = frozenset()
+    writes: frozenset[TableView] = frozenset()
+    insert_id: TableView | None = None
+
+    def sql(self, tenant: str) -> str:
+        """Return the text.
+
+        :param tenant: ``str`` of the tenant's id, or a placeholder for it
+        """
+        return tenant.join(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A part of a statement, such as a ``text()`` in a WHERE.
+
+    :param parts: as in :class:`Rewritten`
+    :param star: whether it shows all columns of something around it: render derived tables there
+    :param names: unqualified names that it uses; one that is an alias around it means a whole row
+    """
+
+    parts: tuple[str, ...]
+    star: bool = False
+    names: frozenset[str] = frozenset()
+    reads: frozenset[TableView] = frozenset()
+
+    def sql(self, tenant: str) -> str:
+        """Return the text with ``tenant`` in its places."""
+        return tenant.join(self.parts)
+
+
+class RawSql:
+    """Rewrites SQL text for one database.
+
+    :param dialect: ``sqlite`` or ``postgresql``
+    :param views: the application's tables
+    :param column: the tenant column
+    :param safe_functions: more functions that may be called: ``name`` or ``schema.name``
+    :param directory_prefix: of flask_tenant's own tables, which are never the application's
+    :raises ConfigurationError: for a column name that would need quoting
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        views: Views,
+        *,
+        column: str = "tenant_id",
+        safe_functions: Collection[str] = (),
+        directory_prefix: str = "tenancy_",
+    ) -> None:
+        if dialect not in SAFE:
+            raise ConfigurationError(
+                f"Raw SQL of {dialect!r} is not known", value=dialect, hint="Use sqlite or postgresql"
+            )
+        if not column.isidentifier() or not column.isascii() or column != column.lower():
+            raise ConfigurationError(
+                f"{column!r} cannot be the tenant column's name",
+                value=column,
+                hint="Use lower-case ASCII letters, digits and underscores",
+            )
+        extra = frozenset(name.lower() for name in safe_functions)
+        self.dialect: Dialect = dialect
+        self._setup = Setup(
+            dialect=dialect,
+            views=views,
+            column=fold(column, dialect, quoted=True),
+            functions=SAFE[dialect] | extra | {name.rpartition(".")[2] for name in extra},
+            aggregates=AGGREGATES[dialect],
+            prefix=directory_prefix.lower(),
+            extra_functions=extra,
+        )
+        self._tenant: Callable[[str, Placeholders], Rewritten]
+        self._central: Callable[[str, Placeholders], Rewritten]
+        self._fragment: Callable[[str, Place, Placeholders], Fragment]
+        self.invalidate()
+
+    def invalidate(self) -> None:
+        """Forget all that was worked out: the tables have changed."""
+        self._tenant = lru_cache(CACHE_ENTRIES)(self._work_out)
+        self._central = lru_cache(CACHE_ENTRIES)(self._work_out_central)
+        self._fragment = lru_cache(CACHE_ENTRIES)(self._work_out_fragment)
+
+    def statement(self, text: str, placeholders: Placeholders) -> Rewritten:
+        """Rewrite a statement of a tenant.
+
+        :raises StatementRefusedError: when it cannot be proven to stay inside the tenant
+        :raises HiddenColumnError: when it names the tenant column
+        :raises DdlRefusedError: when it changes the schema
+        """
+        if len(text) > CACHE_TEXT_LENGTH:
+            return self._work_out(text, placeholders)
+        return self._tenant(text, placeholders)
+
+    def central(self, text: str, placeholders: Placeholders) -> Rewritten:
+        """Check a statement of central work: it reads all rows, and writes shared tables only.
+
+        :returns: the text unchanged
+        :raises CentralRefusedError: when it writes to a table of tenants
+        :raises StatementRefusedError: for what is not known
+        """
+        if len(text) > CACHE_TEXT_LENGTH:
+            return self._work_out_central(text, placeholders)
+        return self._central(text, placeholders)
+
+    def fragment(self, text: str, place: Place, placeholders: Placeholders = "text") -> Fragment:
+        """Rewrite a part of a statement that something else renders.
+
+        :param place: where it stands; it cannot reach beyond it
+        :raises StatementRefusedError: when it cannot be proven to stay inside the tenant, or its place
+        """
+        if len(text) > CACHE_TEXT_LENGTH:
+            return self._work_out_fragment(text, place, placeholders)
+        return self._fragment(text, place, placeholders)
+
+    def classify(self, text: str, placeholders: Placeholders = "none") -> Kind:
+        """Return the kind of a statement, without reading further than its first words.
+
+        :raises StatementRefusedError: when not even the tokens can be read
+        """
+        return first_kind(scan(text, self.dialect, placeholders, None).tokens)
+
+    # ---- without the cache
+    def _work_out(self, text: str, placeholders: Placeholders) -> Rewritten:
+        try:
+            parser = Parser(self._setup, text, placeholders)
+            kind = parser.statement()
+            return Rewritten(
+                kind, parser.parts(), frozenset(parser.reads), frozenset(parser.writes), parser.insert_id
+            )
+        except RecursionError:
+            raise _too_deep(text) from None
+
+    def _work_out_central(self, text: str, placeholders: Placeholders) -> Rewritten:
+        try:
+            parser = Parser(self._setup, text, placeholders, central=True)
+            kind = parser.statement()
+            return Rewritten(kind, (text,), frozenset(parser.reads), frozenset(parser.writes))
+        except RecursionError:
+            raise _too_deep(text) from None
+
+    def _work_out_fragment(self, text: str, place: Place, placeholders: Placeholders) -> Fragment:
+        try:
+            parser = Parser(self._setup, text, placeholders)
+            star = parser.fragment(place)
+            names = frozenset(m.name for m in parser.scope.mentions if m.qualifier is None)
+            return Fragment(parser.parts(), star, names, frozenset(parser.reads))
+        except RecursionError:
+            raise _too_deep(text) from None
+
+
+def _too_deep(text: str) -> RefusedError:
+    return StatementRefusedError(
+        "The statement is nested too deeply", statement=text, hint="Write it flatter"
+    )

@@ -1,0 +1,309 @@
+"""What the parsers share: the place in the text, the changes noted so far, and the names in scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, NoReturn
+
+from ...errors import StatementRefusedError
+from ...model import TableView
+from ...protocols import Views
+from .lexer import END, NAME, OP, QUOTED, Dialect, Placeholders, Token, fold, scan
+
+TENANT = "\0"
+"""Stands for the tenant's id in rewritten text until it is cut there; the lexer lets no NUL through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What holds for all statements of one database.
+
+    :param column: the tenant column
+    :param functions: names that may be called, folded
+    :param aggregates: those of them that work over a group
+    :param prefix: of flask_tenant's own tables
+    """
+
+    dialect: Dialect
+    views: Views
+    column: str
+    functions: frozenset[str]
+    aggregates: frozenset[str]
+    prefix: str
+    extra_functions: frozenset[str] = frozenset()
+
+
+class Mention(NamedTuple):
+    """An identifier in an expression, not yet resolved.
+
+    :param qualifier: folded table or alias before the dot, ``None`` without one
+    :param name: folded column, or ``*``
+    :param grouped: whether it stands inside an aggregate's arguments
+    """
+
+    qualifier: str | None
+    name: str
+    at: int
+    grouped: bool
+
+
+@dataclass(slots=True)
+class Source:
+    """An element of a FROM clause, or the table that INSERT, UPDATE or DELETE works on.
+
+    :param alias: folded name that qualifies its columns
+    :param alias_text: the same as the caller wrote it
+    :param name: offsets of the table's name, schema included
+    :param inner: what belongs inside the derived table, such as TABLESAMPLE
+    :param extent: offsets of the element without its alias
+    """
+
+    kind: Literal["table", "shared", "cte", "query", "function", "target"]
+    alias: str = ""
+    alias_text: str = ""
+    view: TableView | None = None
+    schema: str | None = None
+    name: tuple[int, int] = (0, 0)
+    aliased: bool = False
+    before: str = ""
+    inner: str = ""
+    nullable: bool = False
+    nested: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns, when they are known."""
+        return self.view.columns if self.view is not None else ()
+
+
+@dataclass(slots=True)
+class Scope:
+    """One level of names: a SELECT, or an INSERT, UPDATE or DELETE."""
+
+    sources: list[Source] = field(default_factory=list)
+    mentions: list[Mention] = field(default_factory=list)
+    stars: bool = False
+    merging: bool = False  # NATURAL or USING: columns meet by name
+    right_joins: bool = False
+
+
+class Cursor:
+    """Walks the tokens of one text and notes changes."""
+
+    def __init__(self, setup: Setup, text: str, placeholders: Placeholders, *, central: bool = False) -> None:
+        self.setup = setup
+        self.dialect = setup.dialect
+        self.sqlite = setup.dialect == "sqlite"
+        self.central = central
+        self.text = text
+        self.placeholders = placeholders
+        hidden = None if central else setup.column
+        self.lexed = scan(text, setup.dialect, placeholders, hidden)
+        self.tokens = self.lexed.tokens
+        self.i = 0
+        self.edits: list[tuple[int, int, str]] = []
+        self.reads: set[TableView] = set()
+        self.writes: set[TableView] = set()
+        self.relations: set[int] = set()  # offsets of names that sqlglot must take for tables too
+        self.members: set[int] = set()  # offsets of names behind IN: tables that sqlglot takes for columns
+        self.blanks: list[tuple[int, int, str]] = []  # what sqlglot need not see, and what it sees instead
+        self.frames: list[dict[str, bool]] = []  # names of CTEs, innermost last; False: not certainly visible
+        self.scope = Scope()
+        self.grouped = 0
+
+    # ---- tokens
+    @property
+    def token(self) -> Token:
+        """The token in hand."""
+        return self.tokens[self.i]
+
+    @property
+    def key(self) -> str:
+        """The key of the token in hand."""
+        return self.tokens[self.i].key
+
+    def peek(self, ahead: int = 1) -> str:
+        """The key of a token to come."""
+        at = self.i + ahead
+        return self.tokens[at].key if at < len(self.tokens) else ""
+
+    def accept(self, *keys: str) -> bool:
+        """Step over the given tokens, if they are the next."""
+        tokens, i = self.tokens, self.i
+        for key in keys:
+            if tokens[i].key != key:
+                return False
+            i += 1
+        self.i = i
+        return True
+
+    def expect(self, *keys: str) -> None:
+        """Step over the given tokens, or refuse."""
+        for key in keys:
+            if self.tokens[self.i].key != key:
+                self.unexpected(f"{key} was expected")
+            self.i += 1
+
+    def identifier(self, what: str) -> Token:
+        """Step over an identifier and return it."""
+        token = self.tokens[self.i]
+        if token.kind != NAME and token.kind != QUOTED:
+            self.unexpected(f"{what} was expected")
+        self.i += 1
+        return token
+
+    def source_text(self, first: int, last: int) -> str:
+        """The caller's text of tokens ``first`` to ``last``, both included."""
+        return self.text[self.tokens[first].start : self.tokens[last].end]
+
+    # ---- refusing
+    def refuse(self, what: str, at: int | None = None, *, hint: str = "", value: object = None) -> NoReturn:
+        """Refuse the statement because of the token at index ``at``."""
+        token = self.tokens[self.i if at is None else at]
+        raise StatementRefusedError(what, value=value, hint=hint, statement=self.text, position=token.start)
+
+    def unexpected(self, note: str = "") -> NoReturn:
+        """Refuse the token in hand."""
+        token = self.token
+        seen = (
+            "The text ends too early"
+            if token.kind == END
+            else f"{self.text[token.start : token.end]!r} has no place here"
+        )
+        self.refuse(
+            f"{seen}: {note}" if note else seen,
+            hint="If this is valid SQL, write it in a plainer way, or with SQLAlchemy's constructs",
+        )
+
+    # ---- changing
+    def replace(self, start: int, end: int, text: str) -> None:
+        """Put ``text`` in the place of the offsets ``start`` to ``end``."""
+        if not self.central:
+            self.edits.append((start, end, text))
+
+    def insert(self, at: int, text: str) -> None:
+        """Put ``text`` at offset ``at``."""
+        self.replace(at, at, text)
+
+    def conceal(self, first: int, last: int, instead: str = "") -> None:
+        """Hide tokens ``first`` to ``last`` from sqlglot, whose grammar lacks them."""
+        self.blanks.append((self.tokens[first].start, self.tokens[last].end, instead))
+
+    def quote(self, name: str) -> str:
+        """Quote a name of the schema, safe from the placeholders of this text."""
+        quoted = '"' + name.replace('"', '""') + '"'
+        if self.placeholders == "format":
+            quoted = quoted.replace("%", "%%")
+        elif self.placeholders == "text":
+            if "\x5c" in quoted:
+                self.refuse("A table or column has a backslash in its name", value=name)
+            quoted = quoted.replace(":", "\x5c:")
+        if TENANT in quoted:
+            self.refuse("A table or column has a NUL in its name", value=name)
+        return quoted
+
+    def names(self, names: Iterable[str], qualifier: str = "") -> str:
+        """Quote several columns."""
+        dot = f"{qualifier}." if qualifier else ""
+        return ", ".join(dot + self.quote(name) for name in names)
+
+    def table_name(self, view: TableView, schema: str | None) -> str:
+        """The full name of a tenant table, so that no CTE of the same name can stand in for it."""
+        schema = schema or view.schema or ("main" if self.sqlite else None)
+        return f"{self.quote(schema)}.{self.quote(view.name)}" if schema else self.quote(view.name)
+
+    def belongs(self, qualifier: str) -> str:
+        """The predicate that a row is the tenant's."""
+        return f"{qualifier}.{self.quote(self.setup.column)} = {TENANT}"
+
+    def filtered(self, source: Source) -> str:
+        """The tenant's view of a table, as a SELECT."""
+        view = source.view
+        assert view is not None
+        own = self.quote(view.name)
+        return (
+            f"SELECT {self.names(view.columns, own)} FROM {source.before}{self.table_name(view, source.schema)}"
+            f"{source.inner} WHERE {self.belongs(own)}"
+        )
+
+    def stamp(self) -> str:
+        """The tenant's id as a value; typed, because a bare placeholder in a SELECT is text to PostgreSQL."""
+        return TENANT if self.sqlite else f"CAST({TENANT} AS bigint)"
+
+    def spliced(self) -> str:
+        """The text with all changes made."""
+        if not self.edits:
+            return self.text
+        pieces: list[str] = []
+        at = 0
+        for _, (start, end, text) in sorted(
+            enumerate(self.edits), key=lambda item: (item[1][0], item[1][1], item[0])
+        ):
+            if start < at:
+                self.refuse("Changes overlap here", hint="Write the statement in a plainer way")
+            pieces += [self.text[at:start], text]
+            at = end
+        pieces.append(self.text[at:])
+        return "".join(pieces)
+
+    # ---- relations
+    def is_cte(self, name: str, at: int) -> bool:
+        """Whether an unqualified name means a CTE here."""
+        for frame in reversed(self.frames):
+            certain = frame.get(name)
+            if certain:
+                return True
+            if certain is not None:
+                if self.setup.views.find(name, None) is not None:
+                    self.refuse(
+                        f"{name!r} is a table and a common table expression that refers to itself or to a later one",
+                        at,
+                        value=name,
+                        hint="Give the common table expression a name of its own",
+                    )
+                return True
+        return False
+
+    def table(self, chain: list[int]) -> TableView:
+        """Find a table by the tokens of its name, or refuse."""
+        name = self.tokens[chain[-1]].name
+        schema = self.tokens[chain[0]].name if len(chain) > 1 else None
+        if name.startswith(self.setup.prefix) and self.setup.prefix:
+            view = None
+        else:
+            view = self.setup.views.find(name, schema)
+        if view is None:
+            shown = f"{schema}.{name}" if schema else name
+            self.refuse(
+                f"No table {shown!r} is known to belong to the application",
+                chain[0],
+                value=shown,
+                hint="Only the application's own tables can be used; the database's catalogues show all tenants",
+            )
+        if not view.shared and not view.columns:
+            self.refuse(f"The columns of table {view.name!r} are not known", chain[0], value=view.name)
+        return view
+
+    def chain(self) -> list[int]:
+        """Step over ``name`` or ``schema.name``; return the indexes of its identifiers."""
+        self.identifier("a table's name")
+        found = [self.i - 1]
+        while self.key == ".":
+            self.i += 1
+            self.identifier("a name")
+            found.append(self.i - 1)
+        if len(found) > 2:
+            self.refuse("A name of more than two parts", found[0], hint="Leave the database's name out")
+        return found
+
+    def folded(self, names: Iterable[str]) -> frozenset[str]:
+        """Names of the schema as identifiers in the text are folded."""
+        if not self.sqlite:
+            return frozenset(names)
+        return frozenset(fold(name, "sqlite", quoted=True) for name in names)
+
+
+def is_op(token: Token, symbol: str) -> bool:
+    """Whether a token is this operator."""
+    return token.kind == OP and token.key == symbol

@@ -1,0 +1,116 @@
+"""Puts the readers together: a text in, what it is and what it becomes out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ...errors import DdlRefusedError
+from .commands import Commands, Kind, first_kind
+from .cursor import TENANT, Scope, is_op
+from .judge import judge
+from .lexer import END, NAME
+from .words import SET_OPERATORS
+from .writes import Writes
+
+Place = Literal["expression", "columns", "from", "order_by", "group_by"]
+
+_WRAPS: dict[Place, tuple[str, str]] = {
+    "expression": ("SELECT 1 WHERE ( ", " )"),
+    "columns": ("SELECT ", " "),
+    "from": ("SELECT 1 FROM ", " "),
+    "order_by": ("SELECT 1 ORDER BY ", " "),
+    "group_by": ("SELECT 1 GROUP BY ", " "),
+}
+
+
+class Parser(Writes, Commands):
+    """Reads one statement, or one fragment of one."""
+
+    def statement(self) -> Kind:
+        """Read a whole statement, noting the changes that it needs.
+
+        :returns: its kind
+        :raises DdlRefusedError: for a change of the schema
+        """
+        if self.token.kind == END:
+            self.refuse("The text holds no statement")
+        kind = first_kind(self.tokens)
+        if kind == "ddl":
+            raise DdlRefusedError(
+                f"{self.key} changes the schema or the database for all tenants",
+                value=self.text,
+                hint="Schema belongs to all tenants: change it by a migration, or in central_context(reason=...)",
+            )
+        if kind == "transaction":
+            self.transaction()
+        elif kind == "setting":
+            self.setting()
+        elif kind == "maintenance":
+            self.maintenance()
+        elif kind == "select":
+            self.query()
+        elif kind == "other":
+            self.refuse(
+                f"{self.key or 'This'} statements are not among those that can be kept inside a tenant",
+                hint="Use SELECT, INSERT, UPDATE or DELETE",
+            )
+        else:
+            self.write_statement()
+        self.finished()
+        if kind in ("select", "insert", "update", "delete"):
+            judge(self)
+        return kind
+
+    def fragment(self, place: Place) -> bool:
+        """Read a part of a statement, which cannot reach beyond its place.
+
+        :returns: whether a star shows columns of the statement around it
+        """
+        if self.lexed.comments:
+            self.refuse("A comment in a part of a statement", 0, hint="Leave it out")
+        scope = self.scope
+        if self.token.kind == END:
+            return False
+        if place == "expression":
+            self.expression()
+        elif place == "columns":
+            self.columns(scope)
+        elif place == "from":
+            self.from_list(scope)
+        elif place == "order_by":
+            self.order_list()
+        else:
+            self.expressions()
+        if self.token.kind != END:
+            self.unexpected()
+        stars = scope.stars or any(mention.name == "*" for mention in scope.mentions)
+        self.arm_in_hand = None
+        outside = Scope()
+        self.close(scope, outside)
+        self.scope = outside
+        before, behind = _WRAPS[place]
+        judge(self, before, behind)
+        return stars
+
+    def columns(self, scope: Scope) -> None:
+        """Step over a list of columns with labels."""
+        self.accept("DISTINCT")
+        while True:
+            if is_op(self.token, "*"):
+                scope.stars = True
+                self.i += 1
+            else:
+                self.expression()
+            if self.accept("AS"):
+                token = self.identifier("a name")
+                if token.kind == NAME:
+                    self.blanks.append((token.start, token.end, "z" * (token.end - token.start)))
+            if not self.accept(","):
+                return
+
+    def parts(self) -> tuple[str, ...]:
+        """The text with all changes made, cut where the tenant's id belongs."""
+        return tuple(self.spliced().split(TENANT))
+
+
+__all__ = ["SET_OPERATORS", "Kind", "Parser", "Place"]

@@ -1,0 +1,513 @@
+"""SELECT, VALUES, TABLE, WITH and set operations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .cursor import Scope, Source, is_op
+from .lexer import END, NAME, NUMBER, PARAM, QUOTED, STRING
+from .relations import MANY_SOURCES, Relations
+from .words import ROW_ADDRESSES, SET_OPERATORS
+
+_WRITES = frozenset({"INSERT", "UPDATE", "DELETE"})
+
+
+@dataclass(slots=True)
+class Item:
+    """An expression of a SELECT's list, by the indexes of its tokens."""
+
+    first: int
+    last: int
+    star: bool
+    label: str = ""
+
+
+@dataclass(slots=True)
+class Arm:
+    """A SELECT, VALUES or TABLE, or a bracketed query.
+
+    :param rows: of VALUES: index of the opening bracket, and of each value's first and last token
+    :param last: index of the last token of the SELECT's list
+    """
+
+    kind: str
+    scope: Scope
+    first: int = 0
+    last: int = 0
+    items: list[Item] = field(default_factory=list)
+    rows: list[tuple[int, list[tuple[int, int]]]] = field(default_factory=list)
+    query: Query | None = None
+    distinct: bool = False
+    where: tuple[int, int] | None = None  # index of WHERE, and of the condition's last token
+    where_at: int = 0  # index of the token behind which WHERE belongs
+    group: tuple[int, int] | None = None  # indexes of the first and last token of the GROUP BY list
+
+
+@dataclass(slots=True)
+class Query:
+    """A query: arms with set operators between them.
+
+    :param first: index of its first token; :param last: of its last one
+    """
+
+    first: int
+    last: int = 0
+    arms: list[Arm] = field(default_factory=list)
+
+
+class Queries(Relations):
+    """Reads queries."""
+
+    def write_statement(self) -> None:
+        """Read INSERT, UPDATE or DELETE; see :class:`~.writes.Writes`."""
+        raise NotImplementedError
+
+    # ---- the whole
+    def query(self) -> Query:
+        """Step over a query. It ends where nothing of a query follows."""
+        frames = len(self.frames)
+        first = self.i
+        if self.key == "WITH":
+            self.with_clause()
+        query = self.query_body(first)
+        del self.frames[frames:]
+        return query
+
+    def query_body(self, first: int) -> Query:
+        """Step over a query behind its WITH."""
+        parent = self.scope
+        query = Query(first)
+        while True:
+            arm = self.arm()
+            query.arms.append(arm)
+            if self.key not in SET_OPERATORS:
+                break
+            self.finish(arm, parent)
+            self.i += 1
+            if self.key in ("ALL", "DISTINCT"):
+                self.i += 1
+        single = len(query.arms) == 1
+        if not single:
+            self.finish(arm, parent)
+            self.scope = Scope()
+        elif arm.kind == "nested":
+            self.scope = Scope()
+        tail = self.scope
+        self.tail()
+        query.last = self.i - 1
+        if single and arm.kind != "nested":
+            self.finish(arm, parent)
+        else:
+            self.resolve_mentions(tail, parent)
+        self.scope = parent
+        return query
+
+    def finish(self, arm: Arm, parent: Scope) -> None:
+        """Close an arm's names and filter its tables."""
+        if arm.kind in ("select", "table"):
+            if arm.group is not None and not self.sqlite:
+                self.group_by_key(arm)
+            self.arm_in_hand = arm
+            self.close(arm.scope, parent)
+        elif arm.kind == "values":
+            parent.mentions += arm.scope.mentions
+        self.scope = parent
+
+    def tail(self) -> None:
+        """Step over ORDER BY, LIMIT, OFFSET, FETCH and FOR."""
+        if self.key == "ORDER":
+            self.expect("ORDER", "BY")
+            self.order_list()
+        while True:
+            key = self.key
+            if key == "LIMIT":
+                self.i += 1
+                self.expression(frozenset({"OFFSET"}))
+                if self.accept(","):
+                    self.expression(frozenset({"OFFSET"}))
+            elif key == "OFFSET":
+                self.i += 1
+                self.expression(frozenset({"ROW", "ROWS"}))
+                if self.key in ("ROW", "ROWS"):
+                    self.conceal(self.i, self.i)
+                    self.i += 1
+            elif key == "FETCH" and not self.sqlite:
+                self.fetch()
+            elif key == "FOR" and not self.sqlite:
+                self.locking()
+            else:
+                return
+
+    def fetch(self) -> None:
+        first = self.i
+        self.i += 1
+        if self.key not in ("FIRST", "NEXT"):
+            self.unexpected()
+        self.i += 1
+        if self.token.kind in (NUMBER, PARAM):
+            self.i += 1
+        elif is_op(self.token, "("):
+            self.group()
+        if self.key not in ("ROW", "ROWS"):
+            self.unexpected()
+        self.i += 1
+        if not self.accept("ONLY"):
+            self.expect("WITH", "TIES")
+        self.conceal(first, self.i - 1)
+
+    def locking(self) -> None:
+        """FOR UPDATE and its kin. Locks on a derived table are taken on the rows below it."""
+        first = self.i
+        self.i += 1
+        if not (
+            self.accept("UPDATE")
+            or self.accept("NO", "KEY", "UPDATE")
+            or self.accept("SHARE")
+            or self.accept("KEY", "SHARE")
+        ):
+            self.unexpected()
+        if self.accept("OF"):
+            self.identifier("a table")
+            while self.accept(","):
+                self.identifier("a table")
+        _ = self.accept("NOWAIT") or self.accept("SKIP", "LOCKED")
+        self.conceal(first, self.i - 1)
+
+    # ---- WITH
+    def with_clause(self) -> None:
+        """Step over WITH, and keep its names in a new frame."""
+        self.i += 1
+        recursive = self.key == "RECURSIVE" and self.tokens[self.i + 1].kind in (NAME, QUOTED)
+        # AS is a name to the lexer: WITH recursive AS (...) names a table "recursive"
+        if recursive and self.peek() == "AS" and self.peek(2) in ("(", "NOT", "MATERIALIZED"):
+            recursive = False
+        if recursive:
+            self.i += 1
+        frame: dict[str, bool] = {}
+        self.frames.append(frame)
+        if self.sqlite or recursive:
+            # SQLite shows every name to every body; PostgreSQL only with RECURSIVE
+            for name in self.names_ahead():
+                frame[name] = not self.sqlite
+        while True:
+            name = self.identifier("a name").name
+            if is_op(self.token, "("):
+                self.name_list()
+            self.expect("AS")
+            first = self.i
+            if self.accept("NOT"):
+                self.expect("MATERIALIZED")
+            else:
+                self.accept("MATERIALIZED")
+            if self.i > first:
+                self.conceal(first, self.i - 1)
+            self.expect("(")
+            if self.key in _WRITES and not self.sqlite:
+                self.write_statement()
+            else:
+                self.query()
+            self.expect(")")
+            frame[name] = True
+            if not self.sqlite:
+                self.search_and_cycle()
+            if not self.accept(","):
+                return
+
+    def search_and_cycle(self) -> None:
+        first = self.i
+        if self.accept("SEARCH"):
+            if self.key not in ("DEPTH", "BREADTH"):
+                self.unexpected()
+            self.i += 1
+            self.expect("FIRST", "BY")
+            self.cycle_names()
+            self.expect("SET")
+            self.identifier("a column")
+        if self.accept("CYCLE"):
+            self.cycle_names()
+            self.expect("SET")
+            self.identifier("a column")
+            if self.accept("TO"):
+                self.refuse("CYCLE with values of its own", hint="Leave TO ... DEFAULT ... out")
+            self.expect("USING")
+            self.identifier("a column")
+        if self.i > first:
+            self.conceal(first, self.i - 1)
+
+    def cycle_names(self) -> None:
+        self.identifier("a column")
+        while self.accept(","):
+            self.identifier("a column")
+
+    def names_ahead(self) -> list[str]:
+        """The names of a WITH whose first name is in hand."""
+        at, found = self.i, []
+        tokens, mates = self.tokens, self.lexed.mates
+        while tokens[at].kind in (NAME, QUOTED):
+            found.append(tokens[at].name)
+            at += 1
+            if is_op(tokens[at], "("):
+                at = mates[at] + 1
+            if tokens[at].key != "AS":
+                break
+            at += 1
+            while tokens[at].key in ("NOT", "MATERIALIZED"):
+                at += 1
+            if not is_op(tokens[at], "("):
+                break
+            at = mates[at] + 1
+            # SEARCH and CYCLE
+            while (
+                not is_op(tokens[at], ",")
+                and tokens[at].key not in ("SELECT", "VALUES", "TABLE", "(", "INSERT", "UPDATE", "DELETE")
+                and tokens[at].kind != END
+            ):
+                at += 1
+            if not is_op(tokens[at], ","):
+                break
+            at += 1
+        return found
+
+    # ---- arms
+    def arm(self) -> Arm:
+        """Step over one arm; its scope stays in hand."""
+        key = self.key
+        arm = Arm("select", Scope(), self.i)
+        if is_op(self.token, "("):
+            arm.kind = "nested"
+            self.i += 1
+            arm.query = self.query()
+            self.expect(")")
+            return arm
+        self.scope = arm.scope
+        if key == "SELECT":
+            self.select(arm)
+        elif key == "VALUES":
+            arm.kind = "values"
+            self.values(arm)
+        elif key == "TABLE" and not self.sqlite:
+            self.bare_table(arm)
+        else:
+            self.unexpected("SELECT was expected")
+        return arm
+
+    def bare_table(self, arm: Arm) -> None:
+        """``TABLE t`` is ``SELECT * FROM t``."""
+        arm.kind = "table"
+        self.i += 1
+        only = self.accept("ONLY")
+        source = self.resolve(self.chain())
+        arm.scope.sources.append(source)
+        token = self.tokens[arm.first]
+        self.replace(token.start, token.end, "SELECT * FROM")
+        arm.items.append(Item(arm.first, arm.first, True))
+        arm.scope.stars = True
+        if only:
+            source.before = "ONLY "
+            dropped = self.tokens[arm.first + 1]
+            self.replace(dropped.start, dropped.end, "")
+        if is_op(self.token, "*"):
+            self.drop(self.i, self.i, source)
+            self.i += 1
+
+    def values(self, arm: Arm) -> None:
+        """Step over the rows of VALUES."""
+        self.i += 1
+        while True:
+            opening = self.i
+            self.expect("(")
+            cells = []
+            while True:
+                first = self.i
+                self.expression()
+                cells.append((first, self.i - 1))
+                if not self.accept(","):
+                    break
+            self.expect(")")
+            arm.rows.append((opening, cells))
+            if not self.accept(","):
+                return
+
+    def select(self, arm: Arm) -> None:
+        """Step over a SELECT up to what may follow its HAVING and WINDOW."""
+        scope = arm.scope
+        self.i += 1
+        if self.accept("DISTINCT"):
+            arm.distinct = True
+            if not self.sqlite and self.key == "ON":
+                self.i += 1
+                self.group()
+        elif self.key == "ALL":
+            self.i += 1
+        self.select_list(arm)
+        arm.last = arm.where_at = self.i - 1
+        if self.accept("FROM"):
+            self.from_list(scope)
+            arm.where_at = self.i - 1
+        if self.key == "WHERE":
+            where = self.i
+            self.i += 1
+            self.expression()
+            arm.where = (where, self.i - 1)
+        if self.key == "GROUP":
+            self.expect("GROUP", "BY")
+            first = self.i
+            if self.key in ("ALL", "DISTINCT"):
+                self.i += 1
+            self.expressions()
+            arm.group = (first, self.i - 1)
+        if self.accept("HAVING"):
+            self.expression()
+        if self.key == "WINDOW":
+            self.i += 1
+            while True:
+                self.identifier("a window's name")
+                self.expect("AS")
+                self.window()
+                if not self.accept(","):
+                    break
+
+    def select_list(self, arm: Arm) -> None:
+        """Step over the expressions of a SELECT."""
+        scope = arm.scope
+        if not self.sqlite and (self.key in ("FROM", "WHERE", ")") or self.token.kind == END):
+            return  # EXISTS (SELECT FROM t ...)
+        while True:
+            first = self.i
+            if is_op(self.token, "*"):
+                self.i += 1
+                item = Item(first, first, True)
+            else:
+                self.expression()
+                item = Item(first, self.i - 1, is_op(self.tokens[self.i - 1], "*"))
+                if self.accept("AS"):
+                    token = self.token
+                    if token.kind not in (NAME, QUOTED) and not (self.sqlite and token.kind == STRING):
+                        self.unexpected("a name was expected")
+                    item.label = token.name
+                    if token.kind == NAME:
+                        # sqlglot need not know which words the database takes for names
+                        self.blanks.append((token.start, token.end, "z" * (token.end - token.start)))
+                    self.i += 1
+            scope.stars = scope.stars or item.star
+            arm.items.append(item)
+            if not self.accept(","):
+                return
+
+    # ---- PostgreSQL: GROUP BY a primary key lets the table's other columns be selected
+    def group_by_key(self, arm: Arm) -> None:
+        """Add the other columns that are used to a GROUP BY that names a table's key.
+
+        The key of the derived table is not known to PostgreSQL; in the tenant's rows the other columns depend on
+        it, so the groups stay the same.
+        """
+        assert arm.group is not None
+        items = self.group_items(arm)
+        if items is None:
+            return
+        scope = arm.scope
+        added = []
+        for source in scope.sources:
+            if source.kind != "table" or source.view is None or not source.view.primary_key:
+                continue
+            columns = source.view.columns
+            others = {c for other in scope.sources if other is not source for c in other.columns}
+            grouped = {
+                name
+                for qualifier, name in items
+                if name in columns
+                and (qualifier == source.alias or (qualifier is None and name not in others))
+            }
+            if not set(source.view.primary_key) <= grouped:
+                continue
+            used = set()
+            for mention in scope.mentions:
+                if arm.last < mention.at <= arm.group[1] or (mention.grouped and mention.name != "*"):
+                    continue
+                if mention.name == "*" and mention.qualifier == source.alias and not mention.grouped:
+                    used.update(columns)
+                elif mention.name in columns and mention.qualifier in (None, source.alias):
+                    used.add(mention.name)
+            if any(item.star and item.first == item.last for item in arm.items):
+                used.update(columns)
+            added += [f"{source.alias_text}.{self.quote(c)}" for c in columns if c in used - grouped]
+        if added:
+            self.insert(self.tokens[arm.group[1]].end, ", " + ", ".join(added))
+
+    def group_items(self, arm: Arm) -> list[tuple[str | None, str]] | None:
+        """The plain columns that a GROUP BY names, ``None`` when it is more than a list."""
+        assert arm.group is not None
+        first, last = arm.group
+        tokens = self.tokens
+        if tokens[first].key in ("ALL", "DISTINCT"):
+            return None
+        found: list[tuple[str | None, str]] = []
+        at = first
+        while at <= last:
+            start = at
+            while at <= last and not is_op(tokens[at], ","):
+                if is_op(tokens[at], "("):
+                    if tokens[at - 1].key in ("SETS", "ROLLUP", "CUBE"):
+                        return None
+                    at = self.lexed.mates[at]
+                at += 1
+            item = self.plain_column(start, at - 1)
+            if item is None and at == start + 1 and tokens[start].kind == NUMBER:
+                text = self.text[tokens[start].start : tokens[start].end]
+                if text.isdigit() and 1 <= int(text) <= len(arm.items):
+                    chosen = arm.items[int(text) - 1]
+                    item = self.plain_column(chosen.first, chosen.last)
+            if item is not None:
+                found.append(item)
+                if item[0] is None:  # perhaps an item's label
+                    for chosen in arm.items:
+                        if chosen.label == item[1]:
+                            labelled = self.plain_column(chosen.first, chosen.last)
+                            if labelled is not None:
+                                found.append(labelled)
+            at += 1
+        return found
+
+    def plain_column(self, first: int, last: int) -> tuple[str | None, str] | None:
+        """The column that a range of tokens consists of."""
+        tokens = self.tokens
+        if is_op(tokens[first], "(") and self.lexed.mates.get(first) == last:
+            return self.plain_column(first + 1, last - 1)
+        if tokens[first].kind not in (NAME, QUOTED):
+            return None
+        if first == last:
+            return None, tokens[first].name
+        if last == first + 2 and is_op(tokens[first + 1], ".") and tokens[last].kind in (NAME, QUOTED):
+            return tokens[first].name, tokens[last].name
+        return None
+
+    # ---- SQLite: many tables
+    arm_in_hand: Arm | None = None
+
+    def bare_sources(self, scope: Scope) -> list[Source]:
+        """Of many joined tables on SQLite, those that a predicate in WHERE filters as well as a derived table."""
+        arm = self.arm_in_hand
+        if not self.sqlite or arm is None or arm.scope is not scope or len(scope.sources) <= MANY_SOURCES:
+            return []
+        if scope.stars or scope.merging or scope.right_joins or arm.kind != "select":
+            return []
+        addresses = ROW_ADDRESSES[self.dialect]
+        if any(mention.name in addresses for mention in scope.mentions):
+            return []
+        bare = [s for s in scope.sources if s.kind == "table" and not s.nullable and not s.nested]
+        if not bare:
+            return []
+        predicates = " AND ".join(self.belongs(source.alias_text) for source in bare)
+        for source in bare:
+            self.replace(
+                *source.name,
+                self.table_name(self.view_of(source), source.schema)
+                + source.inner
+                + ("" if source.aliased else f" AS {source.alias_text}"),
+            )
+        if arm.where is None:
+            self.insert(self.tokens[arm.where_at].end, f" WHERE {predicates}")
+        else:
+            self.insert(self.tokens[arm.where[0]].end, f" {predicates} AND (")
+            self.insert(self.tokens[arm.where[1]].end, ")")
+        return bare
