@@ -22,7 +22,7 @@ from . import pipeline, signals
 from .context import Scope, current_scope, entered, internal
 from .directory import Directory
 from .errors import ConfigurationError, TenantError
-from .isolate import TEMPLATE, Isolation, ScopedSessions, is_tenanted, refuse_unguarded
+from .isolate import TEMPLATE, Isolation, ScopedSessions, is_tenanted, migrating, plainly, refuse_unguarded
 from .model import RequestFacts, Resolution, Tenant
 from .protocols import Adapter, Strategy
 from .resolve import Subdomain
@@ -61,6 +61,7 @@ class Application:
         self._wanted = list(engines)
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
+        self._directory_engine: Engine | None = None
         self._adapted: set[int] = set()
         for registry in sessions:
             self._adapt(registry)
@@ -129,7 +130,7 @@ class Application:
         try:
             isolation.install()
             if self._directory is None:
-                self._directory = Directory(isolation.begin)
+                self._directory, self._directory_engine = Directory(isolation.begin), engine
                 self._directory.prepare()
             isolation.check()
         except Exception:
@@ -152,9 +153,14 @@ class Application:
             )
         return self._directory
 
-    def tenants(self) -> list[Tenant]:
-        """All tenants, the template excluded."""
-        return self._directory.all() if self._directory is not None else []
+    def tenants(self, connection: Connection) -> list[Tenant]:
+        """All tenants, read on a connection that is open already where that one can."""
+        if self._directory is None:
+            return []
+        if connection.engine is not self._directory_engine:
+            return self._directory.all()
+        with plainly(connection):
+            return self._directory.read(connection)
 
     def _find(self, slug: str) -> Tenant | None:
         return self.directory.find(slug)
@@ -184,8 +190,6 @@ class Application:
     # ---- scopes
     def fallback(self) -> Scope | None:
         """What holds outside any scope: the template while the application is built or migrated, else the default."""
-        from .isolate import migrating
-
         if self.startup.running() or (migrating() and not flask.has_request_context()):
             return self._template_scope
         if self.settings.default is None or self._directory is None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from threading import Lock
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -69,6 +70,14 @@ class Directory:
         """Return all tenants, in the order of their creation."""
         return sorted(self._tenants().values(), key=lambda t: t.id)
 
+    def read(self, connection: Connection) -> list[Tenant]:
+        """Return all tenants as a connection sees them that is open already.
+
+        :param connection: lets every statement pass as it is
+        """
+        rows = connection.execute(sa.select(tenant).order_by(tenant.c.id)).all()
+        return [_made(row) for row in rows]
+
     def create(self, slug: str, name: str, fill: Callable[[Connection, Tenant], None]) -> Tenant:
         """Create a tenant together with its first rows, or not at all.
 
@@ -125,8 +134,11 @@ class Directory:
     def _load(self) -> dict[str, Tenant]:
         with self._connect() as connection:
             number = connection.scalar(sa.select(version.c.number)) or 0
-            rows = connection.execute(sa.select(tenant)).all()
-        found = {r.slug: Tenant(r.id, r.slug, r.name, TenantState(r.state), r.created_at) for r in rows}
+            found = {t.slug: t for t in self.read(connection)}
         with self._lock:
             self._by_slug, self._version, self._checked = found, number, time.monotonic()
         return found
+
+
+def _made(row: sa.Row[Any]) -> Tenant:
+    return Tenant(row.id, row.slug, row.name, TenantState(row.state), row.created_at)

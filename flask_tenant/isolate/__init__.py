@@ -6,6 +6,7 @@ from .alembic import migrating
 from .central import tenant_column
 from .engine import is_tenanted, refuse_unguarded
 from .isolation import Isolation
+from .plain import plainly
 from .session import ScopedSessions
 from .template import TEMPLATE
 
@@ -15,6 +16,7 @@ __all__ = [
     "ScopedSessions",
     "is_tenanted",
     "migrating",
+    "plainly",
     "refuse_unguarded",
     "tenant_column",
 ]

@@ -7,21 +7,25 @@ keep the object they have.
 from __future__ import annotations
 
 import copy
+import weakref
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
 from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.exc import DisconnectionError
 
 from ..context import current_scope, internal
 from ..errors import ConfigurationError, UnknownEngineError
+from ..model import TEMPLATE_ID
 from .central import central_compiler_for, watch_central
 from .compiler import compiler_for
 from .compiler.values import ValuesMixin
-from .ddl import ddl_compiler_for
+from .ddl import FOREIGN_KEYS_OFF, changes_tables, ddl_compiler_for
+from .ddl.common import running
 from .drivers import driver_for
 from .guard import Vouched, with_comment
 from .reflection import inspector_for
@@ -126,8 +130,8 @@ class _Context(DefaultExecutionContext):
 
     def post_exec(self) -> None:
         super().post_exec()
-        if self.isddl:
-            self.dialect.ft_wall.forget_schema(self.root_connection)  # type: ignore[attr-defined]
+        if (self.isddl or self.is_text or getattr(self.compiled, "isplaintext", False)) and changes_tables(self.statement):
+            self.dialect.ft_wall.schema_changed(self.root_connection)  # type: ignore[attr-defined]
 
     def _execute_scalar(self, stmt: Any, *args: Any, **kw: Any) -> Any:
         # Defaults and sequences that SQLAlchemy runs beforehand: the dialect's own text, or compiled by us.
@@ -157,6 +161,39 @@ class _SqliteContext(_Context):
             cursor.close()
             return found[0] if found else None
         return id_of_row(cast(Any, self._dbapi_connection).dbapi_connection, table.name, column.name, row)
+
+
+class TenantConnection(Connection):
+    """A connection takes the shape of the scope in which it is opened.
+
+    It does by inheritance what listeners could do as well, because listeners cost every statement.
+    """
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        dialect = cast(Any, self.dialect)
+        scope = current_scope() or dialect.ft_wall.fallback()
+        if scope is None or scope.internal:
+            return
+        if scope.central:
+            self.dialect = dialect.ft_shapes["central"]
+            watch_central(self)
+        elif scope.tenant_id == TEMPLATE_ID:
+            self.dialect = dialect.ft_shapes["template"]
+            dialect.ft_template.watch(self)
+            if self.in_transaction():  # of our own reading
+                self.rollback()
+
+    def _execute_ddl(self, ddl: Any, *args: Any, **kw: Any) -> Any:
+        running.set(weakref.ref(self))
+        return super()._execute_ddl(ddl, *args, **kw)
+
+
+class _TenantOptionEngine(OptionEngine):
+    _connection_cls = TenantConnection
+
+
+_TenantOptionEngine._option_cls = _TenantOptionEngine
 
 
 @cache
@@ -200,32 +237,6 @@ def install(engine: Engine, wall: Wall, template: Template) -> None:
 
         dialect.executemany_mode = EXECUTEMANY_VALUES
 
-    shapes: dict[str, Any] = {"tenant": dialect}
-    for shape in ("template", "central"):
-        other = copy.copy(dialect)
-        other.ft_wall = wall.shaped(shape)  # type: ignore[arg-type]
-        shapes[shape] = other
-    shapes["central"].statement_compiler = central_compiler_for(plain_compiler)
-
-    @event.listens_for(engine, "engine_connect")
-    def shape_connection(connection: Connection) -> None:
-        scope = current_scope() or wall.fallback()
-        if scope is None or scope.internal:
-            return
-        if scope.central:
-            connection.dialect = shapes["central"]
-            watch_central(connection)
-        elif scope.tenant_id == 0:
-            connection.dialect = shapes["template"]
-            template.watch(connection)
-
-    def arm(connection: Any, record: Any, fairy: Any) -> None:
-        if not driver.arm(connection, wall):  # type: ignore[attr-defined]
-            record.invalidate()
-            raise DisconnectionError("connection made before the wall; making a guarded one")
-
-    event.listen(engine.pool, "checkout", arm)
-
     # Errors show the application's statement, not ours.
     @event.listens_for(engine, "handle_error")
     def own_words(context: Any) -> None:
@@ -236,6 +247,25 @@ def install(engine: Engine, wall: Wall, template: Template) -> None:
         shown.statement = plain_text(running.compiled, plain)
         shown.params = _own_params(shown.params, running)
 
+    shapes: dict[str, Any] = {"tenant": dialect}
+    for shape in ("template", "central"):
+        other = copy.copy(dialect)
+        other.ft_wall = wall.shaped(shape)  # type: ignore[arg-type]
+        shapes[shape] = other
+    shapes["central"].statement_compiler = central_compiler_for(plain_compiler)
+    dialect.ft_shapes = shapes
+    dialect.ft_template = template
+    engine._connection_cls = TenantConnection
+    engine._option_cls = _TenantOptionEngine
+
+    def arm(connection: Any, record: Any, fairy: Any) -> None:
+        if not driver.arm(connection, wall):  # type: ignore[attr-defined]
+            record.invalidate()
+            raise DisconnectionError("connection made before the wall; making a guarded one")
+        if record.info.pop(FOREIGN_KEYS_OFF, False):  # a batch migration had this connection
+            connection.cursor().execute(Vouched("PRAGMA foreign_keys = ON"))
+
+    event.listen(engine.pool, "checkout", arm)
     engine.dispose()
 
 

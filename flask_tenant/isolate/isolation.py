@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection, Engine
 
-from ..context import Scope
+from ..context import Scope, internal
 from ..errors import SchemaNotReadyError, UnsafeObjectError
 from ..model import TableView, Tenant
 from ..settings import Settings
 from . import session
-from .alembic import migrating
+from .alembic import migrating, register
 from .catalog import Catalog
 from .config import IsolateConfig
 from .engine import install
@@ -38,7 +38,7 @@ class Isolation:
         settings: Settings,
         *,
         fallback: Callable[[], Scope | None],
-        tenants: Callable[[], Iterable[Tenant]],
+        tenants: Callable[[Connection], Iterable[Tenant]],
     ) -> None:
         self.engine = engine
         self.config = IsolateConfig(
@@ -63,12 +63,13 @@ class Isolation:
     def install(self) -> None:
         """Put the wall into the engine."""
         install(self.engine, self.wall, self.template)
+        register()
         session.listen()
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
         """Open a transaction past the wall, for flask_tenant's own tables."""
-        with self.engine.connect() as connection, plainly(connection), connection.begin():
+        with internal(), self.engine.connect() as connection, plainly(connection), connection.begin():
             yield connection
 
     def check(self) -> None:
@@ -78,8 +79,7 @@ class Isolation:
         :raises UnsafeObjectError: when triggers, views or functions have not been vouched for
         """
         self.views.load()
-        with self.engine.connect() as connection, plainly(connection):
-            problems = check_schema(connection, self.config)
+        problems = check_schema(self.catalog, self.config)
         if problems:
             listed = "\n".join(f"  {p}" for p in problems)
             raise SchemaNotReadyError(

@@ -6,12 +6,15 @@ object to another. The map itself remembers whose rows it holds: it is dropped w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from threading import get_ident
 from typing import Any, cast
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.util import ScopedRegistry
 
 from ..context import Scope, current_scope
 from ..errors import TenantChangedError
@@ -103,15 +106,12 @@ class ScopedSessions:
     def __init__(self, registry: scoped_session[Any]) -> None:
         self._registry = registry
         inner: Any = registry.registry
+        original: Callable[[], Any] = getattr(inner, "scopefunc", get_ident)
+        self._outer_key = original
         if hasattr(inner, "scopefunc"):
-            original = inner.scopefunc
             inner.scopefunc = lambda: (original(), id(current_scope()))
         else:
             # thread-local: make it a registry by thread, then by scope
-            from threading import get_ident
-
-            from sqlalchemy.util import ScopedRegistry
-
             registry.registry = ScopedRegistry(
                 registry.session_factory, lambda: (get_ident(), id(current_scope()))
             )
@@ -129,4 +129,8 @@ class ScopedSessions:
 
     def leave(self, scope: Scope) -> None:
         """Close the scope's session."""
+        try:
+            self._outer_key()
+        except RuntimeError:
+            return  # scoped to an application context that has ended, and closed its session, before us
         self._registry.remove()

@@ -37,15 +37,15 @@ class Template:
     """Records what is seeded, applies it to every tenant, and makes new tenants from it.
 
     :param views: the live catalogue
-    :param tenants: lists the tenants that exist
-    :param reads_tenants: whether a statement that reads tenant tables now would miss tenants' rows, as in a migration
+    :param tenants: lists the tenants that exist, on the given connection where it can
+    :param migrating: whether a migration runs, whose reads must not miss tenants' rows
     """
 
     def __init__(
         self,
         config: IsolateConfig,
         views: Views,
-        tenants: Callable[[], Iterable[Tenant]],
+        tenants: Callable[[Connection], Iterable[Tenant]],
         migrating: Callable[[], bool],
     ) -> None:
         self._config = config
@@ -57,7 +57,7 @@ class Template:
     # ---- recording
     def watch(self, connection: Connection) -> None:
         """Apply every data statement on this connection to all tenants as well."""
-        tenants = list(self._tenants())
+        tenants = list(self._tenants(connection))
         self._seeded = None
         if not tenants:
             return

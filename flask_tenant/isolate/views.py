@@ -8,6 +8,7 @@ from threading import RLock
 
 from sqlalchemy.engine import Connection, Engine
 
+from ..context import internal
 from ..model import TableView
 from .catalog import Catalog
 from .plain import plainly
@@ -64,7 +65,7 @@ class LiveViews:
                 with plainly(on):
                     self.catalog.load(on)
             else:
-                with self._engine.connect() as fresh, plainly(fresh):
+                with internal(), self._engine.connect() as fresh, plainly(fresh):
                     self.catalog.load(fresh)
             self._stale, self._on, self._loaded = False, None, time.monotonic()
         self.changed()

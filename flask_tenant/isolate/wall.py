@@ -15,6 +15,8 @@ from ..context import NO_TENANT_HINT, Scope, current_scope
 from ..errors import CentralRefusedError, DdlRefusedError, NoTenantError, StatementRefusedError, TenantChangedError
 from ..model import TEMPLATE_ID
 from .config import IsolateConfig
+from .ddl import settle, translate_ddl
+from .plain import plainly
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -75,11 +77,15 @@ class Wall:
         scope = self.scope()
         tenant_id = scope.tenant_id
         if tenant_id is None or (tenant_id == TEMPLATE_ID) is not self.template:
-            raise TenantChangedError(
-                f"A connection opened for the {self.shape} is used in {scope!r}",
-                hint="Open connections and sessions after entering a scope, and close them before leaving it",
-            )
+            raise self._changed(scope)
         return tenant_id
+
+    def _changed(self, scope: Scope) -> TenantChangedError:
+        opened = {"tenant": "a tenant", "template": "the template", "central": "central work"}[self.shape]
+        return TenantChangedError(
+            f"A connection opened for {opened} is used in {scope!r}",
+            hint="Open connections and sessions after entering a scope, and close them before leaving it",
+        )
 
     def pin(self, holder: Any) -> int:
         """Tie a connection to the first tenant that uses it, and refuse any other.
@@ -108,8 +114,12 @@ class Wall:
                     value=name,
                     hint="Use the tenant API, or SQLAlchemy's inspect()",
                 )
-        if compiled.ft_tables:
+        if not compiled.ft_tables:
+            return
+        if self.shape != "central":
             self.pin(connection)
+        elif not self.scope().central:
+            raise self._changed(self.scope())
 
     def allow_batch_copy(self, table: str) -> None:
         """Let Alembic's batch mode copy a table with all tenants' rows: in migrations only."""
@@ -134,15 +144,8 @@ class Wall:
         if scope is not None and scope.central:
             found = self.raw.central(text, placeholders)
             return found.sql(""), found
-        if scope is None or scope.tenant_id == TEMPLATE_ID:
-            if self.raw.classify(text) == "ddl":
-                if scope is None:
-                    raise NoTenantError("The schema was about to be changed while no tenant is active and neither "
-                                        "start-up nor a migration runs", hint=NO_TENANT_HINT)
-                from .ddl import translate_ddl
-
-                self.views.forget(None)
-                return translate_ddl(text, self.raw.dialect, self.config), None
+        if self.raw.classify(text) == "ddl":
+            return self.ddl_text(text), None
         found = self.raw.statement(text, placeholders)
         if len(found.parts) == 1:
             return found.parts[0], found
@@ -151,27 +154,40 @@ class Wall:
         return found.sql(str(self.pin(holder))), found
 
     # ---- DDL
+    def ddl_text(self, text: str) -> str:
+        """Return a schema change, written as text, as it makes the tenant-ready schema.
+
+        :raises DdlRefusedError: inside a tenant, and for what cannot be translated with certainty
+        """
+        self._admit_ddl("A schema change", text.strip().split("\n")[0][:80])
+        return translate_ddl(text, self.raw.dialect, self.config)
+
     def admit_ddl(self, ddl: Any) -> None:
-        """Let a schema change through, or refuse it."""
+        """Let a schema change through, or refuse it.
+
+        :raises DdlRefusedError: inside a tenant, and outside any but at start-up and in migrations
+        """
+        self._admit_ddl(type(ddl).__name__, str(getattr(ddl.element, "name", ddl.element)))
+
+    def _admit_ddl(self, what: str, name: str) -> None:
+        scope = current_scope() or self.fallback()
+        if scope is None or scope.tenant_id not in (None, TEMPLATE_ID):
+            where = "while no tenant is active" if scope is None else f"inside tenant {scope.tenant}"
+            raise DdlRefusedError(
+                f"{what} of {name!r} {where}",
+                value=name,
+                hint="The schema belongs to all tenants: change it at start-up, by a migration, or in "
+                "central_context(reason=...)",
+            )
+
+    def schema_changed(self, connection: Connection) -> None:
+        """Do what a schema change leaves to be done, and look at the schema anew."""
         scope = current_scope()
         if scope is not None and scope.internal:
             return
-        scope = scope or self.fallback()
-        if scope is not None and scope.central:
-            return
-        if scope is None or scope.tenant_id != TEMPLATE_ID:
-            where = "outside start-up, migrations and central work" if scope is None else f"inside tenant {scope.tenant}"
-            raise DdlRefusedError(
-                f"{type(ddl).__name__} of {getattr(ddl.element, 'name', ddl.element)!r} {where}",
-                value=str(getattr(ddl.element, "name", "")),
-                hint="Schema belongs to all tenants: change it by a migration, or in central_context(reason=...)",
-            )
-
-    def forget_schema(self, connection: Connection) -> None:
-        """The schema has changed in this connection's transaction."""
-        scope = current_scope()
-        if scope is None or not scope.internal:
-            self.views.forget(connection)
+        with plainly(connection):
+            settle(connection, self.config)
+        self.views.forget(connection)
 
     def refuse_central(self, what: str) -> CentralRefusedError:
         """Return the error for what central work may not do."""

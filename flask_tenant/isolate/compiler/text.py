@@ -38,6 +38,8 @@ class TextMixin(Base):
     # ---- whole statements and fragments
     def visit_textclause(self, textclause: TextClause, add_to_result_map: Any = None, **kw: Any) -> str:
         whole = not self.stack or isinstance(self.stack[-1]["selectable"], TextualSelect)
+        if whole and self.wall.raw.classify(textclause.text) == "ddl":
+            return self._ft_text(sql_text(self.wall.ddl_text(textclause.text)), add_to_result_map, kw)
         if self.wall.shape == "central":
             found = self.wall.raw.central(textclause.text, "text") if whole else None
             if found is None:
