@@ -7,14 +7,13 @@ import sys
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import flask
 from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import scoped_session
 from sqlalchemy.pool import Pool
 
@@ -29,6 +28,10 @@ from .resolve import Subdomain
 from .settings import Settings
 from .startup import Startup
 from .wsgi import TenantMiddleware
+
+if TYPE_CHECKING:
+    # At run time SQLAlchemy 2.1's asyncio module needs greenlet, which applications without asyncio do not have.
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 log = logging.getLogger("flask_tenant")
 
@@ -73,12 +76,10 @@ class Application:
         found: list[Engine] = []
         binds = self._binds()
         for wanted in self._wanted or [None]:
-            if isinstance(wanted, AsyncEngine):
-                found.append(wanted.sync_engine)
-            elif isinstance(wanted, Engine):
-                found.append(wanted)
-            else:
+            if wanted is None or isinstance(wanted, str):
                 found.extend(binds.get(wanted, ()))
+            else:
+                found.append(_synchronous(wanted))
         for key in self.settings.exempt_engines:
             for engine in binds.get(key, ()):
                 self.tenancy.exempt(engine)
@@ -248,6 +249,10 @@ class LiteSessions:
             flask.g._sqlalchemy_sessions = outer
 
 
+def _synchronous(engine: Engine | AsyncEngine) -> Engine:
+    return engine if isinstance(engine, Engine) else engine.sync_engine
+
+
 def _lite_state(app: Flask) -> Any:
     for found in app.extensions.values():
         if type(found).__module__.startswith("flask_sqlalchemy_lite"):
@@ -295,7 +300,7 @@ class Tenancy:
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""
-        _exempt.add((engine.sync_engine if isinstance(engine, AsyncEngine) else engine).dialect)
+        _exempt.add(_synchronous(engine).dialect)
 
 
 def state_of(app: Flask | None = None) -> Application:
