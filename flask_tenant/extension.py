@@ -303,6 +303,11 @@ class Tenancy:
         _exempt.add(_synchronous(engine).dialect)
 
 
+def exempt_engine(engine: Engine | AsyncEngine) -> None:
+    """Leave an engine alone, in every application of the process."""
+    _exempt.add((engine.sync_engine if isinstance(engine, AsyncEngine) else engine).dialect)
+
+
 def state_of(app: Flask | None = None) -> Application:
     """Return Tenancy's state of an application: the given one, the current one, or the only one.
 

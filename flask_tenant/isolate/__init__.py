@@ -8,14 +8,17 @@ from .engine import is_tenanted, refuse_unguarded
 from .isolation import Isolation
 from .plain import plainly
 from .session import ScopedSessions
-from .template import TEMPLATE
+from .template import TEMPLATE, physical
+from .wall import Wall
 
 __all__ = [
     "TEMPLATE",
     "Isolation",
     "ScopedSessions",
     "is_tenanted",
+    "Wall",
     "migrating",
+    "physical",
     "plainly",
     "refuse_unguarded",
     "tenant_column",

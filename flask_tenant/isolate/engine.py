@@ -186,6 +186,9 @@ class TenantConnection(Connection):
 
     def _execute_ddl(self, ddl: Any, *args: Any, **kw: Any) -> Any:
         running.set(weakref.ref(self))
+        wall: Wall | None = getattr(self.dialect, "ft_wall", None)
+        if wall is not None and wall.ddl_in_tenant is not None and wall.in_tenant():
+            return wall.ddl_in_tenant(self, ddl, lambda: super(TenantConnection, self)._execute_ddl(ddl, *args, **kw))
         return super()._execute_ddl(ddl, *args, **kw)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..context import NO_TENANT_HINT, Scope, current_scope
 from ..errors import CentralRefusedError, DdlRefusedError, NoTenantError, StatementRefusedError, TenantChangedError
@@ -40,6 +40,9 @@ class Wall:
     :param fallback: what holds outside any scope: the default tenant, the template, or nothing
     """
 
+    ddl_in_tenant: ClassVar[Callable[..., Any] | None] = None
+    """Stands in for schema changes inside a tenant; flask_tenant.testing sets it."""
+
     def __init__(
         self, shape: Shape, config: IsolateConfig, views: LiveViews, raw: RawSql, fallback: Fallback
     ) -> None:
@@ -67,6 +70,11 @@ class Wall:
         if found is None:
             raise NoTenantError("Tenant data was asked for while no tenant is active", hint=NO_TENANT_HINT)
         return found
+
+    def in_tenant(self) -> bool:
+        """Whether the running code works for one tenant."""
+        scope = current_scope() or self.fallback()
+        return scope is not None and scope.tenant_id not in (None, TEMPLATE_ID)
 
     def tenant_id(self) -> int:
         """Return the id to bind.
@@ -141,16 +149,15 @@ class Wall:
         if scope is not None and scope.internal:
             return text, None
         scope = scope or self.fallback()
-        if scope is not None and scope.central:
-            found = self.raw.central(text, placeholders)
-            return found.sql(""), found
-        if self.raw.classify(text) == "ddl":
+        try:
+            if scope is not None and scope.central:
+                found = self.raw.central(text, placeholders)
+            else:
+                found = self.raw.statement(text, placeholders)
+        except DdlRefusedError:
             return self.ddl_text(text), None
-        found = self.raw.statement(text, placeholders)
         if len(found.parts) == 1:
             return found.parts[0], found
-        if scope is None:
-            self.scope()
         return found.sql(str(self.pin(holder))), found
 
     # ---- DDL

@@ -13,9 +13,10 @@ from sqlalchemy.sql.elements import ColumnClause, TextClause
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import TextualSelect
 
-from ...errors import StatementRefusedError
+from ...errors import DdlRefusedError, StatementRefusedError
 from ..functions import HINTS, SAFE
 from ..hidden import WHERE, WHERE_KEY
+from ..rawsql import Place, Placeholders
 from .base import Base
 
 _SYMBOLS = re.compile(r"[!#%&*+/<=>?@^|~:.-]+\Z")
@@ -38,19 +39,10 @@ class TextMixin(Base):
     # ---- whole statements and fragments
     def visit_textclause(self, textclause: TextClause, add_to_result_map: Any = None, **kw: Any) -> str:
         whole = not self.stack or isinstance(self.stack[-1]["selectable"], TextualSelect)
-        if whole and self.wall.raw.classify(textclause.text) == "ddl":
-            return self._ft_text(sql_text(self.wall.ddl_text(textclause.text)), add_to_result_map, kw)
-        if self.wall.shape == "central":
-            found = self.wall.raw.central(textclause.text, "text") if whole else None
-            if found is None:
-                self._ft_fragment(textclause.text, kw, add_to_result_map, "text")
-            return self._ft_text(textclause, add_to_result_map, kw)
-        if whole:
-            rewritten = self.wall.raw.statement(textclause.text, "text")
-            parts = rewritten.parts
-            self.ft_tables.update((v.schema, v.name) for v in (*rewritten.reads, *rewritten.writes) if not v.shared)
-        else:
-            parts = self._ft_fragment(textclause.text, kw, add_to_result_map, "text")
+        try:
+            parts = self._ft_whole(textclause.text) if whole else self._ft_fragment(textclause.text, kw, add_to_result_map)
+        except DdlRefusedError:
+            parts = (self.wall.ddl_text(textclause.text),)
         if parts != (textclause.text,):
             changed = sql_text(f":{WHERE_KEY}".join(parts))
             changed._bindparams = {**textclause._bindparams}
@@ -62,9 +54,17 @@ class TextMixin(Base):
     def _ft_text(self, textclause: TextClause, add_to_result_map: Any, kw: dict[str, Any]) -> str:
         return cast(str, super().visit_textclause(textclause, add_to_result_map=add_to_result_map, **kw))  # type: ignore[misc]
 
-    def _ft_fragment(self, text: str, kw: dict[str, Any], columns: Any, placeholders: Any) -> tuple[str, ...]:
+    def _ft_whole(self, text: str) -> tuple[str, ...]:
+        work_out = self.wall.raw.central if self.wall.shape == "central" else self.wall.raw.statement
+        found = work_out(text, "text")
+        self.ft_tables.update((v.schema, v.name) for v in (*found.reads, *found.writes) if not v.shared)
+        return cast("tuple[str, ...]", found.parts)
+
+    def _ft_fragment(
+        self, text: str, kw: dict[str, Any], columns: Any, placeholders: Placeholders = "text"
+    ) -> tuple[str, ...]:
         if kw.get("asfrom"):
-            place: Any = "from"
+            place: Place = "from"
         elif columns is not None or kw.get("within_columns_clause"):
             place = "columns"
         else:

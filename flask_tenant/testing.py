@@ -1,0 +1,96 @@
+"""Runs an application's own test-suite inside a tenant: ``pytest -p flask_tenant.testing``.
+
+Suites call ``drop_all()`` and ``create_all()`` around each test, and many count on the first row having id 1. With
+this plugin ``drop_all`` empties the current tenant's tables only and restarts its automatic ids; the neighbours keep
+their rows. When the suite ends, sequences are raised above every tenant's largest id.
+
+Name the tenant with the setting ``TENANT_DEFAULT``. Never load the plugin in production.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.schema import CreateTable, DropTable
+
+from .context import Scope, current_scope, entered
+from .extension import exempt_engine
+from .isolate import Wall, physical, plainly
+
+_emptied: dict[URL, set[tuple[str | None, str, str, str]]] = {}
+
+
+def pytest_configure() -> None:
+    """Let ``drop_all`` empty a tenant from now on."""
+    Wall.ddl_in_tenant = staticmethod(_ddl)
+
+
+def pytest_unconfigure() -> None:
+    """Refuse it again, and raise the sequences that were restarted."""
+    Wall.ddl_in_tenant = None
+    for url, columns in _emptied.items():
+        engine = sa.create_engine(url)
+        exempt_engine(engine)
+        with engine.begin() as connection:
+            for schema, table, column, _ in columns:
+                _restart(connection, schema, table, column)
+        engine.dispose()
+    _emptied.clear()
+
+
+def _ddl(connection: Connection, ddl: Any, run: Any) -> Any:
+    """Stand in for a schema change inside a tenant.
+
+    :param run: does it as it is
+    """
+    if isinstance(ddl, DropTable):
+        _empty(connection, ddl.element)
+        return None
+    if type(ddl).__name__.startswith("Drop"):
+        return None  # goes with its table
+    if isinstance(ddl, CreateTable) and _wall(connection).views.find(ddl.element.name, ddl.element.schema):
+        return None
+    with entered(Scope(None, reason="a test-suite creates a table")):
+        return run()
+
+
+def _wall(connection: Connection) -> Wall:
+    dialect: Any = connection.dialect
+    wall: Wall = dialect.ft_wall
+    return wall
+
+
+def _empty(connection: Connection, table: sa.Table) -> None:
+    wall = _wall(connection)
+    view = wall.views.find(table.name, table.schema)
+    if view is None or view.shared:
+        return
+    scope = current_scope() or wall.fallback()
+    assert scope is not None
+    with plainly(connection):
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        rows = physical(view, wall.config.column)
+        connection.execute(rows.delete().where(rows.c[wall.config.column] == scope.tenant_id))
+        if connection.dialect.name == "postgresql" and view.auto_id is not None:
+            known = _emptied.setdefault(connection.engine.url, set())
+            known.add((view.schema, view.name, view.auto_id, wall.config.column))
+            _restart(connection, view.schema, view.name, view.auto_id, at_one=True)
+
+
+def _restart(
+    connection: Connection, schema: str | None, table: str, column: str, *, at_one: bool = False
+) -> None:
+    """Set the sequence behind a column, to 1 or above the largest id that any tenant has."""
+    quote = connection.dialect.identifier_preparer.quote
+    name = f"{quote(schema)}.{quote(table)}" if schema else quote(table)
+    largest = "0" if at_one else f"(SELECT coalesce(max({quote(column)}), 0) FROM {name})"
+    connection.execute(
+        sa.text(f"SELECT setval(s, {largest} + 1, false) FROM pg_get_serial_sequence(:table, :column) AS s")  # noqa: S608
+        .bindparams(table=name, column=column)
+    )
+
+
+__all__ = ["pytest_configure", "pytest_unconfigure"]
