@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy.engine.reflection import Inspector
 
 from flask_tenant.isolate import alembic
 from flask_tenant.isolate.config import IsolateConfig
-from flask_tenant.isolate.ddl import ddl_compiler_for, follow_ddl
+from flask_tenant.isolate.ddl import FOREIGN_KEYS_OFF, changes_tables, ddl_compiler_for, running, settle
 from flask_tenant.isolate.live import LiveSchema, LiveTable, read_schema
 from flask_tenant.isolate.reflection import inspector_for
 
@@ -23,7 +24,7 @@ def install(engine: sa.Engine, config: IsolateConfig = CONFIG) -> sa.Engine:
     dialect: Any = engine.dialect
     dialect.ddl_compiler = ddl_compiler_for(dialect.ddl_compiler, config)
     dialect.inspector = inspector_for(getattr(dialect, "inspector", None) or Inspector, config)
-    follow_ddl(engine, config)
+    _follow(engine, config)
     alembic.register()
     if dialect.name == "sqlite":
 
@@ -32,6 +33,24 @@ def install(engine: sa.Engine, config: IsolateConfig = CONFIG) -> sa.Engine:
             connection.execute("PRAGMA foreign_keys = ON")
 
     return engine
+
+
+def _follow(engine: sa.Engine, config: IsolateConfig) -> None:
+    """Do what the wall's connections do around DDL."""
+
+    @sa.event.listens_for(engine, "before_execute")
+    def compiling(connection: sa.Connection, *_: Any) -> None:
+        running.set(weakref.ref(connection))
+
+    @sa.event.listens_for(engine, "after_cursor_execute")
+    def changed(connection: sa.Connection, cursor: Any, statement: str, *_: Any) -> None:
+        if changes_tables(statement):
+            settle(connection, config)
+
+    @sa.event.listens_for(engine, "checkout")
+    def enforce_again(connection: Any, record: Any, _: Any) -> None:
+        if record.info.pop(FOREIGN_KEYS_OFF, False):
+            connection.execute("PRAGMA foreign_keys = ON")
 
 
 @contextlib.contextmanager

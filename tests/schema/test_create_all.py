@@ -25,9 +25,12 @@ KINDS = (
 )
 
 
-def _shown(engine: sa.Engine, method: str, **kw: object) -> object:
+def _shown(engine: sa.Engine, method: str, **kw: object) -> dict[object, object] | None:
     """What an Inspector says, in a form that compares: types as text, lists without an order that has no meaning."""
-    found = getattr(sa.inspect(engine), method)(**kw)
+    try:
+        found = getattr(sa.inspect(engine), method)(**kw)
+    except NotImplementedError:  # comments on SQLite, options on PostgreSQL with SQLAlchemy 2.0
+        return None
     return {key: _plain(value) for key, value in found.items()}
 
 
@@ -56,12 +59,10 @@ pytestmark = [
 @pytest.mark.parametrize("kind", KINDS)
 def test_reflection_equals_the_control(both: tuple[sa.Engine, sa.Engine], kind: str) -> None:
     control, tenanted = both
-    if kind == "table_comment" and control.dialect.name == "sqlite":
-        pytest.raises(NotImplementedError, sa.inspect(tenanted).get_multi_table_comment)
-        return
     expected = _shown(control, f"get_multi_{kind}")
     found = _shown(tenanted, f"get_multi_{kind}")
-    assert len(expected) >= 11
+    assert expected is None or len(expected) >= 11
+    assert expected is not None or kind in ("table_comment", "table_options")
     if kind == "foreign_keys":  # MATCH FULL of a single column says the same as none, and cannot be kept
         for key in (*expected.get((None, "document"), []), *found.get((None, "document"), [])):
             key["options"].pop("match", None)
