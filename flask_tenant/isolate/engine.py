@@ -7,8 +7,9 @@ keep the object they have.
 from __future__ import annotations
 
 import copy
+import inspect
 import weakref
-from functools import cache
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import event
@@ -34,12 +35,12 @@ if TYPE_CHECKING:
     from .template import Template
     from .wall import Wall
 
-_OWN_WORK = (
+_OWN_WORK = frozenset({
     "do_ping", "initialize", "set_isolation_level", "get_isolation_level", "get_default_isolation_level",
     "reset_isolation_level", "do_begin_twophase", "do_prepare_twophase", "do_rollback_twophase",
-    "do_commit_twophase", "do_recover_twophase", "has_table", "has_sequence", "has_index", "has_schema",
-)  # fmt: skip
-"""What a dialect asks the database on its own behalf, in SQL that is no application's."""
+    "do_commit_twophase", "do_recover_twophase",
+})  # fmt: skip
+"""What a dialect asks the database on its own behalf, in SQL that is no application's; and see below."""
 
 
 class _Dialect(DefaultDialect):
@@ -81,17 +82,24 @@ class _Dialect(DefaultDialect):
             yield batch
 
 
-def _own_work(name: str) -> Any:
+def _is_own_work(name: str, method: Any) -> bool:
+    """Whether a dialect's method asks the database something: its chores, and everything about the schema."""
+    if name in _OWN_WORK:
+        return True
+    if not name.startswith(("has_", "get_")) or not inspect.isfunction(method):
+        return False
+    return list(inspect.signature(method).parameters)[1:2] == ["connection"]
+
+
+def _own_work(base: type[Any], name: str) -> Any:
+    original = getattr(base, name)
+
+    @wraps(original)
     def method(self: Any, *args: Any, **kw: Any) -> Any:
         with internal():
-            return getattr(super(_Dialect, self), name)(*args, **kw)
+            return original(self, *args, **kw)
 
-    method.__name__ = name
     return method
-
-
-for _name in _OWN_WORK:
-    setattr(_Dialect, _name, _own_work(_name))
 
 
 class _Context(DefaultExecutionContext):
@@ -201,7 +209,8 @@ _TenantOptionEngine._option_cls = _TenantOptionEngine
 
 @cache
 def _dialect_class(base: type[Any]) -> type[Any]:
-    return type(f"Tenant{base.__name__}", (_Dialect, base), {"supports_statement_cache": True})
+    own = {name: _own_work(base, name) for name in dir(base) if _is_own_work(name, getattr(base, name))}
+    return type(f"Tenant{base.__name__}", (_Dialect, base), {**own, "supports_statement_cache": True})
 
 
 @cache

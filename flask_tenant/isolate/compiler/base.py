@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import BinaryExpression, ColumnClause, ColumnElemen
 from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.selectable import FromClause, TableClause
 
+from ...context import current_scope
 from ...errors import HiddenColumnError, StatementRefusedError
 from ..hidden import HiddenColumn, belongs
 from .plan import Plan, plan
@@ -70,6 +71,17 @@ class Base(SQLCompiler):
             return
         if column.name.lower() == self.wall.config.column.lower():
             raise hidden_column(column.name)
+
+    def _ft_own_work(self, what: str) -> bool:
+        """Whether flask_tenant itself, or SQLAlchemy on its own behalf, compiles this.
+
+        What it compiles may be kept in SQLAlchemy's cache, so it is marked: nobody else may execute it.
+        """
+        scope = current_scope()
+        if scope is None or not scope.internal:
+            return False
+        self.ft_private.add(what)
+        return True
 
     @property
     def ft_tables(self) -> set[tuple[str | None, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from sqlalchemy.sql.elements import ColumnClause, Grouping, TextClause
@@ -30,11 +31,13 @@ class SelectMixin(Base):
         kwargs: dict[str, Any],
     ) -> str:
         entry = cast("dict[str, Any]", self.stack[-1])
-        if entry.get("ft_star"):
-            # '*' written as text shows what the table physically has: let each table hide its column by itself.
+        rows = frozenset(self._ft_row_names(froms))
+        if entry.get("ft_star") or rows & entry.get("ft_names", frozenset()):
+            # '*' (or a whole row) written as text shows what the table physically has: let each table hide its column by itself.
             entry["ft_plan"] = Plan()
         else:
             entry["ft_plan"] = found = self._ft_plan(froms)
+            entry["ft_rows"] = rows
             if found.where or found.on:
                 changed = select._generate()
                 changed._where_criteria = (*guarded(select._where_criteria), *found.where)
@@ -50,6 +53,16 @@ class SelectMixin(Base):
                 text, select, compile_state, inner_columns, froms, byfrom, toplevel, kwargs
             ),
         )
+
+    def _ft_row_names(self, froms: Iterable[FromClause]) -> Iterator[str]:
+        """The names by which a fragment could mean a whole row: of FROM elements, unless a column has that name."""
+        for element in froms:
+            if isinstance(element, Join):
+                yield from self._ft_row_names((element.left, element.right))
+                continue
+            name = getattr(element, "name", None)
+            if isinstance(name, str) and table_below(element) is not None and name not in element.c:
+                yield name
 
     def _ft_group_by(self, select: Select[Any], froms: list[FromClause], found: Plan) -> list[HiddenColumn]:
         """The hidden half of each primary key that GROUP BY names.

@@ -258,7 +258,9 @@ class Clauses:
         end = reader.pieces[reader.at - 1].end
         if word == "REFERENCES":
             text = self._own_text(start, end, edits)
-            key = f"{label or self.made_up([name], 'fkey')}FOREIGN KEY ({self.hidden}, {column}) {text}"
+            # SQLAlchemy misreads a foreign key without referred columns in SQLite's text, unless it overlooks it.
+            words = "FOREIGN KEY" if self.postgresql or "(" in text else "FOREIGN  KEY"
+            key = f"{label or self.made_up([name], 'fkey')}{words} ({self.hidden}, {column}) {text}"
         else:
             tail = reader.between(clauses_at, clauses_end) if clauses_end > clauses_at else ""
             kind = "PRIMARY KEY" if word == "PRIMARY" else "UNIQUE"
