@@ -25,7 +25,7 @@ KINDS = (
 )
 
 
-def _shown(engine: sa.Engine, method: str, **kw: object) -> dict[object, object] | None:
+def shown(engine: sa.Engine, method: str, **kw: object) -> dict[object, object] | None:
     """What an Inspector says, in a form that compares: types as text, lists without an order that has no meaning."""
     try:
         found = getattr(sa.inspect(engine), method)(**kw)
@@ -59,8 +59,8 @@ pytestmark = [
 @pytest.mark.parametrize("kind", KINDS)
 def test_reflection_equals_the_control(both: tuple[sa.Engine, sa.Engine], kind: str) -> None:
     control, tenanted = both
-    expected = _shown(control, f"get_multi_{kind}")
-    found = _shown(tenanted, f"get_multi_{kind}")
+    expected = shown(control, f"get_multi_{kind}")
+    found = shown(tenanted, f"get_multi_{kind}")
     assert expected is None or len(expected) >= 11
     assert expected is not None or kind in ("table_comment", "table_options")
     if kind == "foreign_keys":  # MATCH FULL of a single column says the same as none, and cannot be kept

@@ -259,7 +259,7 @@ class Clauses:
         if word == "REFERENCES":
             text = self._own_text(start, end, edits)
             # SQLAlchemy misreads a foreign key without referred columns in SQLite's text, unless it overlooks it.
-            words = "FOREIGN KEY" if self.postgresql or "(" in text else "FOREIGN  KEY"
+            words = "FOREIGN KEY" if self.postgresql or "(" in text else "FOREIGN /* implied */ KEY"
             key = f"{label or self.made_up([name], 'fkey')}{words} ({self.hidden}, {column}) {text}"
         else:
             tail = reader.between(clauses_at, clauses_end) if clauses_end > clauses_at else ""
