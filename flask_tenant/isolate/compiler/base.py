@@ -77,6 +77,8 @@ class Base(SQLCompiler):
 
         What it compiles may be kept in SQLAlchemy's cache, so it is marked: nobody else may execute it.
         """
+        if self.statement is None:
+            return True  # renders a CHECK, a default or an index expression for the DDL compiler
         scope = current_scope()
         if scope is None or not scope.internal:
             return False
