@@ -22,15 +22,16 @@ def prepare(port: int) -> tuple[Flask, list[str]]:
     from demo_app.saas import app
     from demo_app.seeding import BUSINESSES, PASSWORD, AlreadySeededError, seed
     from flask_tenant import tenant_context
+    from flask_tenant.cli import tenant_cli
 
     lines = []
     with app.app_context():
         upgrade()
-        listed = app.test_cli_runner().invoke(args=["tenant", "list", "--json"])
+        listed = app.test_cli_runner().invoke(tenant_cli, ["list", "--json"])
         for slug, business in BUSINESSES.items():
             if f'"{slug}"' not in listed.output:
                 created = app.test_cli_runner().invoke(
-                    args=["tenant", "create", slug, "--name", business.settings["company_name"]]
+                    tenant_cli, ["create", slug, "--name", business.settings["company_name"]]
                 )
                 if created.exit_code:
                     sys.exit(f"The tenant {slug} could not be created: {created.output}")

@@ -21,6 +21,7 @@ from ihatemoney.models import Archive, db
 from ihatemoney.run import create_app
 
 from flask_tenant import current_tenant, tenant_context
+from flask_tenant.cli import tenant_cli
 
 NEIGHBOUR, SUITE = "neighbour", "suite"
 PROJECTS = ("raclette", "demo", "tartiflette")
@@ -82,7 +83,7 @@ def main() -> None:
     """Create both tenants, fill the first and print their ids."""
     app = create_app(Settings)
     for slug in (NEIGHBOUR, SUITE):
-        created = app.test_cli_runner().invoke(args=["tenant", "create", slug])
+        created = app.test_cli_runner().invoke(tenant_cli, ["create", slug])
         if created.exit_code:
             sys.exit(f"flask tenant create {slug}: {created.output}{created.exception!r}")
     fill(app)
