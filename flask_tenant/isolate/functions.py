@@ -28,7 +28,7 @@ SQLITE = (
     SQLITE_AGGREGATES
     | _WINDOW
     | _names(
-        """abs acos acosh asin asinh atan atan2 atanh ceil ceiling char coalesce concat concat_ws cos cosh
+        """abs acos acosh asin asinh atan atan2 atanh cast ceil ceiling char coalesce concat concat_ws cos cosh
         current_date current_time current_timestamp date datetime degrees exp floor format glob hex if ifnull iif
         instr json json_array json_array_length json_each json_error_position json_extract json_insert json_object
         json_patch json_pretty json_quote json_remove json_replace json_set json_tree json_type json_valid jsonb
