@@ -174,7 +174,9 @@ class Wall:
 
         :raises DdlRefusedError: inside a tenant, and outside any but at start-up and in migrations
         """
-        self._admit_ddl(type(ddl).__name__, str(getattr(ddl.element, "name", ddl.element)))
+        about = getattr(ddl, "element", None)
+        name = getattr(about, "name", None) or getattr(ddl, "table_name", None) or getattr(ddl, "statement", "")
+        self._admit_ddl(type(ddl).__name__, str(name))
 
     def _admit_ddl(self, what: str, name: str) -> None:
         scope = current_scope() or self.fallback()
