@@ -295,6 +295,9 @@ class Tenancy:
         app.extensions[KEY] = state
         _apps.add(state)
         _watch_pools()
+        from .cli import tenant_cli
+
+        app.cli.add_command(tenant_cli)
         app.wsgi_app = TenantMiddleware(app.wsgi_app, state.admit, state.enter_request)  # type: ignore[method-assign]
         state.discover()
 
