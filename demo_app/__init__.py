@@ -70,8 +70,8 @@ def _stored_secret_key(instance: Path) -> str:
     """The key that signs sessions: made once and kept, so that a restart logs nobody out."""
     path = instance / "secret_key"
     try:
-        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
+        path.touch(0o600, exist_ok=False)
+        path.write_text(secrets.token_hex(32))
     except FileExistsError:
         pass
     return path.read_text()

@@ -37,8 +37,8 @@ def readable_on(colour: str, surface: str) -> str:
     """``colour``, made lighter or darker until text in it can be read on ``surface``."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*_channels(colour))
     step = 0.01 if _luminance(surface) < 0.2 else -0.01
-    while contrast(colour, surface) < READABLE and 0 < lightness < 1:
-        lightness = min(1.0, max(0.0, lightness + step))
+    while contrast(colour, surface) < READABLE and 0 <= lightness + step <= 1:
+        lightness += step
         channels = colorsys.hls_to_rgb(hue, lightness, saturation)
         colour = "#" + "".join(f"{round(c * 255):02x}" for c in channels)
     return colour

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 import pygal
 from markupsafe import Markup
 from pygal.etree import etree
+
+# pygal hooks into the import system, for plug-ins that are not used here, in a way that Python warns of.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "PluginImportFixer"]
 
 
 def bars(
@@ -36,11 +40,10 @@ def bars(
         spacing=14,
         rounded_bars=3,
         show_legend=False,
-        show_minor_y_labels=False,
-        y_labels_major_count=5,
         max_scale=6,
         min_scale=4,
-        formatter=lambda value: format_axis(Decimal(str(value))),
+        value_formatter=lambda value: format_axis(Decimal(str(value))),
+        truncate_label=-1,
         x_labels=labels,
         no_data_text="No invoices yet",
     )

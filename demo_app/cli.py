@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 from flask import Flask
+from flask.cli import with_appcontext
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
@@ -19,6 +20,7 @@ def init_app(app: Flask) -> None:
 
 @click.command("seed")
 @click.option("--business", type=click.Choice(sorted(BUSINESSES)), default="acme", show_default=True)
+@with_appcontext
 def seed_command(business: str) -> None:
     """Fill the empty database with a believable business."""
     try:
@@ -37,6 +39,7 @@ def seed_command(business: str) -> None:
 @click.option("--name", prompt=True)
 @click.option("--owner", is_flag=True, help="May also change settings and users.")
 @click.password_option()
+@with_appcontext
 def create_user_command(email: str, name: str, owner: bool, password: str) -> None:
     """Add a user who can log in."""
     user = User(email=email.strip().lower(), name=name, role="owner" if owner else "member")

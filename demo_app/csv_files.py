@@ -1,4 +1,4 @@
-"""CSV files: customers and products in (all rows or none), customers, products and invoices out (streamed)."""
+"""CSV files: customers and products in (all or none); customers, products and invoices out (streamed)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import joinedload
 
+from demo_app.clock import utcnow
 from demo_app.extensions import db
-from demo_app.models import Country, Customer, Invoice, Product, TaxRate, utcnow
+from demo_app.models import Country, Customer, Invoice, Product, TaxRate
 
 CUSTOMER_COLUMNS = (
     "name",
@@ -70,6 +71,10 @@ def _is_number(value: str) -> bool:
     return True
 
 
+# The exports are generators throughout: their queries run while the response is being sent, in a database
+# session of that time. The view's own session is closed by then.
+
+
 def _stream(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
@@ -86,9 +91,12 @@ def _stream(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterato
 def export_customers() -> Iterator[str]:
     """The customers as CSV text, piece by piece."""
     query = select(Customer).order_by(Customer.name, Customer.id).execution_options(yield_per=BATCH)
-    return _stream(
+    yield from _stream(
         CUSTOMER_COLUMNS,
-        ([getattr(customer, column) for column in CUSTOMER_COLUMNS] for customer in db.session.scalars(query)),
+        (
+            [getattr(customer, column) for column in CUSTOMER_COLUMNS]
+            for customer in db.session.scalars(query)
+        ),
     )
 
 
@@ -100,7 +108,7 @@ def export_products() -> Iterator[str]:
         .order_by(Product.sku)
         .execution_options(yield_per=BATCH)
     )
-    return _stream(
+    yield from _stream(
         PRODUCT_COLUMNS,
         (
             (p.sku, p.name, p.description, p.unit, p.unit_price, p.tax_rate.name, "yes" if p.active else "no")
@@ -121,7 +129,7 @@ def export_invoices() -> Iterator[str]:
         .order_by(Invoice.issue_date, Invoice.number)
         .execution_options(yield_per=BATCH)
     )  # fmt: skip
-    return _stream(INVOICE_COLUMNS, db.session.execute(query))
+    yield from _stream(INVOICE_COLUMNS, db.session.execute(query))
 
 
 def import_customers(content: bytes) -> ImportResult:
@@ -154,7 +162,7 @@ def import_customers(content: bytes) -> ImportResult:
 
 def import_products(content: bytes) -> ImportResult:
     """Add the products whose SKU is new, and bring known ones up to date."""
-    rates = {name.lower(): id for id, name in db.session.execute(select(TaxRate.id, TaxRate.name))}
+    rates = {name.lower(): rate_id for rate_id, name in db.session.execute(select(TaxRate.id, TaxRate.name))}
     known = set(db.session.scalars(select(Product.sku)))
 
     def parse(row: dict[str, str]) -> dict[str, Any]:
@@ -207,7 +215,9 @@ def _read(
         result.errors.append("The file is not UTF-8 text. Save it as “CSV UTF-8”.")
         return result, []
     header = text.partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=";" if header.count(";") > header.count(",") else ",")
+    reader = csv.DictReader(
+        io.StringIO(text), delimiter=";" if header.count(";") > header.count(",") else ","
+    )
     reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
     missing = [name for name in required if name not in reader.fieldnames]
     if missing:

@@ -39,7 +39,10 @@ def _stale_form(_error: CSRFError) -> ResponseReturnValue:
 
 def _too_large(_error: HTTPException) -> ResponseReturnValue:
     return render_template(
-        "error.html", code=413, title="The file is too large", text="Files may have up to 5 MB. Split it in two."
+        "error.html",
+        code=413,
+        title="The file is too large",
+        text="Files may have up to 5 MB. Split it in two.",
     ), 413
 
 

@@ -6,8 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime
-from babel.numbers import format_currency, format_decimal
+from babel.dates import format_date, format_time
+from babel.numbers import format_currency, format_decimal, format_percent
 from flask import Flask
 
 from demo_app.settings import company
@@ -28,9 +28,8 @@ def money(value: Decimal, currency: str | None = None) -> str:
 
 def round_money(value: Decimal) -> str:
     """An amount without its cents, for charts and axes."""
-    return format_currency(
-        value, company().currency, format="¤#,##0", locale=locale(), currency_digits=False
-    )
+    pattern = locale().currency_formats["standard"].pattern.replace("0.00", "0")
+    return format_currency(value, company().currency, pattern, locale(), currency_digits=False)
 
 
 def number(value: Decimal) -> str:
@@ -39,8 +38,8 @@ def number(value: Decimal) -> str:
 
 
 def percent(value: Decimal) -> str:
-    """A percentage: ``19`` becomes ``19 %`` or ``19%``."""
-    return f"{format_decimal(value, locale=locale())} %"
+    """A percentage: ``19`` becomes ``19 %`` in German and ``19%`` in English."""
+    return format_percent(value / 100, locale=locale(), decimal_quantization=False)
 
 
 def day(value: date) -> str:
@@ -48,12 +47,19 @@ def day(value: date) -> str:
 
 
 def moment(value: datetime) -> str:
-    return format_datetime(value, "medium", locale=locale())
+    """A day and a time, to the minute."""
+    return f"{day(value.date())}, {format_time(value.time(), 'short', locale=locale())}"
 
 
 def month(value: str) -> str:
     """``2026-03`` as ``Mar 2026``."""
-    return format_date(date.fromisoformat(f"{value}-01"), "LLL yyyy", locale=Locale("en", "GB"))
+    return format_date(date.fromisoformat(f"{value}-01"), "LLL yyyy", locale="en_US")
+
+
+def short_month(value: str) -> str:
+    """``2026-03`` as ``Mar``, and a January with its year: for the axis of a chart."""
+    pattern = "LLL ’yy" if value.endswith("-01") else "LLL"
+    return format_date(date.fromisoformat(f"{value}-01"), pattern, locale="en_US")
 
 
 def init_app(app: Flask) -> None:

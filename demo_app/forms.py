@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -22,14 +22,16 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
+from wtforms.fields import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional, Regexp
 
 from demo_app.branding import FONTS, HEX_COLOUR
+from demo_app.clock import today
 from demo_app.extensions import db
 from demo_app.models import Country, Customer, Product, TaxRate
 
 EMAIL = Regexp(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", message="This does not look like an e-mail address.")
-LARGEST = Decimal("99999999")
+LARGEST = Decimal(99_999_999)
 PAYMENT_METHODS = ("transfer", "card", "cash", "direct debit")
 
 
@@ -45,10 +47,18 @@ def _optional_id(value: Any) -> int | None:
     return int(value) if value and value != "None" else None
 
 
+def choices(pairs: Iterable[tuple[Any, str]]) -> list[SelectChoice]:
+    """What can be chosen, from pairs of a value and its label."""
+    return [SelectChoice(value, label) for value, label in pairs]
+
+
 def text(label: str, length: int, *validators: Any, **kwargs: Any) -> StringField:
     """A one-line text field that is trimmed and limited to the column's length."""
     return StringField(
-        label, filters=[kwargs.pop("filter", _stripped)], validators=[*validators, Length(max=length)], **kwargs
+        label,
+        filters=[kwargs.pop("filter", _stripped)],
+        validators=[*validators, Length(max=length)],
+        **kwargs,
     )
 
 
@@ -72,7 +82,7 @@ class CustomerForm(FlaskForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         countries = db.session.execute(select(Country.code, Country.name).order_by(Country.name))
-        self.country_code.choices = [("", "–"), *((code, name) for code, name in countries)]
+        self.country_code.choices = choices([("", "–"), *countries])
 
 
 class ProductForm(FlaskForm):  # type: ignore[misc]
@@ -87,10 +97,12 @@ class ProductForm(FlaskForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         rates = db.session.scalars(select(TaxRate).order_by(TaxRate.percent.desc()))
-        self.tax_rate_id.choices = [(rate.id, f"{rate.name} ({rate.percent.normalize():f} %)") for rate in rates]
+        self.tax_rate_id.choices = choices(
+            (rate.id, f"{rate.name} ({rate.percent.normalize():f} %)") for rate in rates
+        )
 
 
-class LineForm(Form):
+class LineForm(Form):  # type: ignore[misc]
     product_id = SelectField("Product", coerce=_optional_id, validators=[Optional()])
     description = text("Description", 300)
     quantity = DecimalField("Quantity", [Optional(), NumberRange(-LARGEST, LARGEST)], places=2)
@@ -104,7 +116,9 @@ class LineForm(Form):
 
 class InvoiceForm(FlaskForm):  # type: ignore[misc]
     number = text("Number", 30, DataRequired())
-    customer_id = SelectField("Customer", coerce=_optional_id, validators=[InputRequired("Choose a customer.")])
+    customer_id = SelectField(
+        "Customer", coerce=_optional_id, validators=[InputRequired("Choose a customer.")]
+    )
     issue_date = DateField("Date", [InputRequired()])
     due_date = DateField("Due", [InputRequired()])
     reference = text("Your reference", 80, description="The customer's order number, for example.")
@@ -114,7 +128,7 @@ class InvoiceForm(FlaskForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         customers = db.session.execute(select(Customer.id, Customer.name).order_by(Customer.name))
-        self.customer_id.choices = [("", "Choose…"), *((id, name) for id, name in customers)]
+        self.customer_id.choices = choices([("", "Choose…"), *customers])
         self.offer_products()
 
     def offer_products(self) -> None:
@@ -122,18 +136,18 @@ class InvoiceForm(FlaskForm):  # type: ignore[misc]
         products = db.session.execute(
             select(Product.id, Product.sku, Product.name).where(Product.active).order_by(Product.name)
         )
-        choices = [("", "–"), *((id, f"{name} ({sku})") for id, sku, name in products)]
-        for line in self.lines:
+        pairs = [("", "–"), *((key, f"{name} ({sku})") for key, sku, name in products)]
+        for line in (entry.form for entry in self.lines):
             chosen = line.product_id.data
-            missing = chosen and all(chosen != id for id, _ in choices)
-            product = db.session.get(Product, chosen) if missing else None
-            line.product_id.choices = [*choices, (product.id, product.name)] if product else choices
+            retired = chosen and all(chosen != key for key, _ in pairs)
+            product = db.session.get(Product, chosen) if retired else None
+            line.product_id.choices = choices([*pairs, (product.id, product.name)] if product else pairs)
 
 
 class PaymentForm(FlaskForm):  # type: ignore[misc]
-    paid_on = DateField("Received on", [InputRequired()], default=date.today)
+    paid_on = DateField("Received on", [InputRequired()], default=today)
     amount = DecimalField("Amount", [InputRequired(), NumberRange(Decimal("0.01"), LARGEST)], places=2)
-    method = SelectField("Method", choices=[(m, m.capitalize()) for m in PAYMENT_METHODS])
+    method = SelectField("Method", choices=choices((m, m.capitalize()) for m in PAYMENT_METHODS))
     reference = text("Reference", 80)
 
 
@@ -144,7 +158,7 @@ class ImportForm(FlaskForm):  # type: ignore[misc]
 class UserForm(FlaskForm):  # type: ignore[misc]
     name = text("Name", 120, DataRequired())
     email = text("E-mail", 200, DataRequired(), EMAIL, filter=_lowered)
-    role = SelectField("Role", choices=[("member", "Member"), ("owner", "Owner")])
+    role = SelectField("Role", choices=choices([("member", "Member"), ("owner", "Owner")]))
     password = PasswordField(
         "Password",
         [Optional(), Length(min=10, message="Use at least 10 characters.")],
@@ -167,25 +181,34 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
     phone = text("Phone", 40)
     vat_id = text("VAT number", 30)
     bank_account = text("Bank account", 60, description="As it is printed on invoices.")
-    currency = text("Currency", 3, Regexp(r"^[A-Z]{3}$", message="Three capital letters, such as EUR."))
+    currency = text(
+        "Currency", 3, DataRequired(), Regexp(r"^[A-Z]{3}$", message="Three capital letters, such as EUR.")
+    )
     locale = SelectField(
         "Numbers and dates",
-        choices=[
-            ("en_GB", "English (United Kingdom)"),
-            ("en_US", "English (United States)"),
-            ("de_DE", "German (Germany)"),
-            ("fr_FR", "French (France)"),
-            ("sv_SE", "Swedish (Sweden)"),
-        ],
+        choices=choices(
+            [
+                ("en_GB", "English (United Kingdom)"),
+                ("en_US", "English (United States)"),
+                ("de_DE", "German (Germany)"),
+                ("fr_FR", "French (France)"),
+                ("sv_SE", "Swedish (Sweden)"),
+            ]
+        ),
     )
     accent_colour = StringField("Accent colour", render_kw={"type": "color"})
-    heading_font = SelectField("Headings", choices=[(name, name.capitalize()) for name in FONTS])
-    invoice_prefix = text("Prefix of invoice numbers", 10, Regexp(r"^[A-Za-z0-9]+$", message="Letters and digits."))
-    payment_days = text("Days until payment is due", 3, Regexp(r"^\d+$", message="A whole number."))
+    heading_font = SelectField("Headings", choices=choices((name, name.capitalize()) for name in FONTS))
+    invoice_prefix = text(
+        "Prefix of invoice numbers",
+        10,
+        DataRequired(),
+        Regexp(r"^[A-Za-z0-9]+$", message="Letters and digits."),
+    )
+    payment_days = text(
+        "Days until payment is due", 3, DataRequired(), Regexp(r"^\d+$", message="A whole number.")
+    )
     invoice_footer = TextAreaField("Invoice footer", filters=[_stripped], render_kw={"rows": 2})
 
     def validate_accent_colour(self, field: StringField) -> None:
         if not HEX_COLOUR.fullmatch(field.data or ""):
             raise ValidationError("Write the colour as #rrggbb.")
-
-

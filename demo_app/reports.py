@@ -46,8 +46,10 @@ REVENUE_BY_MONTH = text(
 # One row for each invoice that waits for money; the two reports below build on it.
 OPEN_INVOICES = """
     SELECT i.id, i.customer_id, i.due_date,
-           COALESCE((SELECT SUM(l.net_amount + l.tax_amount) FROM invoice_line AS l WHERE l.invoice_id = i.id), 0)
-           - COALESCE((SELECT SUM(p.amount) FROM payment AS p WHERE p.invoice_id = i.id), 0) AS balance
+           COALESCE((SELECT SUM(l.net_amount + l.tax_amount)
+                     FROM invoice_line AS l WHERE l.invoice_id = i.id), 0)
+           - COALESCE((SELECT SUM(p.amount)
+                       FROM payment AS p WHERE p.invoice_id = i.id), 0) AS balance
     FROM invoice AS i
     WHERE i.status = 'sent'
 """

@@ -1,5 +1,4 @@
-from flask_tenant import Tenancy
-
 from demo_app import create_app
+from flask_tenant import Tenancy
 
 app = create_app({"TENANT_SHARED_TABLES": ["country"]}, extensions=[Tenancy()])

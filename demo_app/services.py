@@ -164,7 +164,9 @@ def void_invoice(invoice: Invoice) -> None:
     :raises InvoicingError: when it was not sent, or money was received for it.
     """
     if invoice.status != Status.SENT:
-        raise InvoicingError(f"Only sent invoices can be voided; {invoice.number} is {invoice.display_status}.")
+        raise InvoicingError(
+            f"Only sent invoices can be voided; {invoice.number} is {invoice.display_status}."
+        )
     if invoice.payments:
         raise InvoicingError("Remove its payments first, then void the invoice.")
     invoice.status = Status.VOID
@@ -182,7 +184,9 @@ def delete_invoice(invoice: Invoice) -> None:
     db.session.commit()
 
 
-def record_payment(invoice_id: int, amount: Decimal, paid_on: date, method: str, reference: str = "") -> Payment:
+def record_payment(
+    invoice_id: int, amount: Decimal, paid_on: date, method: str, reference: str = ""
+) -> Payment:
     """Note money received; the invoice is paid once nothing is left of its balance.
 
     :raises InvoicingError: when the invoice is not open, or the amount is more than its balance.

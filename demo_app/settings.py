@@ -47,7 +47,7 @@ def company() -> Company:
     """The settings, read once a request."""
     if "company" not in g:
         rows = db.session.execute(select(Setting.key, Setting.value).where(Setting.key.in_(KEYS)))
-        g.company = Company(**{key: value for key, value in rows})
+        g.company = Company(**{row.key: row.value for row in rows})
     found: Company = g.company
     return found
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import accumulate
 from random import Random
 
 from sqlalchemy import func, select
 
-from demo_app import settings
+from demo_app import clock, settings
 from demo_app.extensions import db
 from demo_app.models import Customer, Invoice, InvoiceLine, Payment, Product, Status, TaxRate, User
 from demo_app.money import rounded
@@ -50,8 +52,8 @@ def seed(name: str, today: date | None = None) -> Summary:
     business = BUSINESSES[name]
     if db.session.scalar(select(func.count(Customer.id))) or db.session.scalar(select(func.count(User.id))):
         raise AlreadySeededError("There are customers or users already; seed an empty database.")
-    today = today or date.today()
-    random = Random(business.random_seed)
+    today = today or clock.today()
+    random = Random(business.random_seed)  # noqa: S311 - nothing secret
 
     settings.save(business.settings)
     rates = {rate.name: rate for rate in db.session.scalars(select(TaxRate))}
@@ -69,8 +71,10 @@ def seed(name: str, today: date | None = None) -> Summary:
     ]
     first_day = today - timedelta(days=SPAN_DAYS)
     customers = [_customer(client, first_day, random) for client in business.clients]
+    db.session.add_all([*users, *products, *customers])
+    db.session.flush()  # all that invoices refer to, so that their own ids follow their dates
     invoices = _invoices(business, products, customers, users, first_day, today, random)
-    db.session.add_all([*users, *products, *customers, *invoices])
+    db.session.add_all(invoices)
     db.session.commit()
     return Summary(
         company=business.settings["company_name"],
@@ -117,7 +121,10 @@ def _invoices(
         business.season[day.month - 1] * (1 + 0.2 * index / 365) * (day.weekday() < 6)
         for index, day in enumerate(days)
     ]
-    issued = sorted(random.choices(days, busy, k=business.invoices))
+    upto = list(accumulate(busy))
+    # One draw from each equal share of the trade: no month is empty or crowded by chance alone.
+    shares = ((share + random.random()) / business.invoices for share in range(business.invoices))
+    issued = [days[bisect(upto, share * upto[-1])] for share in shares]
     counters: dict[int, int] = {}
     invoices = []
     for issue_date in issued:
@@ -137,6 +144,8 @@ def _invoices(
         )
         _settle(invoice, today, random)
         invoices.append(invoice)
+    for invoice in invoices[-2:]:  # somebody is still at work on the latest
+        invoice.status, invoice.payments = Status.DRAFT, []
     return invoices
 
 
@@ -168,26 +177,23 @@ def _lines(business: Business, products: list[Product], random: Random) -> list[
 
 
 def _settle(invoice: Invoice, today: date, random: Random) -> None:
-    """Give the invoice the fate that its age suggests: most are paid, some late, a few never."""
+    """Give the invoice the fate that its age suggests: most are paid, some late, a few not yet."""
     age = (today - invoice.issue_date).days
     luck = random.random()
-    if age < 6 and luck < 0.5:
-        invoice.status = Status.DRAFT
-        return
     if luck > 0.985:
         invoice.status = Status.VOID
         return
     invoice.status = Status.SENT
     terms = (invoice.due_date - invoice.issue_date).days
     delay = max(1, round(random.gauss(terms * 0.85, terms * 0.45)))
-    if luck < 0.04:  # never, so far
+    if luck < 0.08 and age < 140:  # not yet; the older ones have given in
         return
     paid_on = invoice.issue_date + timedelta(days=delay)
     if paid_on > today:
         return
     total = sum((line.net_amount + line.tax_amount for line in invoice.lines), Decimal(0))
     method = random.choices(("transfer", "card", "cash", "direct debit"), (6, 3, 1, 2))[0]
-    if luck < 0.10:  # in two parts
+    if luck < 0.14:  # in two parts
         first = rounded(total / 2)
         invoice.payments.append(Payment(paid_on=paid_on, amount=first, method=method))
         rest_on = paid_on + timedelta(days=random.randint(10, 40))

@@ -108,14 +108,18 @@ ACME = Business(
         Client("Twin Rivers Decking", "Sam Whitaker", "205 River Street", "61101", "Rockford", "US", 3),
         Client("Oak & Iron Furniture", "Priya Raman", "18 Mill Lane", "46601", "South Bend", "US", 3),
         Client("Bluegrass Fencing Co.", "Tom Harlan", "640 Old Mill Pike", "40508", "Lexington", "US"),
-        Client("City of Joliet, Facilities", "Purchasing", "150 W Jefferson Street", "60432", "Joliet", "US", 3),
+        Client(
+            "City of Joliet, Facilities", "Purchasing", "150 W Jefferson Street", "60432", "Joliet", "US", 3
+        ),
         Client("Maple Grove School District", "Anita Boyd", "88 School Road", "55369", "Maple Grove", "US"),
         Client("Cedar Creek Log Homes", "Bill Ahlgren", "RR 2 Box 40", "54806", "Ashland", "US"),
         Client("Fox Valley Plumbing", "Greg Schulz", "1201 Lake Street", "60506", "Aurora", "US", 3),
         Client("Midway Auto Body", "Rosa Delgado", "5601 S Pulaski Road", "60629", "Chicago", "US"),
         Client("Sunrise Solar Installers", "Kevin Tran", "900 Solar Way", "60517", "Woodridge", "US", 4),
         Client("Ironbound Welding", "Dee Washington", "73 Forge Street", "46320", "Hammond", "US"),
-        Client("Heritage Restoration Group", "Clara Whitfield", "12 Court Square", "62701", "Springfield", "US"),
+        Client(
+            "Heritage Restoration Group", "Clara Whitfield", "12 Court Square", "62701", "Springfield", "US"
+        ),
         Client("Maple Leaf Contractors", "Jean Tremblay", "480 King Street W", "M5V 1L7", "Toronto", "CA"),
         Client("Badger State Millwork", "Otto Krueger", "2700 Mill Road", "53704", "Madison", "US"),
         Client("Riverside Property Care", "Nina Brooks", "31 Riverside Plaza", "60606", "Chicago", "US", 3),
@@ -184,7 +188,9 @@ BELLA = Business(
         Client("Avon Dental Practice", "Reception", "21 Gay Street", "BA1 2PD", "Bath", "GB", 4),
         Client("Holt Manor Events", "James Ashdown", "Holt Manor", "BA14 6PR", "Holt", "GB", 4),
         Client("Larkhall Bookshop", "Ruth Adeyemi", "9 St Saviour's Road", "BA1 6RT", "Bath", "GB", 3),
-        Client("Kennet & Partners Solicitors", "Daniel Kennet", "40 Queen Square", "BA1 2HX", "Bath", "GB", 5),
+        Client(
+            "Kennet & Partners Solicitors", "Daniel Kennet", "40 Queen Square", "BA1 2HX", "Bath", "GB", 5
+        ),
         Client("The Old Brewery Restaurant", "Marco Villa", "1 Locksbrook Road", "BA1 3EW", "Bath", "GB", 5),
         Client("Somerset Garden Theatre", "Imogen Fry", "Sydney Gardens", "BA2 6NT", "Bath", "GB", 2),
         Client("Emma & Tom Whitcombe", "Emma Whitcombe", "12 Bloomfield Road", "BA2 2AB", "Bath", "GB", 1),
@@ -251,7 +257,9 @@ NORD = Business(
     ),
     clients=(
         Client("Hanse Kaffee GmbH", "Birgit Lorenz", "Am Sandtorkai 30", "20457", "Hamburg", "DE", 5),
-        Client("Alsterblick Immobilien AG", "Dr. Henrik Voss", "Jungfernstieg 12", "20354", "Hamburg", "DE", 3),
+        Client(
+            "Alsterblick Immobilien AG", "Dr. Henrik Voss", "Jungfernstieg 12", "20354", "Hamburg", "DE", 3
+        ),
         Client("Museum am Hafen", "Katrin Oltmanns", "Überseeallee 3", "20457", "Hamburg", "DE", 3),
         Client("Fjordline Kosmetik", "Ingrid Solberg", "Bryggen 17", "5003", "Bergen", "NO", 3),
         Client("Øresund Cykler ApS", "Mads Thomsen", "Vesterbrogade 41", "1620", "København", "DK", 2),

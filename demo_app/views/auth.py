@@ -10,9 +10,10 @@ from flask_login import current_user, login_user, logout_user
 from sqlalchemy import select
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from demo_app.clock import utcnow
 from demo_app.extensions import db, login_manager
 from demo_app.forms import LoginForm
-from demo_app.models import User, utcnow
+from demo_app.models import User
 
 blueprint = Blueprint("auth", __name__)
 

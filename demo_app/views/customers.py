@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 
 from flask import Blueprint, flash, redirect, render_template, url_for
@@ -12,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from demo_app import csv_files, services
+from demo_app.clock import today
 from demo_app.extensions import db
 from demo_app.forms import CustomerForm, ImportForm
 from demo_app.models import Customer, Invoice, Status
@@ -30,22 +30,19 @@ def index() -> ResponseReturnValue:
         columns = (Customer.name, Customer.contact, Customer.email, Customer.city, Customer.postcode)
         query = query.where(or_(*(column.ilike(pattern, escape="\\") for column in columns)))
     page = page_of(query)
-    open_sums = dict(
-        db.session.execute(
-            select(Invoice.customer_id, func.sum(Invoice.balance))
-            .where(Invoice.status == Status.SENT, Invoice.customer_id.in_([c.id for c in page]))
-            .group_by(Invoice.customer_id)
-        )
-        .tuples()
-        .all()
+    sums = db.session.execute(
+        select(Invoice.customer_id, func.sum(Invoice.balance).label("open"))
+        .where(Invoice.status == Status.SENT, Invoice.customer_id.in_([c.id for c in page]))
+        .group_by(Invoice.customer_id)
     )
+    open_sums = {row.customer_id: row.open for row in sums}
     return render_template("customers/index.html", page=page, q=text, open_sums=open_sums)
 
 
 @blueprint.get("/<int:customer_id>")
 def show(customer_id: int) -> ResponseReturnValue:
     customer = db.get_or_404(Customer, customer_id)
-    page = page_of(customer.invoices.select().order_by(Invoice.issue_date.desc(), Invoice.id.desc()))
+    page = page_of(customer.invoices.select().order_by(Invoice.issue_date.desc(), Invoice.number.desc()))
     billed, paid = db.session.execute(
         select(
             func.coalesce(func.sum(Invoice.total), Decimal(0)),
@@ -53,7 +50,7 @@ def show(customer_id: int) -> ResponseReturnValue:
         ).where(Invoice.customer_id == customer.id, Invoice.status.in_([Status.SENT, Status.PAID]))
     ).one()
     return render_template(
-        "customers/show.html", customer=customer, page=page, billed=billed, paid=paid, today=date.today()
+        "customers/show.html", customer=customer, page=page, billed=billed, paid=paid, today=today()
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 
 from flask import Blueprint, Response, render_template, request
@@ -11,6 +10,7 @@ from flask_login import login_required
 from sqlalchemy import func, select
 
 from demo_app import branding, charts, formatting, reports
+from demo_app.clock import today
 from demo_app.extensions import db
 from demo_app.models import Customer, Invoice, Status
 from demo_app.settings import company
@@ -21,21 +21,26 @@ blueprint = Blueprint("dashboard", __name__)
 @blueprint.get("/")
 @login_required  # type: ignore[untyped-decorator]
 def show() -> ResponseReturnValue:
-    today = date.today()
-    months = reports.revenue_by_month(today, 12)
+    now = today()
+    months = reports.revenue_by_month(now, 12)
     drafts = db.session.execute(
         select(func.count(Invoice.id), func.coalesce(func.sum(Invoice.total), Decimal(0))).where(
             Invoice.status == Status.DRAFT
         )
     ).one()
-    recent = db.session.scalars(select(Invoice).order_by(Invoice.created_at.desc(), Invoice.id.desc()).limit(6))
+    recent = db.session.scalars(
+        select(Invoice).order_by(Invoice.issue_date.desc(), Invoice.number.desc()).limit(6)
+    )
     overdue = db.session.scalars(
-        select(Invoice).where(Invoice.is_overdue, Invoice.balance > 0).order_by(Invoice.due_date, Invoice.id).limit(6)
+        select(Invoice)
+        .where(Invoice.is_overdue, Invoice.balance > 0)
+        .order_by(Invoice.due_date, Invoice.id)
+        .limit(6)
     )
     return render_template(
         "dashboard.html",
-        today=today,
-        open=reports.open_balance(today),
+        today=now,
+        open=reports.open_balance(now),
         months=months,
         drafts=drafts,
         customers=db.session.scalar(select(func.count(Customer.id))),
@@ -48,7 +53,7 @@ def show() -> ResponseReturnValue:
 def revenue_chart(months: list[reports.Month]) -> str:
     """Invoiced and received by month, as SVG."""
     return charts.bars(
-        [formatting.month(m.month) if m.month.endswith("-01") else formatting.month(m.month)[:-5] for m in months],
+        [formatting.short_month(m.month) for m in months],
         {"invoiced": [m.total for m in months], "received": [m.paid for m in months]},
         title=f"Invoiced and received in the last {len(months)} months",
         format_value=formatting.money,

@@ -13,7 +13,6 @@ from sqlalchemy import Select
 
 from demo_app.extensions import db
 
-Row = TypeVar("Row")
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -38,7 +37,7 @@ def owner_required(view: View) -> View:
     return checked  # type: ignore[return-value]
 
 
-def page_of(query: Select[tuple[Row]]) -> Pagination:
+def page_of(query: Select[Any]) -> Pagination:
     """The page of ``query`` that ``?page=`` asks for."""
     return db.paginate(query, per_page=current_app.config["PAGE_SIZE"], max_per_page=100)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,6 +12,7 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from demo_app import csv_files, services
+from demo_app.clock import today
 from demo_app.extensions import db
 from demo_app.forms import InvoiceForm, PaymentForm
 from demo_app.models import Customer, Invoice, InvoiceLine, Payment, Status
@@ -22,18 +23,18 @@ members_only(blueprint)
 
 FILTERS = ("draft", "open", "overdue", "paid", "void")
 ORDERS = {
-    "date": (Invoice.issue_date.desc(), Invoice.id.desc()),
-    "due": (Invoice.due_date, Invoice.id),
-    "number": (Invoice.number, Invoice.id),
-    "customer": (Customer.name, Invoice.issue_date.desc(), Invoice.id),
-    "total": (Invoice.total.desc(), Invoice.id),
+    "date": (Invoice.issue_date.desc(), Invoice.number.desc()),
+    "due": (Invoice.due_date, Invoice.number),
+    "number": (Invoice.number,),
+    "customer": (Customer.name, Invoice.issue_date.desc(), Invoice.number),
+    "total": (Invoice.total.desc(), Invoice.number),
 }
 MORE_LINES = 3
 
 
 @blueprint.get("/")
 def index() -> ResponseReturnValue:
-    query = select(Invoice).join(Invoice.customer)
+    query: Select[Any] = select(Invoice).join(Invoice.customer)
     status, order, text = request.args.get("status", ""), request.args.get("order", "date"), query_text()
     query = _filtered(query, status)
     if text:
@@ -46,7 +47,7 @@ def index() -> ResponseReturnValue:
     )
 
 
-def _filtered(query: Select[tuple[Invoice]], status: str) -> Select[tuple[Invoice]]:
+def _filtered(query: Select[Any], status: str) -> Select[Any]:
     if status == "overdue":
         return query.where(Invoice.is_overdue)
     if status == "open":
@@ -58,12 +59,12 @@ def _filtered(query: Select[tuple[Invoice]], status: str) -> Select[tuple[Invoic
 def show(invoice_id: int) -> ResponseReturnValue:
     invoice = _load(invoice_id)
     form = PaymentForm(amount=invoice.balance) if invoice.status == Status.SENT else None
-    return render_template("invoices/show.html", invoice=invoice, form=form, today=date.today())
+    return render_template("invoices/show.html", invoice=invoice, form=form, today=today())
 
 
 def _load(invoice_id: int) -> Invoice:
     """The invoice with everything that its page shows, in four queries."""
-    return db.first_or_404(
+    invoice: Invoice = db.first_or_404(
         select(Invoice)
         .where(Invoice.id == invoice_id)
         .options(
@@ -73,15 +74,16 @@ def _load(invoice_id: int) -> Invoice:
             joinedload(Invoice.customer).joinedload(Customer.country),
         )
     )
+    return invoice
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
 def new() -> ResponseReturnValue:
-    today = date.today()
+    now = today()
     form = InvoiceForm(
-        number=services.next_number(today) if request.method == "GET" else None,
-        issue_date=today,
-        due_date=services.default_due_date(today),
+        number=services.next_number(now) if request.method == "GET" else None,
+        issue_date=now,
+        due_date=services.default_due_date(now),
         customer_id=request.args.get("customer", type=int),
     )
     return _write(form, None)
@@ -136,8 +138,8 @@ def _entered(form: InvoiceForm) -> tuple[services.InvoiceInput, list[services.Li
             tax_percent=line.tax_percent.data,
             product_id=line.product_id.data,
         )
-        for line in form.lines
-        if not line.form.is_blank
+        for line in (entry.form for entry in form.lines)
+        if not line.is_blank
     ]
     return entered, lines
 
@@ -182,12 +184,14 @@ def pay(invoice_id: int) -> ResponseReturnValue:
         else:
             flash("The payment is recorded.", "success")
         return redirect(url_for(".show", invoice_id=invoice_id))
-    return render_template("invoices/show.html", invoice=invoice, form=form, today=date.today()), 422
+    return render_template("invoices/show.html", invoice=invoice, form=form, today=today()), 422
 
 
 @blueprint.post("/<int:invoice_id>/payments/<int:payment_id>/delete")
 def unpay(invoice_id: int, payment_id: int) -> ResponseReturnValue:
-    payment = db.first_or_404(select(Payment).where(Payment.id == payment_id, Payment.invoice_id == invoice_id))
+    payment = db.first_or_404(
+        select(Payment).where(Payment.id == payment_id, Payment.invoice_id == invoice_id)
+    )
     services.remove_payment(payment)
     flash("The payment is removed.", "success")
     return redirect(url_for(".show", invoice_id=invoice_id))

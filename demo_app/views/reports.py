@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from demo_app import reports
+from demo_app.clock import today
 from demo_app.views.dashboard import revenue_chart
 from demo_app.views.helpers import members_only
 
@@ -19,17 +20,17 @@ PERIODS = (6, 12, 18)
 
 @blueprint.get("/")
 def show() -> ResponseReturnValue:
-    today = date.today()
+    now = today()
     count = request.args.get("months", 18, type=int)
     count = count if count in PERIODS else PERIODS[-1]
-    months = reports.revenue_by_month(today, count)
+    months = reports.revenue_by_month(now, count)
     return render_template(
         "report.html",
         months=months,
         count=count,
         periods=PERIODS,
         chart=revenue_chart(months),
-        open=reports.open_balance(today),
-        debtors=reports.open_by_customer(today),
-        products=reports.top_products(today - timedelta(days=365)),
+        open=reports.open_balance(now),
+        debtors=reports.open_by_customer(now),
+        products=reports.top_products(now - timedelta(days=365)),
     )

@@ -67,7 +67,9 @@ def delete_tax_rate(rate_id: int) -> ResponseReturnValue:
 @blueprint.get("/users")
 @owner_required
 def users() -> ResponseReturnValue:
-    return render_template("setup/users.html", users=db.session.scalars(select(User).order_by(User.name)).all())
+    return render_template(
+        "setup/users.html", users=db.session.scalars(select(User).order_by(User.name)).all()
+    )
 
 
 @blueprint.route("/users/new", methods=["GET", "POST"])

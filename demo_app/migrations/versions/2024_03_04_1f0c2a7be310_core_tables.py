@@ -79,7 +79,10 @@ def upgrade() -> None:
             ["created_by_id"], ["user.id"], name=op.f("fk_invoice_created_by_id_user"), ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(
-            ["customer_id"], ["customer.id"], name=op.f("fk_invoice_customer_id_customer"), ondelete="RESTRICT"
+            ["customer_id"],
+            ["customer.id"],
+            name=op.f("fk_invoice_customer_id_customer"),
+            ondelete="RESTRICT",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice")),
         sa.UniqueConstraint("number", name=op.f("uq_invoice_number")),
@@ -100,10 +103,16 @@ def upgrade() -> None:
         sa.Column("net_amount", sa.BigInteger(), nullable=False),
         sa.Column("tax_amount", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["invoice_id"], ["invoice.id"], name=op.f("fk_invoice_line_invoice_id_invoice"), ondelete="CASCADE"
+            ["invoice_id"],
+            ["invoice.id"],
+            name=op.f("fk_invoice_line_invoice_id_invoice"),
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
-            ["product_id"], ["product.id"], name=op.f("fk_invoice_line_product_id_product"), ondelete="SET NULL"
+            ["product_id"],
+            ["product.id"],
+            name=op.f("fk_invoice_line_product_id_product"),
+            ondelete="SET NULL",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_line")),
         sa.UniqueConstraint("invoice_id", "position", name=op.f("uq_invoice_line_invoice_id")),

@@ -1,0 +1,33 @@
+"""Whatever colour a company chooses, its pages stay readable."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demo_app.branding import DARK_SURFACE, LIGHT_SURFACE, contrast, readable_on, stylesheet
+
+colours = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
+
+
+@given(colours)
+def test_accents_can_be_read(colour: str) -> None:
+    for surface in (LIGHT_SURFACE, DARK_SURFACE):
+        assert contrast(readable_on(colour, surface), surface) >= 4.5
+
+
+@given(colours)
+def test_text_on_accents_can_be_read(colour: str) -> None:
+    pairs = re.findall(r"--accent: (#\w+); --on-accent: (#\w+);", stylesheet(colour, "sans"))
+    assert len(pairs) == 2
+    for accent, ink in pairs:
+        assert contrast(accent, ink) >= 4.5
+
+
+@given(st.text())
+def test_no_text_gets_into_the_style_sheet(text: str) -> None:
+    assert stylesheet(f"#{text}", text) == stylesheet("#2563eb", "sans") or re.fullmatch(
+        r"[0-9a-fA-F]{6}", text
+    )
