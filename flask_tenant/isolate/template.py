@@ -21,16 +21,22 @@ from sqlalchemy.sql.dml import Insert, UpdateBase
 from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.sql.selectable import TableClause
 
-from ..context import Scope, entered
+from ..context import Scope, current_scope, entered
 from ..errors import StatementRefusedError
 from ..model import TEMPLATE_ID, TableView, Tenant
 from ..protocols import Views
-from .config import IsolateConfig
+from .config import TMP, IsolateConfig
 from .plain import plainly
 
 log = logging.getLogger("flask_tenant")
 
 TEMPLATE = Tenant(TEMPLATE_ID, "(template)", "Template")
+
+
+def _ours() -> bool:
+    """Whether flask_tenant itself is asking."""
+    scope = current_scope()
+    return scope is not None and scope.internal
 
 
 class Template:
@@ -65,7 +71,7 @@ class Template:
         before: dict[str, set[Any]] = {}
 
         def look(conn: Connection, element: Any, multiparams: Any, params: Any, options: Any) -> None:
-            if busy:
+            if busy or _ours():
                 return
             kind, tables = self._touched(conn, element)
             if kind == "select" and self._migrating():
@@ -76,7 +82,7 @@ class Template:
 
         def apply(conn: Connection, element: Any, multiparams: Any, params: Any, options: Any, result: Any) -> None:
             nonlocal busy
-            if busy:
+            if busy or _ours():
                 return
             kind, tables = self._touched(conn, element)
             if kind not in ("insert", "update", "delete") or not tables:
@@ -107,6 +113,8 @@ class Template:
             return found.kind, [v for v in names if not v.shared]
         if isinstance(element, UpdateBase):
             table = cast(Any, element).table
+            if table.name.startswith(TMP):  # a batch copy moves every tenant's rows at once
+                return "", []
             kind = "insert" if isinstance(element, Insert) else "update"
             tables = [table]
         elif isinstance(element, sa.sql.expression.Executable) and getattr(element, "is_select", False):
