@@ -40,12 +40,14 @@ class Mention(NamedTuple):
     :param qualifier: folded table or alias before the dot, ``None`` without one
     :param name: folded column, or ``*``
     :param grouped: whether it stands inside an aggregate's arguments
+    :param function: the innermost function whose argument it is
     """
 
     qualifier: str | None
     name: str
     at: int
     grouped: bool
+    function: str
 
 
 @dataclass(slots=True)
@@ -111,6 +113,7 @@ class Cursor:
         self.frames: list[dict[str, bool]] = []  # names of CTEs, innermost last; False: not certainly visible
         self.scope = Scope()
         self.grouped = 0
+        self.function = ""
 
     # ---- tokens
     @property

@@ -47,10 +47,8 @@ class Expressions(Cursor):
             kind = token.kind
             if kind == NAME:
                 key = token.key
-                if key in extra or key in stops:
-                    # PostgreSQL has functions left() and right()
-                    if not (key in ("LEFT", "RIGHT") and not self.sqlite and self.peek() == "("):
-                        break
+                if (key in extra or key in stops) and not self.is_function_word(key):
+                    break
                 if key == "WINDOW" and self.sqlite and self.peek(2) == "AS" and self.peek(3) == "(":
                     break
                 self.word()
@@ -96,6 +94,14 @@ class Expressions(Cursor):
                 self.i += 2
             if not self.accept(","):
                 return
+
+    def is_function_word(self, key: str) -> bool:
+        """Whether a word that else ends an expression belongs to it: ``left(...)``, ``WITHIN GROUP (...)``."""
+        if self.peek() != "(":
+            return False
+        if key == "LEFT" or key == "RIGHT":
+            return not self.sqlite
+        return key == "GROUP" and self.tokens[self.i - 1].key == "WITHIN"
 
     # ---- words
     def word(self) -> None:
@@ -229,7 +235,7 @@ class Expressions(Cursor):
         elif len(parts) > 3:
             self.refuse("A name of more than three parts", first, hint="Leave the database's name out")
         qualifier = parts[0] if len(parts) == 2 else None
-        self.scope.mentions.append(Mention(qualifier, parts[-1], first, self.grouped > 0))
+        self.scope.mentions.append(Mention(qualifier, parts[-1], first, self.grouped > 0, self.function))
         if star and self.token.kind == OP and self.key not in (")", ",", ";", "::"):
             self.unexpected()
 
@@ -267,6 +273,7 @@ class Expressions(Cursor):
             self.i += 1
         aggregate = name in self.setup.aggregates
         self.grouped += aggregate
+        outer, self.function = self.function, name
         extra = frozenset({"IN"}) if name == "position" else _NOTHING
         while True:
             if self.key in ("FROM", "FOR") and name in _WITH_FROM:  # trim(from x)
@@ -302,6 +309,7 @@ class Expressions(Cursor):
             else:
                 self.unexpected()
         self.grouped -= aggregate
+        self.function = outer
 
     def window(self) -> None:
         """Step over a window's definition; the opening bracket is in hand."""

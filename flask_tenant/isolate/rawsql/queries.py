@@ -80,6 +80,9 @@ class Queries(Relations):
         while True:
             arm = self.arm()
             query.arms.append(arm)
+            if arm.kind == "values" and (len(query.arms) > 1 or self.key in SET_OPERATORS):
+                token = self.tokens[arm.first]
+                self.blanks.append((token.start, token.end, "SELECT"))  # sqlglot lacks VALUES beside UNION
             if self.key not in SET_OPERATORS:
                 break
             self.finish(arm, parent)
@@ -105,8 +108,10 @@ class Queries(Relations):
     def finish(self, arm: Arm, parent: Scope) -> None:
         """Close an arm's names and filter its tables."""
         if arm.kind in ("select", "table"):
-            if arm.group is not None and not self.sqlite:
-                self.group_by_key(arm)
+            if not self.sqlite:
+                self.refuse_whole_rows(arm)
+                if arm.group is not None:
+                    self.group_by_key(arm)
             self.arm_in_hand = arm
             self.close(arm.scope, parent)
         elif arm.kind == "values":
@@ -374,12 +379,15 @@ class Queries(Relations):
             return  # EXISTS (SELECT FROM t ...)
         while True:
             first = self.i
+            edits = len(self.edits)
             if is_op(self.token, "*"):
                 self.i += 1
                 item = Item(first, first, True)
             else:
                 self.expression()
                 item = Item(first, self.i - 1, is_op(self.tokens[self.i - 1], "*"))
+                if self.sqlite and self.key != "AS":
+                    self.keep_heading(first, edits)
                 if self.accept("AS"):
                     token = self.token
                     if token.kind not in (NAME, QUOTED) and not (self.sqlite and token.kind == STRING):
@@ -393,6 +401,25 @@ class Queries(Relations):
             arm.items.append(item)
             if not self.accept(","):
                 return
+
+    def refuse_whole_rows(self, arm: Arm) -> None:
+        """Refuse rows as values of the answer: they would be of type ``record``, not of the table's type."""
+        for source in arm.scope.sources:
+            if source.kind != "table":
+                continue
+            for mention in arm.scope.mentions:
+                if (
+                    mention.qualifier is None
+                    and mention.name == source.alias
+                    and mention.name not in source.columns
+                    and (mention.function == "array_agg" or any(i.first == i.last == mention.at for i in arm.items))
+                ):
+                    self.refuse(
+                        "A whole row as a value",
+                        mention.at,
+                        value=mention.name,
+                        hint="Name the columns, or use row_to_json()",
+                    )
 
     # ---- PostgreSQL: GROUP BY a primary key lets the table's other columns be selected
     def group_by_key(self, arm: Arm) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from ...model import TableView
 from .cursor import Scope, Source, is_op
 from .expressions import Expressions
-from .lexer import NAME, NUMBER, PARAM, QUOTED, STRING
-from .words import JOINS, NOT_ALIAS, ROW_ADDRESSES
+from .lexer import NAME, NUMBER, OP, PARAM, QUOTED, STRING
+from .words import EXPRESSION_WORDS, JOINS, NOT_ALIAS, ROW_ADDRESSES
+
+_ENDS = frozenset({"END", "NULL", "ISNULL", "NOTNULL", "TRUE", "FALSE"})
+_BEFORE_OPERAND = (EXPRESSION_WORDS | {"COLLATE", "MATCH", "OVER", "AND"}) - _ENDS
 
 MANY_SOURCES = 8
 """From so many joined tables on, SQLite takes too long to plan derived tables."""
@@ -241,6 +244,42 @@ class Relations(Expressions):
         self.members.add(at)
         if source.kind == "table":
             self.replace(*source.name, f"({self.filtered(source)})")
+
+    # ---- SQLite: the heading of an expression without a label is its text
+    def keep_heading(self, first: int, edits: int) -> None:
+        """Label an expression of a SELECT's list that will be changed with its own text.
+
+        :param first: index of its first token; the last one is before the token in hand
+        :param edits: how many changes there were before it
+        """
+        last = self.i - 1
+        if len(self.edits) == edits or self.is_labelled(first, last) or self.is_column(first, last):
+            return
+        start = self.tokens[first].start
+        heading = []
+        at = start
+        for token in self.tokens[first : last + 1]:
+            if token.kind == PARAM and self.placeholders == "text":
+                heading += [self.text[at : token.start].replace("\x5c:", ":"), "?"]  # as SQLAlchemy sends it
+                at = token.end
+        rest = self.text[at : self.tokens[last].end]
+        heading.append(rest.replace("\x5c:", ":") if self.placeholders == "text" else rest)
+        self.insert(self.tokens[last].end, f" AS {self.quote(''.join(heading))}")
+
+    def is_labelled(self, first: int, last: int) -> bool:
+        """Whether an expression ends with a label that has no AS before it."""
+        if first == last or self.tokens[last].kind not in (NAME, QUOTED, STRING):
+            return False
+        if self.tokens[last].key in _ENDS:
+            return False
+        before = self.tokens[last - 1]
+        if before.kind == OP:
+            return before.key == ")"
+        return before.kind != NAME or before.key in _ENDS or before.key not in _BEFORE_OPERAND
+
+    def is_column(self, first: int, last: int) -> bool:
+        """Whether an expression is but the name of a column."""
+        return all(t.kind in (NAME, QUOTED) or t.key == "." for t in self.tokens[first : last + 1])
 
     # ---- when a level of names is complete
     def close(self, scope: Scope, parent: Scope) -> None:

@@ -124,7 +124,10 @@ class Writes(Queries):
                         star.start, self.tokens[self.i - 1].end, self.names(source.view.columns, own)
                     )
             else:
+                first, edits = self.i, len(self.edits)
                 self.expression()
+                if self.sqlite and self.key != "AS":
+                    self.keep_heading(first, edits)
             if self.accept("AS"):
                 token = self.identifier("a name")
                 self.blanks.append((token.start, token.end, "z" * (token.end - token.start)))
