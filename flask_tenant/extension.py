@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
 import flask
 from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import scoped_session
 from sqlalchemy.pool import Pool
 
@@ -86,6 +87,14 @@ class Application:
         for engine in found:
             if engine not in self.isolations:
                 self._adopt(engine)
+
+    def adopt_twin(self, engine: Engine) -> bool:
+        """Put the wall into an engine that goes to a tenanted database, such as one made by a migration script."""
+        twin = next((known for known in self.isolations if _same_database(engine, known)), None)
+        if twin is None:
+            return False
+        self.isolations[twin].share(engine)
+        return True
 
     def _binds(self) -> dict[str | None, list[Engine]]:
         """The engines of Flask-SQLAlchemy (``None`` is its default) and Flask-SQLAlchemy-Lite ("default")."""
@@ -223,6 +232,16 @@ class Application:
             stack.enter_context(self.enter(scope))
 
 
+def _same_database(one: Engine, other: Engine) -> bool:
+    a, b = one.url, other.url
+    if a.get_backend_name() != b.get_backend_name():
+        return False
+    if a.get_backend_name() == "sqlite":
+        named = a.database and b.database and ":memory:" not in (a.database, b.database)
+        return bool(named) and os.path.realpath(str(a.database)) == os.path.realpath(str(b.database))
+    return (a.host, a.port, a.database) == (b.host, b.port, b.database)
+
+
 class LiteSessions:
     """Flask-SQLAlchemy-Lite keeps its sessions in ``flask.g``: each scope gets sessions of its own."""
 
@@ -294,7 +313,7 @@ class Tenancy:
         state = Application(self, app, Startup(app, frame, factory), self._engines, self._sessions)
         app.extensions[KEY] = state
         _apps.add(state)
-        _watch_pools()
+        _watch_engines()
         from .cli import tenant_cli
 
         app.cli.add_command(tenant_cli)
@@ -378,25 +397,56 @@ def for_each_tenant(*, reason: str, app: Flask | None = None) -> Iterator[Tenant
             yield tenant
 
 
-def _watch_pools() -> None:
-    if not event.contains(Pool, "checkout", _checkout):
-        event.listen(Pool, "checkout", _checkout)
+def _watch_engines() -> None:
+    """Look at every engine of the process before it hands out a connection.
+
+    SQLAlchemy has no event that comes early enough and names the engine, hence the wrapped methods. Whoever asks a
+    pool directly is met by the event, which can only refuse.
+    """
+    if event.contains(Pool, "checkout", _checkout):
+        return
+    event.listen(Pool, "checkout", _checkout)
+    for name in ("connect", "raw_connection"):
+        setattr(Engine, name, _declared_first(getattr(Engine, name)))
+
+
+def _declared_first(original: Any) -> Any:
+    @wraps(original)
+    def method(self: Engine, *args: Any, **kw: Any) -> Any:
+        if not is_tenanted(self.dialect):
+            _declared(self)
+        return original(self, *args, **kw)
+
+    return method
+
+
+def _states() -> list[Application]:
+    """The applications that an undeclared engine may belong to."""
+    if not flask.has_app_context():
+        return list(_apps)
+    state = flask.current_app.extensions.get(KEY)
+    return [state] if state is not None else []
+
+
+def _declared(engine: Engine) -> None:
+    """Make sure that an engine is tenanted or exempt.
+
+    :raises UnknownEngineError: when nobody has said which
+    """
+    states = _states()
+    if engine.dialect in _exempt or not states:
+        return
+    for state in states:
+        state.discover()
+        if is_tenanted(engine.dialect) or engine.dialect in _exempt:
+            return
+        if state.adopt_twin(engine):
+            return
+    raise refuse_unguarded(engine.url.render_as_string())
 
 
 def _checkout(connection: Any, record: Any, fairy: Any) -> None:
     """An engine is tenanted or exempt: a connection of any other does not leave its pool."""
     dialect = fairy._pool._dialect
-    if is_tenanted(dialect) or dialect in _exempt:
-        return
-    if flask.has_app_context() and KEY not in flask.current_app.extensions:
-        return
-    states = [flask.current_app.extensions[KEY]] if flask.has_app_context() else list(_apps)
-    if not states:
-        return
-    for state in states:
-        state.discover()
-    if is_tenanted(dialect):
-        record.invalidate()
-        raise DisconnectionError("connection made before the wall; making a guarded one")
-    if dialect not in _exempt:
+    if not is_tenanted(dialect) and dialect not in _exempt and _states():
         raise refuse_unguarded(f"of {dialect.name}+{dialect.driver}")

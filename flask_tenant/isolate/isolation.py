@@ -62,9 +62,13 @@ class Isolation:
 
     def install(self) -> None:
         """Put the wall into the engine."""
-        install(self.engine, self.wall, self.template)
+        self.share(self.engine)
         register()
         session.listen()
+
+    def share(self, engine: Engine) -> None:
+        """Put the same wall into another engine that goes to the same database."""
+        install(engine, self.wall.shaped("tenant"), self.template)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
