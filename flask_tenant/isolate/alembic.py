@@ -14,10 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.schema import ForeignKeyConstraint, PrimaryKeyConstraint
 
-from ..context import internal
 from ..errors import DdlRefusedError
+from .config import IsolateConfig
 from .ddl import FOREIGN_KEYS_OFF
-from .ddl.common import TenantDDL
+from .plain import plainly
 
 _registered: set[str] = set()
 
@@ -45,7 +45,7 @@ def without_foreign_keys(connection: sa.Connection) -> None:
 
     :raises DdlRefusedError: inside a transaction, where SQLite does not listen
     """
-    with internal():
+    with plainly(connection):
         if not connection.exec_driver_sql("PRAGMA foreign_keys").scalar():
             return
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
@@ -58,10 +58,6 @@ def without_foreign_keys(connection: sa.Connection) -> None:
     connection.info[FOREIGN_KEYS_OFF] = True
 
 
-def _is_ours(dialect: Any) -> bool:
-    return isinstance(dialect.ddl_compiler, type) and issubclass(dialect.ddl_compiler, TenantDDL)
-
-
 class _TenantImpl:
     """Mixed in before an ``impl`` of Alembic's; on engines that are not tenanted it changes nothing."""
 
@@ -72,12 +68,15 @@ class _TenantImpl:
                 hint="Run the migration online, against a copy of the database if need be",
             )
         self.ft_thread = threading.get_ident()
-        super().__init__(dialect, connection, as_sql, *args, **kw)  # type: ignore[call-arg]
+        self.ft_config: IsolateConfig | None = getattr(dialect.ddl_compiler, "ft_config", None)
+        # Alembic renders defaults and expressions for comparison with it. What it executes, the connection compiles.
+        plain = getattr(dialect, "ft_plain", dialect)
+        super().__init__(plain, connection, as_sql, *args, **kw)  # type: ignore[call-arg]
 
     def add_column(self: Any, table_name: str, column: Any, **kw: Any) -> None:
         """Write a column's own keys as constraints of the table, where the hidden column can join them."""
         table = column.table
-        if not (_is_ours(self.dialect) and self.dialect.ddl_compiler.ft_config.is_tenant(table_name, kw.get("schema"))):
+        if self.ft_config is None or not self.ft_config.is_tenant(table_name, kw.get("schema")):
             super().add_column(table_name, column, **kw)  # type: ignore[misc]
             return
         references, primary = kw.pop("inline_references", None), kw.pop("inline_primary_key", None)
@@ -91,24 +90,24 @@ class _TenantImpl:
 
     def autogen_column_reflect(self: Any, *args: Any, **kw: Any) -> Any:
         """Look at the catalogue as flask_tenant itself."""
-        with internal():
+        with plainly(self.connection):
             return super().autogen_column_reflect(*args, **kw)  # type: ignore[misc]
 
     def compare_server_default(self: Any, *args: Any, **kw: Any) -> Any:
         """Let the server compare two defaults as flask_tenant itself."""
-        with internal():
+        with plainly(self.connection):
             return super().compare_server_default(*args, **kw)  # type: ignore[misc]
 
 
 class _TenantSqliteImpl(_TenantImpl):
     def start_migrations(self: Any) -> None:
         super().start_migrations()  # type: ignore[misc]
-        if _is_ours(self.dialect) and self.connection is not None:
+        if self.ft_config is not None and self.connection is not None:
             without_foreign_keys(self.connection)
 
     def prep_table_for_batch(self: Any, batch_impl: Any, table: Any) -> None:
         super().prep_table_for_batch(batch_impl, table)  # type: ignore[misc]
-        if _is_ours(self.dialect):
+        if self.ft_config is not None:
             without_foreign_keys(self.connection)
 
 

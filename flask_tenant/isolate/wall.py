@@ -113,6 +113,8 @@ class Wall:
     # ---- compiled statements
     def admit(self, compiled: Any, connection: Connection) -> None:
         """Let a statement of our own compiler through, or refuse it."""
+        if compiled.ft_refusal is not None:
+            raise compiled.ft_refusal
         if compiled.ft_private:
             scope = current_scope()
             if scope is None or not scope.internal:

@@ -25,6 +25,9 @@ _PLAIN_NAME = re.compile(r"[A-Za-z_][\w$]*\Z")
 class Base(SQLCompiler):
     """Looks tables up, plans predicates, refuses. The dialect carries the wall."""
 
+    ft_refusal: StatementRefusedError | None = None
+    """Why the statement may be looked at, but not executed."""
+
     @property
     def wall(self) -> Wall:
         return cast("Wall", self.dialect.ft_wall)  # type: ignore[attr-defined]

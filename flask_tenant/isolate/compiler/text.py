@@ -45,6 +45,12 @@ class TextMixin(Base):
             parts = self._ft_whole(textclause.text) if whole else self._ft_fragment(textclause.text, kw, add_to_result_map)
         except DdlRefusedError:
             parts = (self.wall.ddl_text(textclause.text),)
+        except StatementRefusedError as refusal:
+            if not whole:
+                raise
+            # It may be compiled to be looked at only, as Alembic does with defaults: refused when it is executed.
+            self.ft_refusal = refusal
+            parts = (textclause.text,)
         if parts != (textclause.text,):
             changed = sql_text(f":{WHERE_KEY}".join(parts))
             changed._bindparams = {**textclause._bindparams}

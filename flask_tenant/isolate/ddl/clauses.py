@@ -267,8 +267,9 @@ class Clauses:
             if word == "UNIQUE":
                 label = label or self.made_up([name], "key")
             key = f"{label}{kind} ({self.hidden}, {column}) {tail}"
-        # SQLite lets NULL into the columns of a composite key.
-        instead = "NOT NULL" if word == "PRIMARY" and not not_null and not self.postgresql else ""
+        # SQLite's INTEGER PRIMARY KEY holds no NULL; as part of a composite key it would.
+        integer = reader.pieces[reader.pieces.index(own) + 1].word == "INTEGER"
+        instead = "NOT NULL" if word == "PRIMARY" and integer and not not_null and not self.postgresql else ""
         reader.cut(start if label_at is None else label_at, end, instead)
         self.moved.append(key.rstrip())
 

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.schema import ForeignKeyConstraint, Index, UniqueConstraint
 
-from ...context import internal
 from ...errors import DdlRefusedError
+from ..plain import plainly
 from .common import TenantDDL, action_of
 from .names import element_name, made_up_name, taken_in
 
@@ -31,7 +31,7 @@ class PostgresqlTenantDDL(TenantDDL):
         def taken(name: str) -> bool:
             if name in made or connection is None:
                 return name in made
-            with internal():
+            with plainly(connection):
                 return taken_in(connection, table.schema, name, label)
 
         name = made_up_name(table.name, columns, label, taken)
@@ -121,7 +121,7 @@ class PostgresqlTenantDDL(TenantDDL):
         connection = self.ft_connection()
         if connection is None:
             return
-        with internal():
+        with plainly(connection):
             found = connection.scalar(sa.text("SELECT 1 FROM pg_catalog.pg_extension WHERE extname = 'btree_gist'"))
         if not found:
             raise DdlRefusedError(

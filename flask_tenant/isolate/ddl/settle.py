@@ -13,10 +13,10 @@ import re
 
 import sqlalchemy as sa
 
-from ...context import internal
 from ..config import TMP, IsolateConfig
 from ..live import LiveForeignKey, LiveSchema, LiveTable, Run, read_schema
 from ..live.sqlite import quoted
+from ..plain import plainly
 from .names import MAX_BYTES
 
 SETTING = {"SET NULL", "SET DEFAULT"}
@@ -134,7 +134,7 @@ def settle(connection: sa.Connection, config: IsolateConfig) -> None:
         connection.exec_driver_sql(sql)
         return []
 
-    with internal():
+    with plainly(connection):
         schema = read_schema(connection)
         if schema.dialect == "sqlite":
             _settle_triggers(run, schema, config)

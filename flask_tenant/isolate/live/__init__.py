@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...context import internal
 from ...errors import ConfigurationError
+from ..plain import plainly
 
 Run = Callable[[str], Sequence[Sequence[Any]]]
 """Executes a query without parameters and returns its rows."""
@@ -151,5 +151,5 @@ def read_schema(connection: sa.Connection) -> LiveSchema:
         raise ConfigurationError(
             f"Shared tables are not supported on {name!r}", value=name, hint="Use SQLite or PostgreSQL"
         )
-    with internal():
+    with plainly(connection):
         return readers[name](runner(connection))
