@@ -12,10 +12,18 @@ from demo_app.branding import DARK_SURFACE, LIGHT_SURFACE, contrast, readable_on
 colours = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 
 
+def tinted(colour: str, surface: str) -> str:
+    """The surface below 10 % of the colour: the background of the chosen entry in the navigation."""
+    pairs = [(int(colour[i : i + 2], 16), int(surface[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(0.1 * over + 0.9 * under):02x}" for over, under in pairs)
+
+
 @given(colours)
 def test_accents_can_be_read(colour: str) -> None:
     for surface in (LIGHT_SURFACE, DARK_SURFACE):
-        assert contrast(readable_on(colour, surface), surface) >= 4.5
+        accent = readable_on(colour, surface)
+        assert contrast(accent, surface) >= 4.5
+        assert contrast(accent, tinted(accent, surface)) >= 4.5
 
 
 @given(colours)
