@@ -72,8 +72,9 @@ SCRIPTS = [
             batch.add_column(sa.Column("parent_id", sa.Integer()))
             batch.create_foreign_key("fk_parent", "customer", ["parent_id"], ["id"], ondelete="SET NULL")
             batch.alter_column("code", new_column_name="short", type_=sa.String(30), existing_type=sa.String(20))
-            batch.create_unique_constraint("uq_customer_short", ["short"])
             batch.alter_column("name", existing_type=sa.String(100), nullable=True)
+        with op.batch_alter_table("customer") as batch:
+            batch.create_unique_constraint("uq_customer_short", ["short"])
         with op.batch_alter_table("invoice") as batch:
             batch.drop_constraint("uq_invoice_number", type_="unique")
             batch.create_unique_constraint("uq_invoice_number_customer", ["number", "customer_id"])
@@ -95,6 +96,7 @@ SCRIPTS = [
         with op.batch_alter_table("customer") as batch:
             batch.alter_column("name", existing_type=sa.String(100), nullable=False)
             batch.drop_constraint("uq_customer_short", type_="unique")
+        with op.batch_alter_table("customer") as batch:
             batch.drop_constraint("fk_parent", type_="foreignkey")
             batch.drop_column("parent_id")
             batch.alter_column("short", new_column_name="code", type_=sa.String(20), existing_type=sa.String(30))
@@ -112,7 +114,6 @@ SCRIPTS = [
             op.add_column("invoice", sa.Column("copy_of", sa.Integer(), sa.ForeignKey("invoice.id")))
             op.create_unique_constraint(None, "invoice", ["slug", "number"])
             op.drop_constraint("invoice_slug_key", "invoice")
-            op.drop_constraint("renamed_x", "renamed") if False else None
             op.drop_constraint("customer_country_fkey", "customer")
             op.create_foreign_key(None, "customer", "country", ["country"], ["code"])
             op.alter_column("invoice", "number", type_=sa.Text())
