@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from demo_app.branding import LIGHT_SURFACE, readable_on
 from tests.demo.conftest import log_in, on_both
 
 pytestmark = on_both
@@ -182,7 +183,7 @@ def test_empty_lists_say_what_to_do(client: FlaskClient) -> None:
 def test_look_follows_the_settings(app: Flask) -> None:
     owner = log_in(app)
     css = owner.get("/brand.css")
-    assert "#c2410c" in css.text
+    assert readable_on("#c2410c", LIGHT_SURFACE) in css.text
     assert owner.get("/brand.css", headers={"If-None-Match": css.headers["ETag"]}).status_code == 304
     form = {
         "company_name": "Acme <Tools>",
@@ -195,7 +196,7 @@ def test_look_follows_the_settings(app: Flask) -> None:
     }
     try:
         assert owner.post("/settings/", data=form).status_code == 302
-        assert "#0f766e" in owner.get("/brand.css").text
+        assert readable_on("#0f766e", LIGHT_SURFACE) in owner.get("/brand.css").text
         assert "Acme &lt;Tools&gt;" in owner.get("/").text
         assert "as #rrggbb" in owner.post("/settings/", data={**form, "accent_colour": "red;}"}).text
     finally:
