@@ -1,0 +1,1 @@
+"""Attacks: one file for each class of what isolation has to survive."""

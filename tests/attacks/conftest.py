@@ -1,0 +1,29 @@
+"""One world for each worker and back end; after each attack it must be as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.attacks.world import World, opened
+from tests.services.databases import MakeDatabase
+
+
+@pytest.fixture(scope="session")
+def standing_world(back_end: str, make_database: MakeDatabase) -> Iterator[World]:
+    """The database that all attacks on one back end share."""
+    with make_database(back_end) as pool, make_database(back_end) as single, opened(pool, single) as world:
+        yield world
+
+
+@pytest.fixture
+def world(standing_world: World) -> Iterator[World]:
+    """The database under attack. Whatever a test does, its neighbours' rows must be there afterwards, byte by byte."""
+    yield standing_world
+    after, neighbours = standing_world.snapshot(), standing_world.neighbours()
+    kept = standing_world.others_as_committed()
+    if after != standing_world.original:
+        standing_world.restore()
+    assert all(neighbours.values())
+    assert kept == neighbours, "the neighbours' rows have changed"
