@@ -7,7 +7,7 @@ in a context variable, so that threads, greenlets and asyncio tasks each see the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -85,10 +85,23 @@ def entered(scope: Scope, adapters: tuple[Adapter, ...] = ()) -> Iterator[Scope]
             opened.append(adapter)
         yield scope
     finally:
-        try:
-            for adapter in reversed(opened):
-                adapter.leave(scope)
-        finally:
+        # A response that nobody closed is collected some time later, in somebody else's context: leave that alone.
+        if _scope.get() is scope:
+            try:
+                for adapter in reversed(opened):
+                    adapter.leave(scope)
+            finally:
+                _scope.reset(token)
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Work for nobody, whatever scope is around: a request that names no tenant."""
+    token = _scope.set(None)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # collected in another context, see above
             _scope.reset(token)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import scoped_session
 from sqlalchemy.pool import Pool
 
 from . import pipeline, signals
-from .context import Scope, current_scope, entered, internal
+from .context import Scope, current_scope, entered, internal, nobody
 from .directory import Directory
 from .errors import ConfigurationError, TenantError
 from .isolate import TEMPLATE, Isolation, ScopedSessions, is_tenanted, migrating, plainly, refuse_unguarded
@@ -228,8 +228,7 @@ class Application:
     def enter_request(self, stack: ExitStack, resolution: Resolution) -> None:
         """Enter the scope of a resolved request."""
         scope = pipeline.scope_of(resolution)
-        if scope is not None:
-            stack.enter_context(self.enter(scope))
+        stack.enter_context(self.enter(scope) if scope is not None else nobody())
 
 
 def _same_database(one: Engine, other: Engine) -> bool:
@@ -327,7 +326,7 @@ class Tenancy:
 
 def exempt_engine(engine: Engine | AsyncEngine) -> None:
     """Leave an engine alone, in every application of the process."""
-    _exempt.add((engine.sync_engine if isinstance(engine, AsyncEngine) else engine).dialect)
+    _exempt.add(_synchronous(engine).dialect)
 
 
 def state_of(app: Flask | None = None) -> Application:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from contextvars import Context, copy_context
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .model import RequestFacts, Resolution
 
@@ -46,6 +47,13 @@ class TenantMiddleware:
         self._enter = enter
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # A context of its own: whatever becomes of this response, the worker's next request starts clean.
+        context = copy_context()
+        return context.run(self._serve, context, environ, start_response)
+
+    def _serve(
+        self, context: Context, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
         resolution = self._admit(facts_of(environ))
         if resolution.tenant is None and resolution.strategy:
             return not_found(environ, start_response, resolution.identifier)
@@ -53,20 +61,27 @@ class TenantMiddleware:
         with ExitStack() as stack:
             self._enter(stack, resolution)
             body = self._app(environ, start_response)
-            return _Body(body, stack.pop_all())
+            return _Body(body, stack.pop_all(), context)
 
 
 class _Body:
-    """A response body that leaves the tenant when the server closes it."""
+    """A response body that is made in its tenant, and leaves it when the server closes it."""
 
-    def __init__(self, body: Iterable[bytes], stack: ExitStack) -> None:
+    def __init__(self, body: Iterable[bytes], stack: ExitStack, context: Context) -> None:
         self._body = body
         self._stack = stack
+        self._context = context
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
+        end = object()
+        chunks = self._context.run(iter, self._body)
+        while (chunk := self._context.run(next, chunks, end)) is not end:
+            yield cast(bytes, chunk)
 
     def close(self) -> None:
+        self._context.run(self._close)
+
+    def _close(self) -> None:
         with self._stack:
             close: Any = getattr(self._body, "close", None)
             if close is not None:
