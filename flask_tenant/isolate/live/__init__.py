@@ -130,7 +130,8 @@ class LiveSchema:
 
     def relative(self, schema: str) -> str | None:
         """Return the schema as tables here name it: ``None`` for the default one."""
-        return None if schema == self.default else schema
+        same = schema.lower() == self.default if self.dialect == "sqlite" else schema == self.default
+        return None if same else schema
 
 
 def runner(connection: sa.Connection) -> Run:
