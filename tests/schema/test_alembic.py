@@ -23,7 +23,10 @@ from tests.schema import migrations
 from tests.schema.installing import CONFIG, live, opened, run
 from tests.schema.test_create_all import KINDS, shown
 
-pytestmark = pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+pytestmark = [
+    pytest.mark.databases("sqlite", "postgresql+psycopg"),
+    pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index"),
+]
 
 TENANTS = [Tenant(1, "one", "One"), Tenant(2, "two", "Two")]
 
@@ -56,6 +59,7 @@ def _same_schema(control: sa.Engine, walled: sa.Engine, tables: int) -> None:
         assert expected is None or len(expected) == tables
 
 
+@pytest.mark.databases("sqlite", "postgresql+psycopg", "postgresql+psycopg2")
 def test_up_and_down_as_the_control(control: sa.Engine, walled: sa.Engine, plain: sa.Engine, folder: Path) -> None:
     for revision, tables in (("r1", 6), ("r2", 6), ("r3", 7)):
         for engine in (control, walled):

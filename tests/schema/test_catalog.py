@@ -11,7 +11,10 @@ from flask_tenant.model import TableView
 from tests.schema.installing import CONFIG, install, opened, run
 from tests.schema.models import application
 
-pytestmark = pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+pytestmark = [
+    pytest.mark.databases("sqlite", "postgresql+psycopg"),
+    pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index"),
+]
 
 
 def _loaded(engine: sa.Engine, config: IsolateConfig = CONFIG) -> Catalog:

@@ -10,6 +10,8 @@ from flask_tenant.isolate.config import IsolateConfig
 from flask_tenant.isolate.keys import Problem, check_schema
 from tests.schema.installing import CONFIG, run
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
+
 GOOD = """CREATE TABLE good (tenant_id bigint NOT NULL, id integer NOT NULL, name text, PRIMARY KEY (tenant_id, id),
     UNIQUE (tenant_id, name))"""
 

@@ -11,6 +11,9 @@ from tests.schema.installing import CONFIG, install, live, run
 from tests.schema.models import application
 
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
+
+
 @pytest.fixture
 def database(tenanted: sa.Engine, plain: sa.Engine) -> sa.Engine:
     """Two tenants with rows of the same keys. SQLite's foreign keys are on, as the wall has them."""
