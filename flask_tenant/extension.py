@@ -139,10 +139,10 @@ class Application:
         self.isolations[engine] = isolation
         try:
             isolation.install()
+            isolation.check()  # before anything is written
             if self._directory is None:
                 self._directory, self._directory_engine = Directory(isolation.begin), engine
                 self._directory.prepare()
-            isolation.check()
         except Exception:
             del self.isolations[engine]
             raise

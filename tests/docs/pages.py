@@ -4,7 +4,7 @@ Three kinds of fenced blocks count:
 
 * ``python title="shop.py"`` (or ``ini``, ``toml``): a file that the reader saves;
 * ``console``: commands behind ``$``, each followed by what it prints; ``...`` stands for anything;
-* ``console server``: the same, and the last command serves until the page ends.
+* ``console server``: the same, and the last command serves until the next server starts, or the page ends.
 
 Any other block must be ``text``: it shows something, and is not run.
 """
@@ -38,7 +38,7 @@ class Command:
     """A command to be run.
 
     :param shown: what it prints
-    :param serves: whether it runs until the page ends
+    :param serves: whether it is a server
     """
 
     line: int

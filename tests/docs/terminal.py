@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.client
 import multiprocessing
 import os
+import random
 import re
 import runpy
 import shlex
@@ -14,12 +15,14 @@ import sys
 import time
 from pathlib import Path
 
+from tests.docs.pages import ROOT
+
 PATIENCE = 60.0
 """Seconds that a command may take on a busy machine."""
 
-_PROGRAMS = ("python", "flask", "flask-tenant", "pytest")
+_PROGRAMS = ("python", "flask", "flask-tenant", "pytest", "make")
 _ASSIGNMENT = re.compile(r"(\w+)=(.*)\Z")
-_URL = re.compile(r"http://([\w.-]+):(\d+)(/\S*)?")
+_URL = re.compile(r"http://([\w-]+\.localhost):(\d+)(/\S*)?")
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
@@ -39,9 +42,13 @@ def _child(folder: str, argv: list[str], environment: dict[str, str], output: st
     sys.path.insert(0, folder)
     program, sys.argv = argv[0], argv
     sys.dont_write_bytecode = True
-    if program == "python":
+    if program == "python" and argv[1] == "-c":
+        exec(argv[2], {"__name__": "__main__"})
+    elif program == "python":
         sys.argv = argv[1:]
         runpy.run_path(argv[1], run_name="__main__")
+    elif program == "make":
+        _make(argv[1], folder)
     elif program == "flask":
         from flask.cli import main
 
@@ -56,6 +63,16 @@ def _child(folder: str, argv: list[str], environment: dict[str, str], output: st
         sys.exit(pytest.main(argv[1:]))
 
 
+def _make(target: str, folder: str) -> None:
+    """`make demo` without its set-up, on a database and a port of our own."""
+    if target != "demo":
+        raise ValueError(f"examples run 'make demo', and not {target!r}")
+    os.environ["DEMO_DATABASE_URL"] = f"sqlite:///{folder}/demo.sqlite"
+    os.chdir(ROOT)
+    sys.argv = ["demo", "--port", os.environ["PORT"]]
+    runpy.run_module("tools.demo", run_name="__main__", alter_sys=True)
+
+
 class Terminal:
     """A terminal in one folder.
 
@@ -67,7 +84,7 @@ class Terminal:
         self._folder = folder
         self._log = log
         self._count = 0
-        self._servers: list[multiprocessing.process.BaseProcess] = []
+        self._server: multiprocessing.process.BaseProcess | None = None
 
     def run(self, text: str) -> str:
         """Run a command to its end, and return what it printed."""
@@ -79,9 +96,10 @@ class Terminal:
         return output.read_text()
 
     def serve(self, text: str, port: int) -> str:
-        """Start a server, wait until it answers, and return what it printed."""
-        process, output = self._start(text)
-        self._servers.append(process)
+        """Start a server in place of the one before, wait until it answers, and return what it printed."""
+        self.close()
+        process, output = self._start(f"PORT={port} {text}")
+        self._server = process
         deadline = time.monotonic() + PATIENCE
         while not _answers(port):
             if not process.is_alive() or time.monotonic() > deadline:
@@ -90,10 +108,10 @@ class Terminal:
         return output.read_text()
 
     def close(self) -> None:
-        """End the servers."""
-        for process in self._servers:
-            process.terminate()
-            process.join(PATIENCE)
+        """End the server."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server.join(PATIENCE)
 
     def _start(self, text: str) -> tuple[multiprocessing.process.BaseProcess, Path]:
         words = shlex.split(text)
@@ -112,10 +130,9 @@ class Terminal:
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on, of four digits like the one that the pages show."""
+    candidates = random.sample(range(7000, 10_000), 100)
+    return next(port for port in candidates if not _answers(port))
 
 
 def _answers(port: int) -> bool:
@@ -124,7 +141,7 @@ def _answers(port: int) -> bool:
 
 
 def visit(text: str) -> list[tuple[str, int]]:
-    """Fetch every address that a server's output names, as a browser would.
+    """Fetch every tenant's address that a server's output names, as a browser would.
 
     :returns: addresses and HTTP status codes
     """
