@@ -24,18 +24,26 @@ _FIRST: dict[str, Kind] = {
 }  # fmt: skip
 
 _PRAGMAS = frozenset(
-    """analysis_limit automatic_index busy_timeout cache_size cache_spill case_sensitive_like defer_foreign_keys
-    encoding foreign_keys journal_mode journal_size_limit locking_mode mmap_size page_size query_only
-    recursive_triggers synchronous temp_store threads wal_autocheckpoint""".split()
+    {
+        *("analysis_limit", "automatic_index", "busy_timeout", "cache_size", "cache_spill", "case_sensitive_like"),
+        *("defer_foreign_keys", "encoding", "foreign_keys", "journal_mode", "journal_size_limit", "mmap_size"),
+        *("recursive_triggers", "synchronous", "temp_store", "threads", "wal_autocheckpoint"),
+    }
 )
-_SETTINGS = frozenset(
-    """application_name client_encoding client_min_messages constraint_exclusion datestyle
-    default_transaction_deferrable default_transaction_isolation default_transaction_read_only enable_bitmapscan
-    enable_hashagg enable_hashjoin enable_indexonlyscan enable_indexscan enable_material enable_mergejoin
-    enable_nestloop enable_seqscan enable_sort extra_float_digits geqo idle_in_transaction_session_timeout
-    idle_session_timeout intervalstyle jit lc_time lock_timeout statement_timeout synchronous_commit timezone
-    transaction_isolation transaction_read_only work_mem""".split()
+_CONNECTION_SETTINGS = frozenset(
+    {
+        *("application_name", "client_encoding", "client_min_messages", "datestyle", "idle_session_timeout"),
+        *("idle_in_transaction_session_timeout", "intervalstyle", "lock_timeout", "statement_timeout", "timezone"),
+    }
 )
+_LOCAL_SETTINGS = frozenset(
+    {
+        *("constraint_exclusion", "enable_bitmapscan", "enable_hashagg", "enable_hashjoin", "enable_indexonlyscan"),
+        *("enable_indexscan", "enable_material", "enable_mergejoin", "enable_nestloop", "enable_seqscan"),
+        *("enable_sort", "extra_float_digits", "geqo", "jit", "lc_time", "synchronous_commit", "work_mem"),
+    }
+)
+_SETTINGS = _CONNECTION_SETTINGS | _LOCAL_SETTINGS
 _SHOWN = _SETTINGS | {
     "standard_conforming_strings",
     "server_encoding",
@@ -176,6 +184,7 @@ class Commands(Cursor):
 
     def variable(self, verb: str) -> None:
         start = self.i
+        local = verb == "SET" and self.key == "LOCAL"
         if verb == "SET" and self.key in ("LOCAL", "SESSION") and self.peek() not in ("=", "TO"):
             self.i += 1
             start = self.i
@@ -193,6 +202,15 @@ class Commands(Cursor):
                 value=name,
                 hint="Settings of the connection belong where the engine is made: other tenants use it next",
             )
+        if verb != "SHOW" and name in _LOCAL_SETTINGS and not local:
+            self.refuse(
+                f"{verb} {name} for the whole connection",
+                start,
+                value=name,
+                hint="Use SET LOCAL: other tenants use the connection next",
+            )
+        if verb == "RESET" and name == "client_encoding":
+            self.refuse("RESET client_encoding", start, value=name, hint="The text would be read differently")
         if verb != "SET":
             return
         if self.tokens[self.i - 1].key != "ZONE" and not (self.accept("=") or self.accept("TO")):

@@ -112,6 +112,7 @@ class Cursor:
         self.blanks: list[tuple[int, int, str]] = []  # what sqlglot need not see, and what it sees instead
         self.frames: list[dict[str, bool]] = []  # names of CTEs, innermost last; False: not certainly visible
         self.scope = Scope()
+        self.labels: set[str] = set()  # names that the statement itself gives to columns
         self.grouped = 0
         self.function = ""
 

@@ -223,6 +223,8 @@ class Expressions(Cursor):
         if is_op(self.token, "(") and not star:
             self.call(chain)
             return
+        if self.token.kind == STRING and not self.sqlite:
+            self.check_type(chain)  # pg_catalog.regclass 'name'
         parts = [self.tokens[at].name for at in chain]
         if star:
             parts.append("*")
@@ -337,7 +339,9 @@ class Expressions(Cursor):
         kept = len(mentions)
         self.expression(frozenset({"EXCLUDE", "GROUP"}))
         if self.accept("EXCLUDE"):
-            self.accept("NO") or self.accept("CURRENT")
+            _ = self.accept("NO") or self.accept("CURRENT")
+            if self.token.kind != NAME:
+                self.unexpected()
             self.i += 1
         del mentions[kept:]  # UNBOUNDED, PRECEDING, CURRENT ROW ... are no columns
 
@@ -378,6 +382,14 @@ class Expressions(Cursor):
         self.expect(")")
 
     def subscript(self) -> None:
+        before = self.tokens[self.i - 1]
+        if self.i and (before.key in ("ARRAY", "[", ",")):
+            # sqlglot's time doubles with each level of ARRAY[...]; brackets name the same relations
+            if before.key == "ARRAY":
+                self.conceal(self.i - 1, self.i - 1)
+            self.conceal(self.i, self.i, "(")
+            close = self.lexed.mates[self.i]
+            self.conceal(close, close, ")")
         self.expect("[")
         while not self.accept("]"):
             if self.key in (":", ","):
@@ -403,8 +415,9 @@ class Expressions(Cursor):
         if self.sqlite:
             while self.key != ")":
                 if is_op(self.token, "("):
-                    self.i = self.lexed.mates[self.i]
-                elif self.token.kind not in (NAME, QUOTED, STRING):
+                    self.modifiers()
+                    continue
+                if self.token.kind not in (NAME, QUOTED, STRING):
                     self.unexpected("a type was expected")
                 self.i += 1
             return
@@ -417,12 +430,7 @@ class Expressions(Cursor):
             self.i += 1
             self.accept("VARYING")
         if is_op(self.token, "("):
-            close = self.lexed.mates[self.i]
-            for at in range(self.i + 1, close):
-                token = self.tokens[at]
-                if token.kind not in (NUMBER, NAME) and token.key not in (",", "-"):
-                    self.refuse("This has no place in a type", at)
-            self.i = close + 1
+            self.modifiers()
         if first.key in ("TIME", "TIMESTAMP") and self.key in ("WITH", "WITHOUT"):
             self.i += 1
             self.expect("TIME", "ZONE")
@@ -433,6 +441,15 @@ class Expressions(Cursor):
             if self.token.kind == NUMBER:
                 self.i += 1
             self.expect("]")
+
+    def modifiers(self) -> None:
+        """Step over the brackets of ``numeric(10, 2)``."""
+        close = self.lexed.mates[self.i]
+        for at in range(self.i + 1, close):
+            token = self.tokens[at]
+            if token.kind not in (NUMBER, NAME) and token.key not in (",", "-", "+"):
+                self.refuse("This has no place in a type", at)
+        self.i = close + 1
 
     def check_type(self, chain: list[int]) -> None:
         """Refuse types that look names up, and the row types of tables."""

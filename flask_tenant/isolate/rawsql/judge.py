@@ -49,10 +49,12 @@ def plain_text(cursor: Cursor) -> str:
             pieces.append(f'"{inner}"')
         elif length:
             pieces.append("'" + "x" * (length - 2) + "'")
-    plain = "".join(pieces)
+    if not cursor.blanks:
+        return "".join(pieces)
+    characters = list("".join(pieces))
     for start, end, instead in cursor.blanks:
-        plain = plain[:start] + instead.ljust(end - start) + plain[end:]
-    return plain
+        characters[start:end] = instead.ljust(end - start)
+    return "".join(characters)
 
 
 def judge(cursor: Cursor, before: str = "", behind: str = "") -> None:

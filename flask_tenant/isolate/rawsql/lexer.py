@@ -137,7 +137,7 @@ def scan(text: str, dialect: Dialect, placeholders: Placeholders, hidden: str | 
             "Send it as a parameter",
         )
     masked = _mask(text, placeholders, refuse)
-    natives = {"qmark", "named", "none"} if dialect == "sqlite" else {"numeric_dollar"}
+    natives = {"qmark", "named"} if dialect == "sqlite" else {"numeric_dollar"}
     match = (_SQLITE if dialect == "sqlite" else _POSTGRESQL).match
     tokens: list[Token] = []
     mates: dict[int, int] = {}

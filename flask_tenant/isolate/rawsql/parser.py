@@ -6,10 +6,10 @@ from typing import Literal
 
 from ...errors import DdlRefusedError
 from .commands import Commands, Kind, first_kind
-from .cursor import TENANT, Scope, is_op
+from .cursor import TENANT, Mention, Scope, is_op
 from .judge import judge
 from .lexer import END, NAME
-from .words import SET_OPERATORS
+from .words import ROW_ADDRESSES
 from .writes import Writes
 
 Place = Literal["expression", "columns", "from", "order_by", "group_by"]
@@ -87,10 +87,26 @@ class Parser(Writes, Commands):
         self.arm_in_hand = None
         outside = Scope()
         self.close(scope, outside)
+        for mention in outside.mentions:
+            self.check_outside(mention)
         self.scope = outside
         before, behind = _WRAPS[place]
         judge(self, before, behind)
         return stars
+
+    def check_outside(self, mention: Mention) -> None:
+        """Refuse what would reach a physical table around a fragment by more than its columns."""
+        if mention.name in ROW_ADDRESSES[self.dialect] and mention.name not in self.labels:
+            self.refuse_address(mention.name, mention.at)
+        if not self.sqlite and mention.qualifier is not None and mention.name in self.setup.functions:
+            # t.row_to_json is row_to_json(t) to PostgreSQL
+            if not any(mention.name in view.columns for view in self.setup.views.all()):
+                self.refuse(
+                    f"{mention.name!r} is a function, not a column",
+                    mention.at,
+                    value=mention.name,
+                    hint="Name a column of the table",
+                )
 
     def columns(self, scope: Scope) -> None:
         """Step over a list of columns with labels."""
@@ -113,4 +129,4 @@ class Parser(Writes, Commands):
         return tuple(self.spliced().split(TENANT))
 
 
-__all__ = ["SET_OPERATORS", "Kind", "Parser", "Place"]
+__all__ = ["Kind", "Parser", "Place"]

@@ -108,7 +108,7 @@ class Queries(Relations):
     def finish(self, arm: Arm, parent: Scope) -> None:
         """Close an arm's names and filter its tables."""
         if arm.kind in ("select", "table"):
-            if not self.sqlite:
+            if not self.sqlite and not self.central:
                 self.refuse_whole_rows(arm)
                 if arm.group is not None:
                     self.group_by_key(arm)
@@ -386,6 +386,8 @@ class Queries(Relations):
             else:
                 self.expression()
                 item = Item(first, self.i - 1, is_op(self.tokens[self.i - 1], "*"))
+                if self.is_labelled(first, self.i - 1):
+                    self.labels.add(self.tokens[self.i - 1].name)
                 if self.sqlite and self.key != "AS":
                     self.keep_heading(first, edits)
                 if self.accept("AS"):
@@ -393,6 +395,7 @@ class Queries(Relations):
                     if token.kind not in (NAME, QUOTED) and not (self.sqlite and token.kind == STRING):
                         self.unexpected("a name was expected")
                     item.label = token.name
+                    self.labels.add(token.name)
                     if token.kind == NAME:
                         # sqlglot need not know which words the database takes for names
                         self.blanks.append((token.start, token.end, "z" * (token.end - token.start)))

@@ -27,28 +27,38 @@ class Relations(Expressions):
 
     def joined(self, scope: Scope, nested: bool) -> None:
         """Step over one relation and what is joined to it."""
-        first = len(scope.sources)
+        waiting: list[tuple[int, int]] = []  # joins whose condition has not come yet
         self.primary(scope, nested)
         while True:
             key = self.key
             if key == "ON" and self.peek() == "CONFLICT" and self.peek(2) in ("(", "DO", "ON"):
-                return
+                break
             if key == "ON":
+                if len(waiting) > MANY_SOURCES:
+                    self.refuse("Too many nested joins", hint="Put each ON behind its JOIN")
                 self.i += 1
                 self.expression()
+                del waiting[-1:]
             elif key == "USING":
+                first = self.i
                 scope.merging = True
                 self.i += 1
                 self.name_list()
                 if self.accept("AS"):
                     self.identifier("a name")
+                self.conceal(first, self.i - 1, "ON 1")
+                del waiting[-1:]
             elif key in JOINS:
-                self.join(scope, nested, first)
+                self.join(scope, nested, waiting)
             else:
-                return
+                break
+        # sqlglot's time doubles with each join that has no condition; a comma names the same relations
+        for first, last in waiting:
+            self.conceal(first, last, ",")
 
-    def join(self, scope: Scope, nested: bool, first: int) -> None:
+    def join(self, scope: Scope, nested: bool, waiting: list[tuple[int, int]]) -> None:
         words = []
+        start = self.i
         while self.key in JOINS or self.key == "OUTER":
             words.append(self.key)
             self.i += 1
@@ -60,6 +70,8 @@ class Relations(Expressions):
             scope.merging = True
         if "RIGHT" in words or "FULL" in words:
             scope.right_joins = True
+        if "CROSS" not in words and "NATURAL" not in words:
+            waiting.append((start, self.i - 1))
         before = len(scope.sources)
         self.primary(scope, nested)
         if "LEFT" in words:
@@ -70,7 +82,7 @@ class Relations(Expressions):
         """Step over bracketed names."""
         self.expect("(")
         while True:
-            self.identifier("a name")
+            self.labels.add(self.identifier("a name").name)
             if not self.accept(","):
                 break
         self.expect(")")
@@ -120,7 +132,7 @@ class Relations(Expressions):
         source = self.resolve(chain)
         source.nested = nested
         scope.sources.append(source)
-        if only:
+        if only and source.kind == "table":
             source.before = "ONLY "
             self.replace(self.tokens[first - 1].start, self.tokens[first].start, "")
         self.decorated(source)
@@ -212,15 +224,12 @@ class Relations(Expressions):
             if definitions:
                 self.column_definitions()
             else:
-                if source.kind != "query":
-                    # the columns have other names now
-                    source.view = source.view
                 self.name_list()
 
     def column_definitions(self) -> None:
         self.expect("(")
         while True:
-            self.identifier("a column")
+            self.labels.add(self.identifier("a column").name)
             if self.key not in (",", ")"):
                 self.type_name()
                 if self.accept("COLLATE"):
@@ -292,15 +301,14 @@ class Relations(Expressions):
                 self.replace(*source.name, f"({self.filtered(source)}){name}")
 
     def resolve_mentions(self, scope: Scope, parent: Scope) -> None:
+        if self.central:
+            return
         sources = {source.alias: source for source in scope.sources}
         addresses = ROW_ADDRESSES[self.dialect]
         known: frozenset[str] = frozenset()
-        unknown = False
         for source in scope.sources:
             if source.view is not None:
                 known |= self.folded(source.view.columns)
-            else:
-                unknown = True
         for mention in scope.mentions:
             qualifier, name = mention.qualifier, mention.name
             if qualifier is not None:
@@ -310,7 +318,7 @@ class Relations(Expressions):
                 elif name != "*" and owner.kind == "table":
                     self.check_column(owner, name, mention.at)
             elif name in addresses:
-                if name in known or unknown:
+                if name in known or name in self.labels:
                     continue
                 if scope.sources and all(source.kind != "shared" for source in scope.sources):
                     self.refuse_address(name, mention.at)
