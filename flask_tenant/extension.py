@@ -100,12 +100,12 @@ class Application:
         """The engines of Flask-SQLAlchemy (``None`` is its default) and Flask-SQLAlchemy-Lite ("default")."""
         binds: dict[str | None, list[Engine]] = {}
         extension = self.app.extensions.get("sqlalchemy")
-        if extension is not None:
+        lite = _lite_state(extension, self.app)
+        if extension is not None and lite is None:
             per_app = cast(Any, extension)._app_engines.get(self.app, {})
             for key, engine in per_app.items():
                 binds.setdefault(key, []).append(engine)
             self._adapt(extension.session)
-        lite = _lite_state(self.app)
         if lite is not None:
             for key, engine in lite.engines.items():
                 binds.setdefault(None if key == "default" else key, []).append(engine)
@@ -271,11 +271,11 @@ def _synchronous(engine: Engine | AsyncEngine) -> Engine:
     return engine if isinstance(engine, Engine) else engine.sync_engine
 
 
-def _lite_state(app: Flask) -> Any:
-    for found in app.extensions.values():
-        if type(found).__module__.startswith("flask_sqlalchemy_lite"):
-            return found
-    return None
+def _lite_state(extension: Any, app: Flask) -> Any:
+    """What Flask-SQLAlchemy-Lite keeps for an application; both extensions go by the name ``sqlalchemy``."""
+    if not type(extension).__module__.startswith("flask_sqlalchemy_lite"):
+        return None
+    return extension._app_state[app]
 
 
 class Tenancy:

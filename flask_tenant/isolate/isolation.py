@@ -87,7 +87,7 @@ class Isolation:
         if problems:
             listed = "\n".join(f"  {p}" for p in problems)
             raise SchemaNotReadyError(
-                f"The database {self.engine.url.render_as_string()} is not ready for tenants:\n{listed}\n",
+                f"The database {self.engine.url.render_as_string()} is not ready for tenants:\n{listed}",
                 value=[p.table for p in problems],
                 hint="Nothing was changed. Start with an empty database, name tables that belong to no tenant in "
                 "TENANT_SHARED_TABLES, or try the application on a scratch database with 'flask-tenant run'",
