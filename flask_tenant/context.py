@@ -6,7 +6,7 @@ in a context variable, so that threads, greenlets and asyncio tasks each see the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -29,11 +29,15 @@ class Scope:
     :param tenant: ``None`` in central work
     :param reason: why isolation was left; only in central work
     :param internal: true while flask_tenant itself talks to the database
+    :param key: whose sessions it uses: equal for a scope and those within it for the same tenant; by default its own
     """
 
-    __slots__ = ("internal", "reason", "tenant", "tenant_id")
+    __slots__ = ("internal", "key", "reason", "tenant", "tenant_id")
 
-    def __init__(self, tenant: Tenant | None, *, reason: str = "", internal: bool = False) -> None:
+    def __init__(
+        self, tenant: Tenant | None, *, reason: str = "", internal: bool = False, key: Hashable = None
+    ) -> None:
+        self.key: Hashable = key if key is not None else object()
         self.tenant = tenant
         self.tenant_id = tenant.id if tenant is not None else None
         self.reason = reason

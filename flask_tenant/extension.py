@@ -127,7 +127,7 @@ class Application:
     def _adapt(self, registry: scoped_session[Any]) -> None:
         if id(registry) not in self._adapted:
             self._adapted.add(id(registry))
-            self.adapters = (*self.adapters, ScopedSessions.of(registry))
+            self.adapters = (*self.adapters, ScopedSessions.of(registry, _here))
 
     def _adopt(self, engine: Engine) -> None:
         isolation = Isolation(
@@ -206,13 +206,18 @@ class Application:
             return None
         with internal():
             found = self._directory.find(self.settings.default)
-        return Scope(found) if found is not None else None
+        return Scope(found, key=("default", found.id)) if found is not None else None
 
     @contextmanager
     def enter(self, scope: Scope) -> Iterator[Scope]:
         """Enter a scope with everything that must follow it."""
         self.discover()
-        with entered(scope, self.adapters):
+        outer = current_scope() or self.fallback()
+        adapters = self.adapters
+        if outer is not None and not outer.central and outer.tenant_id == scope.tenant_id:
+            # Within the same tenant nothing changes: its sessions go on.
+            scope.key, adapters = outer.key, ()
+        with entered(scope, adapters):
             signals.tenant_entered.send(self.tenancy, scope=scope)
             try:
                 yield scope
@@ -394,6 +399,15 @@ def for_each_tenant(*, reason: str, app: Flask | None = None) -> Iterator[Tenant
     for tenant in tenants:
         with state.enter(Scope(tenant)):
             yield tenant
+
+
+def _here() -> Scope | None:
+    """The scope that holds for the running code, the application's fallback included."""
+    scope = current_scope()
+    if scope is None and flask.has_app_context():
+        state = flask.current_app.extensions.get(KEY)
+        scope = state.fallback() if state is not None else None
+    return scope
 
 
 def _watch_engines() -> None:

@@ -71,6 +71,7 @@ class _Body:
         self._body = body
         self._stack = stack
         self._context = context
+        self._closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         end = object()
@@ -79,7 +80,13 @@ class _Body:
             yield cast(bytes, chunk)
 
     def close(self) -> None:
-        self._context.run(self._close)
+        if not self._closed:
+            self._closed = True
+            self._context.run(self._close)
+
+    def __del__(self) -> None:
+        # Servers close every response; test clients often do not.
+        self.close()
 
     def _close(self) -> None:
         with self._stack:

@@ -97,31 +97,37 @@ def listen() -> None:
         event.listen(Session, "after_begin", _reached)
 
 
+def _key(here: Callable[[], Scope | None]) -> Any:
+    scope = here()
+    return scope.key if scope is not None else None
+
+
 class ScopedSessions:
     """Gives each scope a session of its own from the application's ``scoped_session``.
 
     :param registry: the application's ``scoped_session``
+    :param here: returns the scope that holds for the running code
     """
 
-    def __init__(self, registry: scoped_session[Any]) -> None:
+    def __init__(self, registry: scoped_session[Any], here: Callable[[], Scope | None]) -> None:
         self._registry = registry
         inner: Any = registry.registry
         original: Callable[[], Any] = getattr(inner, "scopefunc", get_ident)
         self._outer_key = original
         if hasattr(inner, "scopefunc"):
-            inner.scopefunc = lambda: (original(), id(current_scope()))
+            inner.scopefunc = lambda: (original(), _key(here))
         else:
             # thread-local: make it a registry by thread, then by scope
             registry.registry = ScopedRegistry(
-                registry.session_factory, lambda: (get_ident(), id(current_scope()))
+                registry.session_factory, lambda: (get_ident(), _key(here))
             )
 
     @classmethod
-    def of(cls, registry: scoped_session[Any]) -> ScopedSessions:
+    def of(cls, registry: scoped_session[Any], here: Callable[[], Scope | None]) -> ScopedSessions:
         """Return the adapter of a registry: one, however many applications share it."""
         found = registry.__dict__.get("ft_adapter")
         if found is None:
-            found = registry.__dict__["ft_adapter"] = cls(registry)
+            found = registry.__dict__["ft_adapter"] = cls(registry, here)
         return cast(ScopedSessions, found)
 
     def enter(self, scope: Scope) -> None:
