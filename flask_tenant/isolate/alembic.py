@@ -1,8 +1,9 @@
 """Alembic and Flask-Migrate: the application's own migrations, unmodified, make the tenant-ready schema.
 
-Most of it happens in the DDL compiler and the Inspector, which Alembic uses like everybody. What is left for Alembic's
-``impl`` classes: SQLite's batch mode must not delete rows on the way, keys written inside columns, autogenerate's
-look at the catalogue, and offline mode (``--sql``), which makes a dialect of its own and would pass us by.
+Most of it happens in the DDL compiler and the Inspector, which Alembic uses like everybody. What is left
+for Alembic's ``impl`` classes: SQLite's batch mode must not delete rows on the way, keys written inside
+columns, autogenerate's look at the catalogue, and offline mode (``--sql``), which makes a dialect of its
+own and would pass us by.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def without_foreign_keys(connection: sa.Connection) -> None:
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         if connection.exec_driver_sql("PRAGMA foreign_keys").scalar():
             raise DdlRefusedError(
-                "A batch migration was to begin inside a transaction that enforces foreign keys: dropping the old table "
-                "would delete the rows that refer to it",
+                "A batch migration was to begin inside a transaction that enforces foreign keys: dropping "
+                "the old table would delete the rows that refer to it",
                 hint="Commit before batch_alter_table, or run the migration through 'flask db upgrade'",
             )
     connection.info[FOREIGN_KEYS_OFF] = True
@@ -69,7 +70,7 @@ class _TenantImpl:
             )
         self.ft_thread = threading.get_ident()
         self.ft_config: IsolateConfig | None = getattr(dialect.ddl_compiler, "ft_config", None)
-        # Alembic renders defaults and expressions for comparison with it. What it executes, the connection compiles.
+        # It is to render defaults and expressions with. What is executed, the connection compiles.
         plain = getattr(dialect, "ft_plain", dialect)
         super().__init__(plain, connection, as_sql, *args, **kw)  # type: ignore[call-arg]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from ..model import TableView
-from .config import TMP, IsolateConfig
+from .config import IsolateConfig
 from .ddl.settle import wanted_triggers
 from .live import LiveObject, LiveSchema, LiveTable, read_schema
 

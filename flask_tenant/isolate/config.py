@@ -67,5 +67,7 @@ class IsolateConfig:
         :param schema: ``None`` for the default schema
         """
         return not (
-            self.is_system(table_name, schema) or self.is_ours(table_name, schema) or self.is_shared(table_name, schema)
+            self.is_system(table_name, schema)
+            or self.is_ours(table_name, schema)
+            or self.is_shared(table_name, schema)
         )

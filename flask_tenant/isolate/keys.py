@@ -47,7 +47,9 @@ def check_schema(
     :param metadata: the application's own, looked through for a column of the hidden one's name
     """
     live = source.live if isinstance(source, Catalog) else read_schema(source)
-    tables = [t for t in live.tables if not (config.is_ours(t.name, t.schema) or config.is_system(t.name, t.schema))]
+    tables = [
+        t for t in live.tables if not (config.is_ours(t.name, t.schema) or config.is_system(t.name, t.schema))
+    ]
     tenants = {(t.schema, _folded(live, t.name)) for t in tables if config.is_tenant(t.name, t.schema)}
     problems = list(_wanted(metadata, config))
     for table in sorted(tables, key=lambda t: t.fullname):
@@ -106,7 +108,9 @@ def _tenant_table(
         )
         return
     if column.nullable:
-        yield Problem(table.fullname, "", (config.column,), "the hidden column may be NULL", "Make it NOT NULL")
+        yield Problem(
+            table.fullname, "", (config.column,), "the hidden column may be NULL", "Make it NOT NULL"
+        )
     if column.type not in _INTEGERS[live.dialect]:
         why = f"the hidden column is of type {column.type!r}"
         yield Problem(table.fullname, "", (config.column,), why, f"Make it {_INTEGERS[live.dialect][0]}")
@@ -116,7 +120,8 @@ def _tenant_table(
                 table.fullname,
                 key.name or key.kind,
                 key.columns,
-                f"this {key.kind} holds across tenants: one tenant's row is in another's way, and tells that it exists",
+                f"this {key.kind} holds across tenants: one tenant's row is in another's way, and "
+                "tells that it exists",
                 f"Make {config.column!r} its first column",
             )
     for reference in table.foreign_keys:
@@ -145,7 +150,8 @@ def _reference(
         key.name or "foreign key",
         key.columns,
         f"this foreign key can point at a row of {key.referred_table!r} that is another tenant's",
-        f"Make it ({config.column}, {', '.join(key.columns)}) and let it refer to the same in {key.referred_table!r}",
+        f"Make it ({config.column}, {', '.join(key.columns)}) and let it refer to the same in "
+        f"{key.referred_table!r}",
     )
 
 

@@ -1,7 +1,7 @@
 """An Inspector that shows the schema as the application made it: the single-tenant one.
 
-Reflection, automap, Alembic's autogenerate and its batch mode all look through it. It looks at the database as
-flask_tenant itself, since an Inspector's queries are refused inside tenants otherwise.
+Reflection, automap, Alembic's autogenerate and its batch mode all look through it. It looks at the database
+as flask_tenant itself, since an Inspector's queries are refused inside tenants otherwise.
 """
 
 from __future__ import annotations
@@ -39,14 +39,20 @@ def _columns(found: list[dict[str, Any]], config: IsolateConfig) -> list[dict[st
     positions = sorted(column["primary_key"] for column in kept if column.get("primary_key"))
     # SQLite says which place a column has in the key, counted with the hidden one.
     return [
-        {**column, "primary_key": positions.index(column["primary_key"]) + 1} if column.get("primary_key") else column
+        {**column, "primary_key": positions.index(column["primary_key"]) + 1}
+        if column.get("primary_key")
+        else column
         for column in kept
     ]
 
 
 def _pk_constraint(found: dict[str, Any], config: IsolateConfig) -> dict[str, Any]:
     columns = found.get("constrained_columns") or []
-    return {**found, "constrained_columns": [name for name in columns if name != config.column]} if found else found
+    return (
+        {**found, "constrained_columns": [name for name in columns if name != config.column]}
+        if found
+        else found
+    )
 
 
 def _foreign_keys(found: list[dict[str, Any]], config: IsolateConfig) -> list[dict[str, Any]]:
@@ -106,7 +112,7 @@ class TenantInspector(Inspector):
     ft_config: ClassVar[IsolateConfig]
 
     @contextlib.contextmanager
-    def _operation_context(self) -> Iterator[sa.Connection]:  # type: ignore[override]
+    def _operation_context(self) -> Iterator[sa.Connection]:
         with internal(), super()._operation_context() as connection:
             yield connection
 
@@ -125,7 +131,9 @@ def _multi(base: type[Inspector], kind: str) -> Callable[..., Any]:
         found = getattr(base, f"get_multi_{kind}")(self, *args, **kw)
         config, strip = self.ft_config, _STRIP.get(kind)
         return {
-            (schema, name): strip(value, config) if strip is not None and config.is_tenant(name, schema) else value
+            (schema, name): strip(value, config)
+            if strip is not None and config.is_tenant(name, schema)
+            else value
             for (schema, name), value in found.items()
             if not config.is_ours(name, schema)
         }

@@ -20,7 +20,12 @@ def _ready(engine: sa.Engine) -> sa.Engine:
 @pytest.fixture(scope="module")
 def pair(back_end: str, make_database: MakeDatabase) -> Iterator[tuple[sa.Engine, sa.Engine]]:
     """A control and a tenanted engine to empty databases, for a whole module."""
-    with make_database(back_end) as one, make_database(back_end) as two, opened(one) as control, opened(two) as tenanted:
+    with (
+        make_database(back_end) as one,
+        make_database(back_end) as two,
+        opened(one) as control,
+        opened(two) as tenanted,
+    ):
         yield _ready(control), install(_ready(tenanted))
 
 

@@ -1,4 +1,4 @@
-"""An application's own Alembic scripts, as it would have written them for itself, and the commands that run them."""
+"""An application's own Alembic scripts, as written for itself, and the commands that run them."""
 
 from __future__ import annotations
 
@@ -65,13 +65,15 @@ SCRIPTS = [
             op.drop_table(name)
         """,
     ),
-    # 2: batch mode, which SQLite needs for all of this, on a table that others refer to, and on one that refers
+    # 2: batch mode, which SQLite needs for all of this, on a table that others refer to, and on one that
+    # refers
     (
         """
         with op.batch_alter_table("customer") as batch:
             batch.add_column(sa.Column("parent_id", sa.Integer()))
             batch.create_foreign_key("fk_parent", "customer", ["parent_id"], ["id"], ondelete="SET NULL")
-            batch.alter_column("code", new_column_name="short", type_=sa.String(30), existing_type=sa.String(20))
+            batch.alter_column("code", new_column_name="short", type_=sa.String(30),
+            existing_type=sa.String(20))
             batch.alter_column("name", existing_type=sa.String(100), nullable=True)
         with op.batch_alter_table("customer") as batch:
             batch.create_unique_constraint("uq_customer_short", ["short"])
@@ -99,7 +101,8 @@ SCRIPTS = [
         with op.batch_alter_table("customer") as batch:
             batch.drop_constraint("fk_parent", type_="foreignkey")
             batch.drop_column("parent_id")
-            batch.alter_column("short", new_column_name="code", type_=sa.String(20), existing_type=sa.String(30))
+            batch.alter_column("short", new_column_name="code", type_=sa.String(20),
+            existing_type=sa.String(30))
         """,
     ),
     # 3: outside batch mode, and hand-written

@@ -29,7 +29,13 @@ def application(dialect_name: str) -> sa.MetaData:
         sa.Column("balance", sa.Numeric(10, 2), server_default="0"),
         sa.CheckConstraint("length(email) > 2", name="ck_customer_email"),
         sa.Index("ux_customer_email", sa.text("lower(email)"), unique=True),
-        sa.Index("ux_customer_city", "city", unique=True, sqlite_where=sa.text("active"), postgresql_where=sa.text("active")),
+        sa.Index(
+            "ux_customer_city",
+            "city",
+            unique=True,
+            sqlite_where=sa.text("active"),
+            postgresql_where=sa.text("active"),
+        ),
         sa.Index("ix_customer_name_city", "name", "city"),
     )
     sa.Table(
@@ -37,7 +43,9 @@ def application(dialect_name: str) -> sa.MetaData:
         metadata,
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
         sa.Column("number", sa.String(20), nullable=False),
-        sa.Column("customer_id", sa.Integer, sa.ForeignKey("customer.id", ondelete="CASCADE"), nullable=False),
+        sa.Column(
+            "customer_id", sa.Integer, sa.ForeignKey("customer.id", ondelete="CASCADE"), nullable=False
+        ),
         sa.Column("payer_id", sa.ForeignKey("customer.id", ondelete="SET NULL")),
         sa.Column("previous_id", sa.ForeignKey("invoice.id", ondelete="SET NULL", name="fk_previous")),
         sa.Column("customer_name", sa.String(100), sa.ForeignKey("customer.name", onupdate="CASCADE")),
@@ -86,7 +94,9 @@ def application(dialect_name: str) -> sa.MetaData:
         "member",
         metadata,
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("team_id", sa.Integer, sa.ForeignKey("team.id", ondelete="SET DEFAULT"), server_default="0"),
+        sa.Column(
+            "team_id", sa.Integer, sa.ForeignKey("team.id", ondelete="SET DEFAULT"), server_default="0"
+        ),
     )
     sa.Table(
         "Odd Name",

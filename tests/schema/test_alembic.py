@@ -1,4 +1,4 @@
-"""The application's own migrations, unmodified, behind the whole wall: the schema of the control, tenant-ready."""
+"""The application's own migrations, unmodified, behind the whole wall: the control's schema, tenant-ready."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def _same_schema(control: sa.Engine, walled: sa.Engine, tables: int) -> None:
 
 
 @pytest.mark.databases("sqlite", "postgresql+psycopg", "postgresql+psycopg2")
-def test_up_and_down_as_the_control(control: sa.Engine, walled: sa.Engine, plain: sa.Engine, folder: Path) -> None:
+def test_up_and_down_as_the_control(
+    control: sa.Engine, walled: sa.Engine, plain: sa.Engine, folder: Path
+) -> None:
     for revision, tables in (("r1", 6), ("r2", 6), ("r3", 7)):
         for engine in (control, walled):
             migrations.upgrade(folder, engine, revision)
@@ -80,8 +82,10 @@ def _fill(plain: sa.Engine) -> None:
     for tenant in (0, 1, 2):
         run(
             plain,
-            f"INSERT INTO customer (tenant_id, id, name, code) VALUES ({tenant}, 1, 'Ada', 'A'), ({tenant}, 2, 'Bob', 'B')",
-            f"INSERT INTO invoice (tenant_id, id, number, customer_id, payer_id) VALUES ({tenant}, 1, 'N1', 1, 2)",
+            f"INSERT INTO customer (tenant_id, id, name, code) VALUES ({tenant}, 1, 'Ada', 'A'), "
+            f"({tenant}, 2, 'Bob', 'B')",
+            f"INSERT INTO invoice (tenant_id, id, number, customer_id, payer_id) VALUES ({tenant}, 1, "
+            "'N1', 1, 2)",
             f"INSERT INTO log (tenant_id, text) VALUES ({tenant}, 'x'), ({tenant}, 'x')",
         )
 
@@ -95,7 +99,10 @@ def test_batch_mode_carries_every_tenant_s_rows(walled: sa.Engine, plain: sa.Eng
     migrations.upgrade(folder, walled, "r1")
     _fill(plain)
     run(plain, "UPDATE invoice SET payer_id = NULL WHERE tenant_id = 2")
-    tables = (("customer", "tenant_id, id, name"), ("invoice", "tenant_id, id, number, customer_id, payer_id"))
+    tables = (
+        ("customer", "tenant_id, id, name"),
+        ("invoice", "tenant_id, id, number, customer_id, payer_id"),
+    )
     before = [_rows(plain, *table) for table in tables]
     assert len(before[0]) == 6
     assert len(before[1]) == 3
@@ -113,7 +120,9 @@ def test_set_null_works_after_batch_mode(walled: sa.Engine, plain: sa.Engine, fo
     before = live(plain).objects
     assert len(before) == 1
     _fill(plain)
-    migrations.upgrade(folder, walled, "r2")  # makes both the table that is referred to, and the one that refers, anew
+    migrations.upgrade(
+        folder, walled, "r2"
+    )  # makes both the table that is referred to, and the one that refers, anew
     assert before[0] in live(plain).objects
     with plain.begin() as connection:
         connection.exec_driver_sql("PRAGMA foreign_keys = ON")
@@ -138,7 +147,10 @@ def test_a_batch_inside_a_transaction_is_refused(walled: sa.Engine, plain: sa.En
     with entered(Scope(TEMPLATE)), walled.connect() as connection:
         connection.execute(sa.text("DELETE FROM log"))
         operations = Operations(MigrationContext.configure(connection))
-        with pytest.raises(DdlRefusedError, match="inside a transaction"), operations.batch_alter_table("customer") as b:
+        with (
+            pytest.raises(DdlRefusedError, match="inside a transaction"),
+            operations.batch_alter_table("customer") as b,
+        ):
             b.drop_column("code")
     assert len(_rows(plain, "invoice", "tenant_id, id")) == 3
 
@@ -183,7 +195,9 @@ def test_migrating_is_known(walled: sa.Engine, tmp_path: Path) -> None:
 
 
 @pytest.mark.databases("postgresql+psycopg")
-def test_keys_inside_a_new_column_become_the_table_s(walled: sa.Engine, plain: sa.Engine, folder: Path) -> None:
+def test_keys_inside_a_new_column_become_the_table_s(
+    walled: sa.Engine, plain: sa.Engine, folder: Path
+) -> None:
     from flask_tenant.isolate import TEMPLATE
 
     migrations.upgrade(folder, walled, "r1")

@@ -37,7 +37,9 @@ def test_views(tenanted: sa.Engine) -> None:
         ("id",),
         "id",
     )
-    assert catalog.find("country") == TableView("country", None, ("code", "name"), ("code",), None, shared=True)
+    assert catalog.find("country") == TableView(
+        "country", None, ("code", "name"), ("code",), None, shared=True
+    )
     line = catalog.find("line")
     assert line is not None
     assert (line.primary_key, line.auto_id) == (("invoice_id", "position"), None)

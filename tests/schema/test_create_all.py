@@ -26,7 +26,7 @@ KINDS = (
 
 
 def shown(engine: sa.Engine, method: str, **kw: object) -> dict[object, object] | None:
-    """What an Inspector says, in a form that compares: types as text, lists without an order that has no meaning."""
+    """What an Inspector says, in a form that compares: types as text, lists in one order."""
     try:
         found = getattr(sa.inspect(engine), method)(**kw)
     except NotImplementedError:  # comments on SQLite, options on PostgreSQL with SQLAlchemy 2.0
@@ -36,7 +36,11 @@ def shown(engine: sa.Engine, method: str, **kw: object) -> dict[object, object] 
 
 def _plain(value: object) -> object:
     if isinstance(value, list):
-        return sorted((_plain(item) for item in value), key=str) if value and isinstance(value[0], dict) else value
+        return (
+            sorted((_plain(item) for item in value), key=str)
+            if value and isinstance(value[0], dict)
+            else value
+        )
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
     return value if isinstance(value, str | int | bool | None) else str(value)
@@ -77,7 +81,9 @@ def test_one_table_at_a_time_equals_the_control(both: tuple[sa.Engine, sa.Engine
     assert tenanted.get_table_names() == names
     for name in names:
         for kind in ("columns", "pk_constraint", "indexes", "unique_constraints"):
-            assert _plain(getattr(tenanted, f"get_{kind}")(name)) == _plain(getattr(control, f"get_{kind}")(name))
+            assert _plain(getattr(tenanted, f"get_{kind}")(name)) == _plain(
+                getattr(control, f"get_{kind}")(name)
+            )
 
 
 def test_constraint_names_equal_the_control(both: tuple[sa.Engine, sa.Engine]) -> None:
@@ -86,7 +92,9 @@ def test_constraint_names_equal_the_control(both: tuple[sa.Engine, sa.Engine]) -
         | {(t.name, "foreign key", k.name) for t in live(e).tables for k in t.foreign_keys}
         for e in both
     )
-    if both[0].dialect.name == "sqlite":  # numbers its own indexes, and keeps no names of constraints in its catalogue
+    if (
+        both[0].dialect.name == "sqlite"
+    ):  # numbers its own indexes, and keeps no names of constraints in its catalogue
         control, tenanted = ({k for k in keys if "autoindex" not in k[2]} for keys in (control, tenanted))
     assert len(control) > 10
     assert tenanted == control
@@ -136,10 +144,16 @@ def test_automap_gives_the_application_its_own_tables(both: tuple[sa.Engine, sa.
     base = automap_base()
     base.prepare(autoload_with=both[1])
     customer, invoice = base.classes.customer.__table__, base.classes.invoice.__table__
-    assert "tenant_id" not in {column.name for table in base.metadata.tables.values() for column in table.columns}
+    assert "tenant_id" not in {
+        column.name for table in base.metadata.tables.values() for column in table.columns
+    }
     assert customer.primary_key.columns.keys() == ["id"]
     assert customer.autoincrement_column is customer.c.id
-    assert {fk.target_fullname for fk in invoice.foreign_keys} == {"customer.id", "customer.name", "invoice.id"}
+    assert {fk.target_fullname for fk in invoice.foreign_keys} == {
+        "customer.id",
+        "customer.name",
+        "invoice.id",
+    }
     sa.orm.configure_mappers()
     assert base.classes.invoice.line_collection.property.mapper.class_ is base.classes.line
 
@@ -161,7 +175,9 @@ def test_drop_all_drops_all(tenanted: sa.Engine) -> None:
 @pytest.mark.databases("sqlite")
 def test_sqlite_clauses_survive(both: tuple[sa.Engine, sa.Engine]) -> None:
     with both[1].connect() as connection:
-        texts = dict(connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'table'").all())
+        texts = dict(
+            connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'table'").all()
+        )
     strictly = texts["strictly"]
     assert "PRIMARY KEY (tenant_id, id) ON CONFLICT FAIL" in strictly
     assert "AUTOINCREMENT" not in strictly
@@ -181,8 +197,14 @@ def test_postgresql_ids_stay_automatic(tenanted: sa.Engine) -> None:
             values = f"({tenant}, 'a@b.c', 'Name')"
             connection.exec_driver_sql(f"INSERT INTO customer (tenant_id, email, name) VALUES {values}")
             connection.exec_driver_sql(f"INSERT INTO document (tenant_id, slug) VALUES ({tenant}, 's')")
-        assert connection.exec_driver_sql("SELECT tenant_id, id FROM customer ORDER BY 1").all() == [(1, 1), (2, 2)]
-        assert connection.exec_driver_sql("SELECT tenant_id, id FROM document ORDER BY 1").all() == [(1, 1), (2, 2)]
+        assert connection.exec_driver_sql("SELECT tenant_id, id FROM customer ORDER BY 1").all() == [
+            (1, 1),
+            (2, 2),
+        ]
+        assert connection.exec_driver_sql("SELECT tenant_id, id FROM document ORDER BY 1").all() == [
+            (1, 1),
+            (2, 2),
+        ]
 
 
 @pytest.mark.databases("postgresql+psycopg")

@@ -12,8 +12,8 @@ from tests.schema.installing import CONFIG, run
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
 
-GOOD = """CREATE TABLE good (tenant_id bigint NOT NULL, id integer NOT NULL, name text, PRIMARY KEY (tenant_id, id),
-    UNIQUE (tenant_id, name))"""
+GOOD = """CREATE TABLE good (tenant_id bigint NOT NULL, id integer NOT NULL, name text,
+    PRIMARY KEY (tenant_id, id), UNIQUE (tenant_id, name))"""
 
 
 def _found(engine: sa.Engine, config: IsolateConfig = CONFIG) -> list[Problem]:
@@ -29,20 +29,31 @@ PLANTED = {
     "no column": ("CREATE TABLE bad (id integer PRIMARY KEY)", "there is no column 'tenant_id'"),
     "nullable": ("CREATE TABLE bad (tenant_id bigint, id integer)", "may be NULL"),
     "type": ("CREATE TABLE bad (tenant_id text NOT NULL, id integer)", "is of type 'text'"),
-    "primary key": ("CREATE TABLE bad (tenant_id bigint NOT NULL, id integer PRIMARY KEY)", "this primary key holds across"),
+    "primary key": (
+        "CREATE TABLE bad (tenant_id bigint NOT NULL, id integer PRIMARY KEY)",
+        "this primary key holds across",
+    ),
     "order": (
         "CREATE TABLE bad (tenant_id bigint NOT NULL, id integer NOT NULL, PRIMARY KEY (id, tenant_id))",
         "this primary key holds across",
     ),
-    "unique": ("CREATE TABLE bad (tenant_id bigint NOT NULL, id integer UNIQUE)", "this unique constraint holds across"),
+    "unique": (
+        "CREATE TABLE bad (tenant_id bigint NOT NULL, id integer UNIQUE)",
+        "this unique constraint holds across",
+    ),
     "foreign key": (
-        f"{GOOD}; CREATE UNIQUE INDEX ux ON good (id); CREATE TABLE bad (tenant_id bigint NOT NULL, good_id integer "
-        "REFERENCES good (id))",
+        (
+            f"{GOOD}; CREATE UNIQUE INDEX ux ON good (id); CREATE TABLE bad (tenant_id bigint NOT NULL, "
+            "good_id integer "
+            "REFERENCES good (id))"
+        ),
         "can point at a row of 'good' that is another tenant's",
     ),
     "foreign key not of the tenant": (
-        f"{GOOD}; CREATE TABLE bad (tenant_id bigint NOT NULL, other bigint, good_id integer, "
-        "FOREIGN KEY (other, good_id) REFERENCES good (tenant_id, id))",
+        (
+            f"{GOOD}; CREATE TABLE bad (tenant_id bigint NOT NULL, other bigint, good_id integer, "
+            "FOREIGN KEY (other, good_id) REFERENCES good (tenant_id, id))"
+        ),
         "can point at a row of 'good' that is another tenant's",
     ),
     "unique index": (
@@ -50,14 +61,23 @@ PLANTED = {
         "this unique index holds across",
     ),
     "partial unique index": (
-        "CREATE TABLE bad (tenant_id bigint NOT NULL, a integer); CREATE UNIQUE INDEX ux_bad ON bad (a) WHERE a > 1",
+        (
+            "CREATE TABLE bad (tenant_id bigint NOT NULL, a integer); CREATE UNIQUE INDEX ux_bad ON bad "
+            "(a) WHERE a > 1"
+        ),
         "this unique index holds across",
     ),
     "unique index of an expression": (
-        "CREATE TABLE bad (tenant_id bigint NOT NULL, a text); CREATE UNIQUE INDEX ux_bad ON bad (lower(a), tenant_id)",
+        (
+            "CREATE TABLE bad (tenant_id bigint NOT NULL, a text); CREATE UNIQUE INDEX ux_bad ON bad "
+            "(lower(a), tenant_id)"
+        ),
         "this unique index holds across",
     ),
-    "copy": ("CREATE TABLE _alembic_tmp_bad (tenant_id bigint NOT NULL, a text)", "has left this copy behind"),
+    "copy": (
+        "CREATE TABLE _alembic_tmp_bad (tenant_id bigint NOT NULL, a text)",
+        "has left this copy behind",
+    ),
 }
 
 POSTGRESQL = {
@@ -66,14 +86,20 @@ POSTGRESQL = {
         "this exclusion constraint holds across",
     ),
     "exclusion of what is unequal": (
-        "CREATE TABLE bad (tenant_id bigint NOT NULL, a integer, EXCLUDE USING gist (tenant_id WITH <>, a WITH =))",
+        (
+            "CREATE TABLE bad (tenant_id bigint NOT NULL, a integer, EXCLUDE USING gist (tenant_id WITH "
+            "<>, a WITH =))"
+        ),
         "this exclusion constraint holds across",
     ),
     "other schema": (
         "CREATE SCHEMA other; CREATE TABLE other.bad (tenant_id bigint NOT NULL, a integer UNIQUE)",
         "this unique constraint holds across",
     ),
-    "shared name in another schema": ("CREATE SCHEMA s; CREATE TABLE s.country (code text)", "there is no column"),
+    "shared name in another schema": (
+        "CREATE SCHEMA s; CREATE TABLE s.country (code text)",
+        "there is no column",
+    ),
 }
 
 
@@ -120,7 +146,8 @@ def test_a_good_schema_has_none(plain: sa.Engine) -> None:
         "CREATE TABLE country (code text PRIMARY KEY)",
         "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
         "CREATE TABLE tenancy_tenant (id integer PRIMARY KEY, slug text UNIQUE)",
-        "CREATE TABLE child (tenant_id bigint NOT NULL, good_id integer, code text REFERENCES country (code), "
+        "CREATE TABLE child (tenant_id bigint NOT NULL, good_id integer, code text REFERENCES "
+        "country (code), "
         "FOREIGN KEY (tenant_id, good_id) REFERENCES good (tenant_id, id))",
     )
     assert _found(plain) == []

@@ -10,7 +10,6 @@ from flask_tenant.isolate.keys import check_schema
 from tests.schema.installing import CONFIG, install, live, run
 from tests.schema.models import application
 
-
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
 
 
@@ -20,7 +19,9 @@ def database(tenanted: sa.Engine, plain: sa.Engine) -> sa.Engine:
     application(tenanted.dialect.name).create_all(tenanted)
     for tenant in (1, 2):
         _insert(tenanted, "customer", tenant, (1, 2), email=["'a@b'", "'c@d'"], name=["'Ada'", "'Bob'"])
-        _insert(tenanted, "invoice", tenant, (1, 2), number=["'N1'", "'N2'"], customer_id=[1, 1], payer_id=[2, 2])
+        _insert(
+            tenanted, "invoice", tenant, (1, 2), number=["'N1'", "'N2'"], customer_id=[1, 1], payer_id=[2, 2]
+        )
         _insert(tenanted, "line", tenant, (), invoice_id=[1, 2], position=[1, 1])
         _insert(tenanted, "payment", tenant, (1, 2), invoice_id=[1, 2], position=[1, 1])
         _insert(tenanted, "team", tenant, (0, 1))
@@ -98,7 +99,9 @@ def test_set_null_of_a_table_that_refers_to_itself(database: sa.Engine) -> None:
 
 
 def test_set_null_of_several_columns_and_a_cascade_before_it(database: sa.Engine) -> None:
-    run(database, "DELETE FROM customer WHERE tenant_id = 1 AND id = 1")  # its invoices and their lines go with it
+    run(
+        database, "DELETE FROM customer WHERE tenant_id = 1 AND id = 1"
+    )  # its invoices and their lines go with it
     assert _rows(database, "SELECT tenant_id, invoice_id FROM line ORDER BY 1, 2") == [(2, 1), (2, 2)]
     assert _rows(database, "SELECT tenant_id, id, invoice_id, position FROM payment ORDER BY 1, 2") == [
         (1, 1, None, None),
@@ -119,8 +122,15 @@ def test_set_default(database: sa.Engine) -> None:
 
 
 def test_on_update_cascade(database: sa.Engine) -> None:
-    run(database, "UPDATE invoice SET customer_name = 'Ada'", "UPDATE customer SET name = 'Eve' WHERE tenant_id = 1 AND id = 1")
-    assert _rows(database, "SELECT DISTINCT tenant_id, customer_name FROM invoice ORDER BY 1") == [(1, "Eve"), (2, "Ada")]
+    run(
+        database,
+        "UPDATE invoice SET customer_name = 'Ada'",
+        "UPDATE customer SET name = 'Eve' WHERE tenant_id = 1 AND id = 1",
+    )
+    assert _rows(database, "SELECT DISTINCT tenant_id, customer_name FROM invoice ORDER BY 1") == [
+        (1, "Eve"),
+        (2, "Ada"),
+    ]
 
 
 @pytest.mark.databases("sqlite")
@@ -151,7 +161,13 @@ def test_a_lost_trigger_is_named_and_fails_closed(database: sa.Engine) -> None:
 
 @pytest.mark.databases("sqlite")
 def test_our_triggers_go_with_their_tables(database: sa.Engine) -> None:
-    assert {found.table for found in live(database).objects} == {"customer", "invoice", "line", "team", "room"}
+    assert {found.table for found in live(database).objects} == {
+        "customer",
+        "invoice",
+        "line",
+        "team",
+        "room",
+    }
     run(database, "DROP TABLE booking")
     assert "room" not in {found.table for found in live(database).objects}
 
@@ -174,6 +190,9 @@ def test_match_full_of_one_column_allows_null(database: sa.Engine) -> None:
 def test_a_second_engine_to_the_same_file_sees_the_same(database: sa.Engine) -> None:
     again = install(sa.create_engine(database.url))
     try:
-        assert sa.inspect(again).get_pk_constraint("line")["constrained_columns"] == ["invoice_id", "position"]
+        assert sa.inspect(again).get_pk_constraint("line")["constrained_columns"] == [
+            "invoice_id",
+            "position",
+        ]
     finally:
         again.dispose()

@@ -1,4 +1,4 @@
-"""Hand-written DDL: translated, it makes what the application's own models would have made; else it is refused."""
+"""Hand-written DDL: translated, it makes what the models would have made; else it is refused."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ POSTGRESQL = """
     CREATE INDEX ON document (a, lower(title), (b + 1));
     CREATE INDEX ix_tags ON document USING gin (tags);
     CREATE UNIQUE INDEX ux_doc ON ONLY document USING btree (title text_pattern_ops) INCLUDE (b) WHERE a > 2;
-    ALTER TABLE document ADD COLUMN slug text UNIQUE, ADD COLUMN inv int REFERENCES invoice, DROP COLUMN serial,
+    ALTER TABLE document ADD COLUMN slug text UNIQUE, ADD COLUMN inv int REFERENCES invoice, DROP COLUMN
+    serial,
         ALTER COLUMN b SET NOT NULL, ADD CONSTRAINT c_check CHECK (a > 0) NOT VALID;
     ALTER TABLE ONLY document ADD FOREIGN KEY (b) REFERENCES invoice (id) ON DELETE SET NULL;
     ALTER TABLE document ADD CONSTRAINT uq_ab UNIQUE (a, b);
@@ -114,7 +115,8 @@ def test_reflection_equals_the_control(both: tuple[sa.Engine, sa.Engine], kind: 
         assert expected == found
         return
     if kind == "foreign_keys":
-        # SQLAlchemy cannot read the options of inline keys on SQLite; ours are none. MATCH FULL says the same as none.
+        # SQLAlchemy cannot read the options of inline keys on SQLite; ours are none. MATCH FULL says the
+        # same as none.
         for key in [key for keys in (*expected.values(), *found.values()) for key in keys]:
             key["options"].pop("match", None)
             if both[0].dialect.name == "sqlite":
@@ -128,9 +130,11 @@ def test_reflection_equals_the_control(both: tuple[sa.Engine, sa.Engine], kind: 
                     column["nullable"] = False
     if kind == "unique_constraints":
         if both[0].dialect.name == "sqlite":
-            # SQLAlchemy overlooks some inline keys there, and all their names; ours are none, and so are found.
+            # SQLAlchemy overlooks some inline keys there, and all their names; ours are none, and so are
+            # found.
             expected, found = (
-                {(k, *key["column_names"]) for k, keys in shown.items() for key in keys} for shown in (expected, found)
+                {(k, *key["column_names"]) for k, keys in shown.items() for key in keys}
+                for shown in (expected, found)
             )
             assert found - expected == {((None, "customer"), "E-Mail")}
             found &= expected
@@ -153,7 +157,10 @@ def test_every_key_is_per_tenant(both: tuple[sa.Engine, sa.Engine]) -> None:
 def test_a_caller_s_text_stays_as_it_is() -> None:
     text = "create  table T(\n  id int -- the id\n , x text default 'a''b'  )"
     translated = translate_ddl(text, "postgresql", CONFIG)
-    assert translated == "create  table T(tenant_id BIGINT NOT NULL, \n  id int -- the id\n , x text default 'a''b'  )"
+    assert (
+        translated
+        == "create  table T(tenant_id BIGINT NOT NULL, \n  id int -- the id\n , x text default 'a''b'  )"
+    )
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
@@ -231,10 +238,17 @@ def test_refused_on_sqlite() -> None:
 
 
 def test_names_fold_as_the_database_folds_them() -> None:
-    assert translate_ddl("CREATE TABLE COUNTRY (a int)", "postgresql", CONFIG) == "CREATE TABLE COUNTRY (a int)"
+    assert (
+        translate_ddl("CREATE TABLE COUNTRY (a int)", "postgresql", CONFIG) == "CREATE TABLE COUNTRY (a int)"
+    )
     assert "tenant_id" in translate_ddl('CREATE TABLE "COUNTRY" (a int)', "postgresql", CONFIG)
-    assert translate_ddl('CREATE TABLE "COUNTRY" (a int)', "sqlite", CONFIG) == 'CREATE TABLE "COUNTRY" (a int)'
-    assert translate_ddl('CREATE TABLE "Währung" (a int)', "postgresql", CONFIG) == 'CREATE TABLE "Währung" (a int)'
+    assert (
+        translate_ddl('CREATE TABLE "COUNTRY" (a int)', "sqlite", CONFIG) == 'CREATE TABLE "COUNTRY" (a int)'
+    )
+    assert (
+        translate_ddl('CREATE TABLE "Währung" (a int)', "postgresql", CONFIG)
+        == 'CREATE TABLE "Währung" (a int)'
+    )
     assert "tenant_id" in translate_ddl("CREATE TABLE other.country (a int)", "postgresql", CONFIG)
 
 
@@ -244,7 +258,10 @@ def test_an_error_shows_the_place() -> None:
 
 
 def test_a_script_is_split_where_statements_end() -> None:
-    script = "CREATE TABLE a (b text DEFAULT ';'); CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; SELECT 2; END; DROP TABLE a"
+    script = (
+        "CREATE TABLE a (b text DEFAULT ';'); "
+        "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; SELECT 2; END; DROP TABLE a"
+    )
     assert [s.split()[0:2] for s in split_statements(script, "sqlite")] == [
         ["CREATE", "TABLE"],
         ["CREATE", "TRIGGER"],

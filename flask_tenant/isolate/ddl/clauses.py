@@ -1,4 +1,4 @@
-"""The keys inside hand-written CREATE TABLE and ALTER TABLE: those of the table, and those inside its columns."""
+"""The keys in hand-written CREATE TABLE and ALTER TABLE: the table's own, and those inside its columns."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class Table:
 class Clauses:
     """Translates the keys of one table, in one statement."""
 
-    def __init__(self, reader: Reader, table: Table, dialect_name: str, config: IsolateConfig, hidden: str) -> None:
+    def __init__(
+        self, reader: Reader, table: Table, dialect_name: str, config: IsolateConfig, hidden: str
+    ) -> None:
         self.reader = reader
         self.table = table
         self.postgresql = dialect_name == "postgresql"
@@ -63,7 +65,7 @@ class Clauses:
     # --- keys of the table
 
     def table_constraint(self) -> None:
-        """Translate what stands at the reader up to the next comma or the end: one constraint of the table."""
+        """Translate one constraint of the table: what stands at the reader, up to the next comma."""
         reader = self.reader
         start, named = reader.here.start, False
         while not (reader.here.is_mark(",") or reader.here.is_mark(")") or reader.here.text == ""):
@@ -93,7 +95,9 @@ class Clauses:
         if word == "EXCLUDE" and reader.take("USING"):
             method = reader.name()[1].lower()
         if reader.sees("USING"):
-            reader.refuse("A key made from an existing index cannot be translated", "Drop the index and add the key")
+            reader.refuse(
+                "A key made from an existing index cannot be translated", "Drop the index and add the key"
+            )
         opening, closing = reader.skip_group()
         if not self.table.tenant:
             if word == "FOREIGN":
@@ -172,7 +176,8 @@ class Clauses:
             spares = self._action() and scoped and self.postgresql
             if spares and event == "UPDATE":
                 reader.refuse(
-                    "ON UPDATE SET NULL or SET DEFAULT would reach the hidden tenant column", "Use ON UPDATE CASCADE"
+                    "ON UPDATE SET NULL or SET DEFAULT would reach the hidden tenant column",
+                    "Use ON UPDATE CASCADE",
                 )
             if spares and not reader.here.is_mark("("):
                 own = ", ".join('"' + name.replace('"', '""') + '"' for name in columns)
@@ -185,7 +190,9 @@ class Clauses:
             reader.at += 1
             if word == "FULL" and scoped and self.postgresql:
                 if len(columns) > 1:
-                    reader.refuse("MATCH FULL cannot be made per tenant here", "Add a CHECK on the columns instead")
+                    reader.refuse(
+                        "MATCH FULL cannot be made per tenant here", "Add a CHECK on the columns instead"
+                    )
                 reader.cut(start, reader.pieces[reader.at - 1].end)
             return True
         return self._deferrable()
@@ -258,7 +265,7 @@ class Clauses:
         end = reader.pieces[reader.at - 1].end
         if word == "REFERENCES":
             text = self._own_text(start, end, edits)
-            # SQLAlchemy misreads a foreign key without referred columns in SQLite's text, unless it overlooks it.
+            # SQLAlchemy misreads SQLite's text of a key without referred columns, unless it overlooks it.
             words = "FOREIGN KEY" if self.postgresql or "(" in text else "FOREIGN /* implied */ KEY"
             key = f"{label or self.made_up([name], 'fkey')}{words} ({self.hidden}, {column}) {text}"
         else:
@@ -274,7 +281,7 @@ class Clauses:
         self.moved.append(key.rstrip())
 
     def _key_clauses(self, word: str) -> int:
-        """Step over the clauses behind an inline key; return the end of those that a table's key may have too."""
+        """Step over the clauses behind an inline key; return the end of those that a table's key may have."""
         reader = self.reader
         end = reader.here.start
         while True:
@@ -283,9 +290,14 @@ class Clauses:
             elif word == "PRIMARY" and reader.take("AUTOINCREMENT"):
                 continue
             elif word == "UNIQUE" and reader.sees("NULLS"):
-                reader.refuse("NULLS [NOT] DISTINCT inside a column cannot be moved", "Write UNIQUE as a table constraint")
+                reader.refuse(
+                    "NULLS [NOT] DISTINCT inside a column cannot be moved",
+                    "Write UNIQUE as a table constraint",
+                )
             elif reader.sees("USING", "INDEX") or (reader.sees("WITH") and reader.ahead(1).is_mark("(")):
-                reader.refuse("An index option inside a column cannot be moved", "Write the key as a table constraint")
+                reader.refuse(
+                    "An index option inside a column cannot be moved", "Write the key as a table constraint"
+                )
             elif not self._deferrable():
                 return end
             end = reader.pieces[reader.at - 1].end

@@ -1,7 +1,8 @@
 """What every dialect's DDL compiler does alike: the hidden column, and keys that start with it.
 
-The translation is done constraint by constraint, in the compiler, so that ``create_all``, Alembic's operations and
-its batch mode all pass through it, and the application's own ``Table`` objects never learn of it.
+The translation is done constraint by constraint, in the compiler, so that ``create_all``, Alembic's
+operations and its batch mode all pass through it, and the application's own ``Table`` objects never learn
+of it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import copy
 import weakref
 from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.schema import ForeignKeyConstraint, Index, PrimaryKeyConstraint, UniqueConstraint
@@ -21,7 +22,9 @@ from ...errors import DdlRefusedError
 from ..config import IsolateConfig
 from .text import translate_ddl
 
-running: ContextVar[weakref.ref[sa.Connection] | None] = ContextVar("flask_tenant_ddl_connection", default=None)
+running: ContextVar[weakref.ref[sa.Connection] | None] = ContextVar(
+    "flask_tenant_ddl_connection", default=None
+)
 """The connection that the DDL statement being compiled is for: made-up names must be free there."""
 
 
@@ -99,7 +102,7 @@ class TenantDDL(DDLCompiler):
             text = f"{self.ft_hidden} {self.ft_hidden_type} NOT NULL"
             create = copy.copy(create)
             create.columns = [_HiddenSpecification(self.ft_config.column, text), *create.columns]
-        return super().visit_create_table(create, **kw)
+        return cast(str, super().visit_create_table(create, **kw))  # type: ignore[no-untyped-call]
 
     def get_column_specification(self, column: Any, **kw: Any) -> str:
         """Refuse the application a column of the hidden one's name."""
@@ -124,8 +127,8 @@ class TenantDDL(DDLCompiler):
 
     def visit_ddl(self, ddl: Any, **kw: Any) -> str:
         """Translate hand-written DDL, such as ``DDL("CREATE UNIQUE INDEX ...")``."""
-        text = super().visit_ddl(ddl, **kw)
-        # The compiler has doubled every percent sign by now where the driver wants that; the translator must not see it.
+        text = cast(str, super().visit_ddl(ddl, **kw))  # type: ignore[no-untyped-call]
+        # Where the driver wants it, every percent sign is doubled by now; the translator must not see it.
         doubled = self.preparer._double_percents
         text = translate_ddl(text.replace("%%", "%") if doubled else text, self.dialect.name, self.ft_config)
         return text.replace("%", "%%") if doubled else text
@@ -133,7 +136,7 @@ class TenantDDL(DDLCompiler):
     # --- keys
 
     def ft_made_up_name(self, constraint: Any) -> str | None:
-        """Return the name that the server would give the single-tenant constraint, if it gives names at all."""
+        """Return the name that the server would give the single-tenant constraint, if it gives names."""
         return None
 
     def define_constraint_preamble(self, constraint: Any, **kw: Any) -> str:
@@ -149,7 +152,8 @@ class TenantDDL(DDLCompiler):
         """Whether the key gains the hidden column."""
         if isinstance(constraint, ForeignKeyConstraint):
             return self.ft_tenant(constraint.parent) and self.ft_tenant(constraint.elements[0].column.table)
-        return isinstance(constraint, PrimaryKeyConstraint | UniqueConstraint) and self.ft_tenant(constraint.table)
+        key = isinstance(constraint, PrimaryKeyConstraint | UniqueConstraint)
+        return key and self.ft_tenant(constraint.table)
 
     def define_primary_key_body(self, constraint: Any, **kw: Any) -> str:
         """Make a primary key the tenant's."""
@@ -166,14 +170,15 @@ class TenantDDL(DDLCompiler):
         local, remote = constraint.parent, constraint.elements[0].column.table
         if self.ft_tenant(remote) and not self.ft_tenant(local):
             raise DdlRefusedError(
-                f"The shared table {local.fullname!r} refers to {remote.fullname!r}, whose rows belong to tenants",
+                f"The shared table {local.fullname!r} refers to {remote.fullname!r}, whose rows "
+                "belong to tenants",
                 value=local.fullname,
                 hint=f"Drop the foreign key, or take {local.fullname!r} off the list of shared tables",
             )
         self._ft_key = constraint
         if not self.ft_scoped(constraint):
             return super().define_foreign_key_body(constraint, **kw)
-        target = self.define_constraint_remote_table(constraint, remote, self.preparer)
+        target = self.define_constraint_remote_table(constraint, remote, self.preparer)  # type: ignore[no-untyped-call]
         own = self.ft_columns(element.parent.name for element in constraint.elements)
         referred = self.ft_columns(element.column.name for element in constraint.elements)
         return f"FOREIGN KEY({own}) REFERENCES {target} ({referred})"
@@ -181,12 +186,12 @@ class TenantDDL(DDLCompiler):
     def define_constraint_match(self, constraint: Any) -> str:
         """Render MATCH, which is asked for before a foreign key's actions.
 
-        :raises DdlRefusedError: where a single-column ``REFERENCES`` stands in a column (Alembic's ``inline_references``)
+        :raises DdlRefusedError: for a ``REFERENCES`` inside a column (Alembic's ``inline_references``)
         """
         if self.ft_scoped(constraint) and self._ft_key is not constraint:
             raise DdlRefusedError(
-                f"A foreign key of table {constraint.parent.fullname!r} was to be written inside its column, where it "
-                "cannot be held to the tenant's own rows",
+                f"A foreign key of table {constraint.parent.fullname!r} was to be written inside its column, "
+                "where it cannot be held to the tenant's own rows",
                 value=constraint.parent.fullname,
                 hint="Leave inline_references out, or use batch_alter_table(recreate='always')",
             )
@@ -206,4 +211,4 @@ class TenantDDL(DDLCompiler):
             scoped.expressions = [HiddenColumn(self.ft_config.column), *index.expressions]
             create = copy.copy(create)
             create.element = scoped
-        return super().visit_create_index(create, *args, **kw)
+        return cast(str, super().visit_create_index(create, *args, **kw))  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
 """The names that PostgreSQL makes up for constraints and indexes that have none.
 
-A constraint that gains the hidden column would be called ``invoice_tenant_id_number_key``; the application (its
-migrations, its ``ON CONFLICT ON CONSTRAINT``) expects ``invoice_number_key``. So we make up the name ourselves, by the
-server's own rules.
+A constraint that gains the hidden column would be called ``invoice_tenant_id_number_key``; the application
+(its migrations, its ``ON CONFLICT ON CONSTRAINT``) expects ``invoice_number_key``. So we make up the name
+ourselves, by the server's own rules.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""PostgreSQL's part of the DDL compiler: made-up names, actions that spare the hidden column, exclusion constraints."""
+"""PostgreSQL's part of the DDL compiler: made-up names, actions that spare the hidden column, exclusion."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.schema import ForeignKeyConstraint, Index, UniqueConstraint
@@ -11,6 +11,7 @@ from ...errors import DdlRefusedError
 from ..plain import plainly
 from .common import TenantDDL, action_of
 from .names import element_name, made_up_name, taken_in
+from .settle import SETTING
 
 SET_COLUMNS_SINCE = (15,)
 """The server's version since which ``ON DELETE SET NULL`` may name its columns."""
@@ -53,7 +54,7 @@ class PostgresqlTenantDDL(TenantDDL):
     def define_constraint_ondelete_cascade(self, constraint: Any) -> str:
         """Let SET NULL and SET DEFAULT name the application's own columns."""
         text = super().define_constraint_ondelete_cascade(constraint)
-        if not self.ft_scoped(constraint) or action_of(constraint.ondelete) not in ("SET NULL", "SET DEFAULT"):
+        if not self.ft_scoped(constraint) or action_of(constraint.ondelete) not in SETTING:
             return text
         version = getattr(self.dialect, "server_version_info", None)
         if version is not None and version < SET_COLUMNS_SINCE:
@@ -68,10 +69,10 @@ class PostgresqlTenantDDL(TenantDDL):
 
     def define_constraint_onupdate_cascade(self, constraint: Any) -> str:
         """Refuse what would set the hidden column NULL: an update's action cannot name its columns."""
-        if self.ft_scoped(constraint) and action_of(constraint.onupdate) in ("SET NULL", "SET DEFAULT"):
+        if self.ft_scoped(constraint) and action_of(constraint.onupdate) in SETTING:
             raise DdlRefusedError(
-                f"ON UPDATE {action_of(constraint.onupdate)} on table {constraint.parent.fullname!r} would reach the "
-                "hidden tenant column, and PostgreSQL has no way to spare it",
+                f"ON UPDATE {action_of(constraint.onupdate)} on table {constraint.parent.fullname!r} would "
+                "reach the hidden tenant column, and PostgreSQL has no way to spare it",
                 value=constraint.parent.fullname,
                 hint="Use ON UPDATE CASCADE, or leave the action out",
             )
@@ -85,7 +86,8 @@ class PostgresqlTenantDDL(TenantDDL):
         if len(constraint.elements) == 1:
             return ""
         raise DdlRefusedError(
-            f"MATCH FULL on a composite foreign key of table {constraint.parent.fullname!r} cannot be made per tenant",
+            f"MATCH FULL on a composite foreign key of table {constraint.parent.fullname!r} cannot be "
+            "made per tenant",
             value=constraint.parent.fullname,
             hint="Leave MATCH FULL out and add a CHECK that the columns are NULL together",
         )
@@ -94,14 +96,15 @@ class PostgresqlTenantDDL(TenantDDL):
 
     def visit_exclude_constraint(self, constraint: Any, **kw: Any) -> str:
         """Let rows exclude each other within a tenant only."""
-        text = super().visit_exclude_constraint(constraint, **kw)
+        text = cast(str, super().visit_exclude_constraint(constraint, **kw))  # type: ignore[misc]
         table = constraint.parent
         if not self.ft_tenant(table):
             return text
         method = constraint.using.lower()
         if method == "hash":
             raise DdlRefusedError(
-                f"An exclusion constraint of table {table.fullname!r} uses a hash index, which holds one column only",
+                f"An exclusion constraint of table {table.fullname!r} uses a hash index, which holds "
+                "one column only",
                 value=table.fullname,
                 hint="Use gist (with the extension btree_gist) or a unique constraint",
             )
@@ -122,11 +125,13 @@ class PostgresqlTenantDDL(TenantDDL):
         if connection is None:
             return
         with plainly(connection):
-            found = connection.scalar(sa.text("SELECT 1 FROM pg_catalog.pg_extension WHERE extname = 'btree_gist'"))
+            found = connection.scalar(
+                sa.text("SELECT 1 FROM pg_catalog.pg_extension WHERE extname = 'btree_gist'")
+            )
         if not found:
             raise DdlRefusedError(
-                f"The exclusion constraint of table {table.fullname!r} needs the extension btree_gist to hold it to a "
-                "tenant",
+                f"The exclusion constraint of table {table.fullname!r} needs the extension btree_gist to be "
+                "held to a tenant",
                 value=table.fullname,
                 hint="Run CREATE EXTENSION btree_gist in this database as its owner, then try again",
             )

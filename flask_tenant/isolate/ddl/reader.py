@@ -1,7 +1,7 @@
 """Reads hand-written DDL piece by piece, and splices into the caller's own text.
 
-sqlglot's tokenizer finds the pieces, with their positions; nothing is ever printed from a tree, so that what we do not
-touch stays as it was written.
+sqlglot's tokenizer finds the pieces, with their positions; nothing is ever printed from a tree, so that
+what we do not touch stays as it was written.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from ...errors import DdlRefusedError
 
@@ -77,7 +77,10 @@ def _pieces_of(source: str, token: Token) -> Iterator[Piece]:
     for found in re.finditer(r"\S+", text):  # "PRIMARY KEY" is one token
         word = found.group()
         yield Piece(
-            "word" if word[0].isalpha() or word[0] == "_" else "mark", word, start + found.start(), start + found.end()
+            "word" if word[0].isalpha() or word[0] == "_" else "mark",
+            word,
+            start + found.start(),
+            start + found.end(),
         )
 
 
@@ -98,7 +101,9 @@ def read(source: str, dialect_name: str) -> list[Piece]:
     for piece in (*pieces, Piece("mark", "", len(source), len(source))):
         found = _FOREIGN_SPACE.search(source, behind, piece.start if piece.kind == "string" else piece.end)
         if found:
-            refuse(source, found.start(), "A character that only looks like white space", "Write a plain space")
+            refuse(
+                source, found.start(), "A character that only looks like white space", "Write a plain space"
+            )
         behind = piece.end
     return pieces
 

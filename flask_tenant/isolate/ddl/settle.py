@@ -1,8 +1,8 @@
 """What a schema change leaves to be done in statements of its own.
 
-* SQLite: ``ON DELETE SET NULL`` (and its kin) on a key that holds the hidden column would set that one NULL too, which
-  it refuses. Triggers of ours do it instead, just before. They are derived from the foreign keys that stand in the
-  database, so that a batch copy, which loses them, gets them back.
+* SQLite: ``ON DELETE SET NULL`` (and its kin) on a key that holds the hidden column would set that one NULL
+  too, which it refuses. Triggers of ours do it instead, just before. They are derived from the foreign keys
+  that stand in the database, so that a batch copy, which loses them, gets them back.
 * A tenant table without a primary key gets an index that starts with the hidden column.
 """
 

@@ -1,9 +1,9 @@
 """SQLite's part of the DDL compiler.
 
-A composite key has no generator there, and cannot stand inline: ``PRIMARY KEY AUTOINCREMENT`` leaves the column, and
-ids are numbered inside the INSERT. ``ON DELETE SET NULL`` stays in the text, as the record of what is wanted;
-what carries it out are triggers (see ``settle``), because SQLite would set the hidden column NULL as well. Where a
-trigger is missing, the delete fails instead.
+A composite key has no generator there, and cannot stand inline: ``PRIMARY KEY AUTOINCREMENT`` leaves the
+column, and ids are numbered inside the INSERT. ``ON DELETE SET NULL`` stays in the text, as the record of
+what is wanted; what carries it out are triggers (see ``settle``), because SQLite would set the hidden
+column NULL as well. Where a trigger is missing, the delete fails instead.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class SqliteTenantDDL(TenantDDL):
         inline = f" PRIMARY KEY{self._ft_on_conflict(column)} AUTOINCREMENT"
         if not text.endswith(inline):
             raise DdlRefusedError(
-                f"The key of column {column.name!r} of table {column.table.fullname!r} is not where it was expected",
+                f"The key of column {column.name!r} of table {column.table.fullname!r} is not where "
+                "it was expected",
                 value=text,
                 hint="Drop sqlite_autoincrement from the table",
             )

@@ -16,20 +16,31 @@ from .reader import Piece, Reader, read, spliced, statements
 # What these create is listed by the catalogue, and refused in tenants until the operator vouches for it.
 _PASSED = {
     "CREATE": (
-        "VIEW", "MATERIALIZED VIEW", "TRIGGER", "CONSTRAINT TRIGGER", "FUNCTION", "PROCEDURE", "AGGREGATE", "SEQUENCE",
-        "TYPE", "DOMAIN", "EXTENSION", "SCHEMA", "COLLATION", "STATISTICS", "TEXT SEARCH", "RECURSIVE VIEW", "RULE",
+        *("VIEW", "MATERIALIZED VIEW", "RECURSIVE VIEW", "TRIGGER", "CONSTRAINT TRIGGER", "RULE", "FUNCTION"),
+        *("PROCEDURE", "AGGREGATE", "SEQUENCE", "TYPE", "DOMAIN", "EXTENSION", "SCHEMA", "COLLATION"),
+        *("STATISTICS", "TEXT SEARCH"),
     ),
     "DROP": (
-        "TABLE", "INDEX", "VIEW", "MATERIALIZED VIEW", "TRIGGER", "FUNCTION", "PROCEDURE", "ROUTINE", "AGGREGATE",
-        "SEQUENCE", "TYPE", "DOMAIN", "EXTENSION", "COLLATION", "STATISTICS", "TEXT SEARCH", "RULE",
+        *(
+            "TABLE",
+            "INDEX",
+            "VIEW",
+            "MATERIALIZED VIEW",
+            "TRIGGER",
+            "RULE",
+            "FUNCTION",
+            "PROCEDURE",
+            "ROUTINE",
+        ),
+        *("AGGREGATE", "SEQUENCE", "TYPE", "DOMAIN", "EXTENSION", "COLLATION", "STATISTICS", "TEXT SEARCH"),
     ),
     "ALTER": (
-        "INDEX", "VIEW", "MATERIALIZED VIEW", "FUNCTION", "PROCEDURE", "AGGREGATE", "SEQUENCE", "TYPE", "DOMAIN",
-        "EXTENSION", "COLLATION", "STATISTICS", "TEXT SEARCH", "TRIGGER",
+        *("INDEX", "VIEW", "MATERIALIZED VIEW", "TRIGGER", "FUNCTION", "PROCEDURE", "AGGREGATE", "SEQUENCE"),
+        *("TYPE", "DOMAIN", "EXTENSION", "COLLATION", "STATISTICS", "TEXT SEARCH"),
     ),
     "COMMENT": ("ON",),
     "REFRESH": ("MATERIALIZED VIEW",),
-}  # fmt: skip
+}
 
 DDL_WORDS = frozenset(_PASSED)
 """The words that start the statements that are read here."""
@@ -114,7 +125,8 @@ class _Statement:
                 self.reader.at = number
                 self.reader.refuse(
                     f"{piece.text!r} is the hidden tenant column",
-                    "Leave it out: it is added where it belongs. An application's own column needs another name",
+                    "Leave it out: it is added where it belongs. An application's own column needs "
+                    "another name",
                 )
 
     def _passed(self, verb: str) -> None:
@@ -179,7 +191,10 @@ class _Statement:
         word, following = reader.here.word, reader.ahead(1)
         constraint = word in ("CONSTRAINT", "PRIMARY", "UNIQUE", "FOREIGN", "CHECK") or (
             self.dialect_name == "postgresql"
-            and (word == "LIKE" or (word == "EXCLUDE" and (following.word == "USING" or following.is_mark("("))))
+            and (
+                word == "LIKE"
+                or (word == "EXCLUDE" and (following.word == "USING" or following.is_mark("(")))
+            )
         )
         if constraint:
             clauses.table_constraint()
@@ -262,7 +277,8 @@ class _Statement:
         if clauses.moved and self.dialect_name == "sqlite":
             reader.at = self.pieces.index(at)
             reader.refuse(
-                f"SQLite cannot add a column with a key of its own to {table.name!r}, whose keys start with the tenant",
+                f"SQLite cannot add a column with a key of its own to {table.name!r}, whose keys "
+                "start with the tenant",
                 "Use op.batch_alter_table(..., recreate='always')",
             )
 

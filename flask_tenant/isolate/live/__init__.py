@@ -1,4 +1,4 @@
-"""What a database holds right now, read from its own catalogue: the hidden column and our own objects included."""
+"""What a database holds right now, by its own catalogue: the hidden column and our objects included."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LiveColumn:
 class LiveKey:
     """A primary key, unique key, exclusion constraint or index.
 
-    :param kind: ``primary key``, ``unique constraint``, ``unique index``, ``exclusion constraint`` or ``index``
+    :param kind: ``primary key``, ``unique constraint``, ``unique index``, ``exclusion constraint``, ``index``
     :param columns: an expression is ``None``
     :param equal: the columns that exclude rows by being equal; only for exclusion constraints
     """
@@ -87,7 +87,9 @@ class LiveTable:
     @property
     def primary_key(self) -> tuple[str, ...]:
         """The primary key's columns as they stand."""
-        return next((tuple(c or "" for c in key.columns) for key in self.keys if key.kind == "primary key"), ())
+        return next(
+            (tuple(c or "" for c in key.columns) for key in self.keys if key.kind == "primary key"), ()
+        )
 
     def column(self, name: str) -> LiveColumn | None:
         """Return the column of that name."""
@@ -118,7 +120,7 @@ class LiveObject:
 class LiveSchema:
     """All of it.
 
-    :param search: the schemas in which an unqualified name is looked up, in order; ``None`` is the default one
+    :param search: where an unqualified name is looked up, in order; ``None`` is the default schema
     :param default: the default schema's own name
     """
 

@@ -11,12 +11,15 @@ from . import LiveColumn, LiveForeignKey, LiveKey, LiveObject, LiveSchema, LiveT
 _ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
 # The system's own schemas, temporary ones of all sessions too. No LIKE: drivers read percent signs.
-_OURS = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp_|toast_temp_)'"
+_OURS = (
+    "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp_|toast_temp_)'"
+)
 # Members of extensions are the extension's business.
 _NO_EXTENSION = "NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = {oid} AND d.deptype = 'e')"
 
 _COLUMNS = f"""
-    SELECT c.oid::bigint, n.nspname, c.relname, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
+    SELECT c.oid::bigint, n.nspname, c.relname, a.attnum, a.attname,
+        pg_catalog.format_type(a.atttypid, a.atttypmod),
         NOT a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid),
         a.attidentity::text <> '' OR coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), '') ~ '^nextval\\('
     FROM pg_catalog.pg_class c
@@ -28,7 +31,8 @@ _COLUMNS = f"""
 """
 
 _KEYS = f"""
-    SELECT i.indrelid::bigint, k.relname, i.indisprimary, i.indisunique, i.indisexclusion, o.conname IS NOT NULL,
+    SELECT i.indrelid::bigint, k.relname, i.indisprimary, i.indisunique, i.indisexclusion,
+        o.conname IS NOT NULL,
         array_to_string(ARRAY(
             SELECT coalesce(a.attname, '') || CASE WHEN o.contype = 'x' THEN ':' || p.oprname ELSE '' END
             FROM generate_series(1, i.indnkeyatts) AS s(number)
@@ -46,7 +50,7 @@ _KEYS = f"""
     ORDER BY k.relname
 """
 
-_FOREIGN_KEYS = f"""
+_FOREIGN_KEYS = """
     SELECT o.conrelid::bigint, o.conname, n.nspname, c.relname, o.confdeltype::text, o.confupdtype::text,
         array_to_string(ARRAY(
             SELECT a.attname FROM unnest(o.conkey) WITH ORDINALITY AS u(number, place)
@@ -54,7 +58,8 @@ _FOREIGN_KEYS = f"""
         ), chr(1)),
         array_to_string(ARRAY(
             SELECT a.attname FROM unnest(o.confkey) WITH ORDINALITY AS u(number, place)
-            JOIN pg_catalog.pg_attribute a ON a.attrelid = o.confrelid AND a.attnum = u.number ORDER BY u.place
+            JOIN pg_catalog.pg_attribute a ON a.attrelid = o.confrelid AND a.attnum = u.number
+            ORDER BY u.place
         ), chr(1))
     FROM pg_catalog.pg_constraint o
     JOIN pg_catalog.pg_class c ON c.oid = o.confrelid
@@ -134,7 +139,9 @@ def _keys(run: Run) -> dict[int, list[LiveKey]]:
             parts = [column for column, _, _ in pairs]
             equal = {column for column, _, operator in pairs if operator == "="}
         keys[oid].append(
-            LiveKey(_kind(primary, unique, exclusion, constraint), name, _columns(parts), frozenset(equal - {""}))
+            LiveKey(
+                _kind(primary, unique, exclusion, constraint), name, _columns(parts), frozenset(equal - {""})
+            )
         )
     return keys
 

@@ -45,11 +45,14 @@ def read_schema(run: Run) -> LiveSchema:
 
 def _tables(run: Run, database: str, schema: str | None) -> list[LiveTable]:
     master, inside = f"{quoted(database)}.sqlite_master AS m", literal(database)
-    found = run(f"SELECT name, sql FROM {master} WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
+    found = run(
+        f"SELECT name, sql FROM {master} WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    )
     columns = _grouped(
         run(
-            f"SELECT m.name, c.name, lower(c.type), c.\"notnull\", c.dflt_value, c.pk FROM {master}, "
-            f"pragma_table_xinfo(m.name, {inside}) AS c WHERE m.type = 'table' AND c.hidden <> 1 ORDER BY m.name, c.cid"
+            f'SELECT m.name, c.name, lower(c.type), c."notnull", c.dflt_value, c.pk FROM {master}, '
+            f"pragma_table_xinfo(m.name, {inside}) AS c WHERE m.type = 'table' AND c.hidden <> 1 "
+            "ORDER BY m.name, c.cid"
         )
     )
     indexes = _grouped(
@@ -99,7 +102,9 @@ def foreign_keys(run: Run, database: str = "main") -> dict[str, list[LiveForeign
     implied = [row for row in rows if row[4] is None]
     primary: dict[str, list[str]] = defaultdict(list)
     for target in {row[2] for row in implied}:
-        for (name,) in run(f"SELECT name FROM pragma_table_info({literal(target)}, {inside}) WHERE pk ORDER BY pk"):
+        for (name,) in run(
+            f"SELECT name FROM pragma_table_info({literal(target)}, {inside}) WHERE pk ORDER BY pk"
+        ):
             primary[target].append(name)
     schema = None if database == "main" else database
     result: dict[str, list[LiveForeignKey]] = defaultdict(list)
@@ -118,8 +123,10 @@ def foreign_keys(run: Run, database: str = "main") -> dict[str, list[LiveForeign
 
 def _objects(run: Run, database: str, schema: str | None) -> list[LiveObject]:
     rows = run(
-        f"SELECT type, name, tbl_name, sql FROM {quoted(database)}.sqlite_master WHERE type IN ('trigger', 'view')"
+        f"SELECT type, name, tbl_name, sql FROM {quoted(database)}.sqlite_master WHERE type IN "
+        "('trigger', 'view')"
     )
     return [
-        LiveObject(kind, name, schema, table if kind == "trigger" else None, sql or "") for kind, name, table, sql in rows
+        LiveObject(kind, name, schema, table if kind == "trigger" else None, sql or "")
+        for kind, name, table, sql in rows
     ]
