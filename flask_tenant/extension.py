@@ -19,12 +19,13 @@ from sqlalchemy.orm import scoped_session
 from sqlalchemy.pool import Pool
 
 from . import pipeline, signals
-from .context import Scope, current_scope, entered, internal, nobody
+from .context import NO_TENANT_HINT, Scope, current_scope, entered, internal, nobody
 from .directory import Directory
-from .errors import ConfigurationError, TenantError
+from .errors import ConfigurationError, NoTenantError, TenantError
 from .isolate import TEMPLATE, Isolation, ScopedSessions, is_tenanted, migrating, plainly, refuse_unguarded
 from .model import RequestFacts, Resolution, Tenant
 from .protocols import Adapter, Strategy
+from .report import Report
 from .resolve import Subdomain
 from .settings import Settings
 from .startup import Startup
@@ -62,6 +63,11 @@ class Application:
         self.startup = startup
         self.isolations: dict[Engine, Isolation] = {}
         self.adapters: tuple[Adapter, ...] = ()
+        self.report = Report(
+            self.settings.enforcement == "report",
+            self._count,
+            lambda error: signals.statement_reported.send(tenancy, error=error),
+        )
         self._wanted = list(engines)
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
@@ -135,6 +141,7 @@ class Application:
             self.settings,
             fallback=self.fallback,
             tenants=self.tenants,
+            report=self.report,
         )
         self.isolations[engine] = isolation
         try:
@@ -172,6 +179,19 @@ class Application:
         with plainly(connection):
             return self._directory.read(connection)
 
+    def _count(self) -> int:
+        with internal():
+            return len(self._directory.all()) if self._directory is not None else 0
+
+    def _only(self) -> Scope | None:
+        """In report-only mode, what forgot to name its tenant works for the only one."""
+        with internal():
+            tenants = self._directory.all() if self._directory is not None and self.report.active() else []
+        if not tenants:
+            return None
+        self.report.passes(NoTenantError("Tenant data was asked for while no tenant is active", hint=NO_TENANT_HINT))
+        return Scope(tenants[0], key=("default", tenants[0].id))
+
     def _find(self, slug: str) -> Tenant | None:
         return self.directory.find(slug)
 
@@ -203,7 +223,7 @@ class Application:
         if self.startup.running() or (migrating() and not flask.has_request_context()):
             return self._template_scope
         if self.settings.default is None or self._directory is None:
-            return None
+            return self._only()
         with internal():
             found = self._directory.find(self.settings.default)
         return Scope(found, key=("default", found.id)) if found is not None else None

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from .context import Scope
+from .errors import TenancyError
 from .model import RequestFacts, TableView, Tenant
 
 
@@ -29,6 +30,16 @@ class Adapter(Protocol):
 
     def leave(self, scope: Scope) -> None:
         """Called before the scope stops being the current one."""
+
+
+class Report(Protocol):
+    """Lets refusals through before going live."""
+
+    def active(self) -> bool:
+        """Whether refusals are let through now."""
+
+    def passes(self, error: TenancyError) -> bool:
+        """Let a refusal through, and list it; false when it holds."""
 
 
 class Views(Protocol):

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 from ..context import Scope, internal
 from ..errors import SchemaNotReadyError, UnsafeObjectError
 from ..model import TableView, Tenant
+from ..protocols import Report
 from ..settings import Settings
 from . import session
 from .alembic import migrating, register
@@ -30,6 +31,7 @@ class Isolation:
 
     :param fallback: what holds outside any scope
     :param tenants: lists the tenants that exist
+    :param report: lets refusals through in report-only mode
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Isolation:
         *,
         fallback: Callable[[], Scope | None],
         tenants: Callable[[Connection], Iterable[Tenant]],
+        report: Report,
     ) -> None:
         self.engine = engine
         self.config = IsolateConfig(
@@ -57,7 +60,7 @@ class Isolation:
             directory_prefix=self.config.directory_prefix,
         )
         self.views.changed = raw.invalidate
-        self.wall = Wall("tenant", self.config, self.views, raw, fallback)
+        self.wall = Wall("tenant", self.config, self.views, raw, fallback, report)
         self.template = Template(self.config, self.views, tenants, migrating)
 
     def install(self) -> None:

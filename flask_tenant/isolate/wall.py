@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from ..context import NO_TENANT_HINT, Scope, current_scope
 from ..errors import CentralRefusedError, DdlRefusedError, NoTenantError, StatementRefusedError, TenantChangedError
 from ..model import TEMPLATE_ID
+from ..protocols import Report
 from .config import IsolateConfig
 from .ddl import settle, translate_ddl
 from .plain import plainly
@@ -38,27 +39,34 @@ class Wall:
     :param views: finds tables as the database has them
     :param raw: the raw SQL enforcer
     :param fallback: what holds outside any scope: the default tenant, the template, or nothing
+    :param report: lets refusals through in report-only mode
     """
 
     ddl_in_tenant: ClassVar[Callable[..., Any] | None] = None
     """Stands in for schema changes inside a tenant; flask_tenant.testing sets it."""
 
     def __init__(
-        self, shape: Shape, config: IsolateConfig, views: LiveViews, raw: RawSql, fallback: Fallback
+        self, shape: Shape, config: IsolateConfig, views: LiveViews, raw: RawSql, fallback: Fallback, report: Report
     ) -> None:
         self.shape = shape
         self.config = config
         self.views = views
         self.raw = raw
         self.fallback = fallback
+        self.report = report
         self.template = shape == "template"
         self.asynchronous = False
 
     def shaped(self, shape: Shape) -> Wall:
         """Return the wall of another shape of the same engine."""
-        found = Wall(shape, self.config, self.views, self.raw, self.fallback)
+        found = Wall(shape, self.config, self.views, self.raw, self.fallback, self.report)
         found.asynchronous = self.asynchronous
         return found
+
+    def refuse(self, refusal: StatementRefusedError) -> None:
+        """Raise a refusal, or list it in report-only mode."""
+        if self.shape == "central" or not self.report.passes(refusal):
+            raise refusal
 
     # ---- for whom
     def scope(self) -> Scope:
@@ -114,7 +122,7 @@ class Wall:
     def admit(self, compiled: Any, connection: Connection) -> None:
         """Let a statement of our own compiler through, or refuse it."""
         if compiled.ft_refusal is not None:
-            raise compiled.ft_refusal
+            self.refuse(compiled.ft_refusal)
         if compiled.ft_private:
             scope = current_scope()
             if scope is None or not scope.internal:
@@ -158,6 +166,9 @@ class Wall:
                 found = self.raw.statement(text, placeholders)
         except DdlRefusedError:
             return self.ddl_text(text), None
+        except StatementRefusedError as refusal:
+            self.refuse(refusal)
+            return text, None
         if len(found.parts) == 1:
             return found.parts[0], found
         return found.sql(str(self.pin(holder))), found

@@ -88,6 +88,12 @@ class Base(SQLCompiler):
         self.ft_private.add(what)
         return True
 
+    def _ft_refused(self, refusal: StatementRefusedError) -> None:
+        """Refuse what is being compiled: at once, or in report-only mode when it is executed (``Wall.admit``)."""
+        if not self.wall.report.active():
+            raise refusal
+        self.ft_refusal = self.ft_refusal or refusal
+
     @property
     def ft_tables(self) -> set[tuple[str | None, str]]:
         """Tenant tables that the statement names, as (schema, name)."""

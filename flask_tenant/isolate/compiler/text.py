@@ -47,7 +47,7 @@ class TextMixin(Base):
             parts = (self.wall.ddl_text(textclause.text),)
         except StatementRefusedError as refusal:
             if not whole:
-                raise
+                self._ft_refused(refusal)
             # It may be compiled to be looked at only, as Alembic does with defaults: refused when it is executed.
             self.ft_refusal = refusal
             parts = (textclause.text,)
@@ -109,8 +109,10 @@ class TextMixin(Base):
         known = bare in SAFE[self.dialect.name] or name in self.wall.config.safe_functions
         if not known and not self._ft_own_work(f"{name}()"):
             default = "If it reads and writes nothing beyond its arguments, name it in TENANT_SAFE_FUNCTIONS"
-            raise StatementRefusedError(
-                f"The function {name!r} is not known to be safe", value=name, hint=HINTS.get(bare, default)
+            self._ft_refused(
+                StatementRefusedError(
+                    f"The function {name!r} is not known to be safe", value=name, hint=HINTS.get(bare, default)
+                )
             )
         outer, self.ft_function_at = self.ft_function_at, len(self.stack)
         try:
