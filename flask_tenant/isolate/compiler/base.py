@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from sqlalchemy import Boolean
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import BinaryExpression, ColumnClause, ColumnElement, Grouping, TextClause
-from sqlalchemy.sql.operators import custom_op
+from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, BindParameter, ColumnClause, ColumnElement
+from sqlalchemy.sql.operators import eq, ge, gt, le, lt, ne
 from sqlalchemy.sql.selectable import FromClause, TableClause
 
 from ...context import current_scope
@@ -19,6 +20,7 @@ from .plan import Plan, plan
 if TYPE_CHECKING:
     from ..wall import Wall
 
+_COMPARISONS = frozenset({eq, ge, gt, le, lt, ne})
 _PLAIN_NAME = re.compile(r"[A-Za-z_][\w$]*\Z")
 
 
@@ -115,16 +117,40 @@ def hidden_column(name: str) -> HiddenColumnError:
     )
 
 
+class Fenced(ColumnElement[bool]):
+    """A condition in parentheses. SQLAlchemy's own ``Grouping`` looks like what it holds, so that ``and_()`` takes
+    the parentheses of an inner AND away."""
+
+    __visit_name__ = "grouping"
+
+    def __init__(self, element: Any) -> None:
+        self.element = element
+        self.type = Boolean()
+
+    def self_group(self, against: Any = None) -> Any:
+        return self
+
+
 def guarded(criteria: Sequence[Any]) -> tuple[Any, ...]:
-    """Put parentheses round conditions that SQLAlchemy would join to ours without any.
+    """Put the application's conditions, all together, into parentheses before ours is joined to them.
 
-    ``text("a OR b")``, a literal column and a custom operator may hold an OR of their own.
+    ``text("a OR b")``, a literal column or a custom operator may hold an OR of their own at any depth, which
+    SQLAlchemy joins to the other conditions without parentheses: what they mean together must stay. Plain
+    comparisons need none.
     """
-    return tuple(_guard(c) for c in criteria)
+    if all(map(_is_plain, criteria)):
+        return tuple(criteria)
+    whole = BooleanClauseList._construct_for_whereclause(criteria)
+    return () if whole is None else (Fenced(whole),)
 
 
-def _guard(criterion: Any) -> Any:
-    plain = isinstance(criterion, TextClause) or getattr(criterion, "is_literal", False)
-    if plain or (isinstance(criterion, BinaryExpression) and isinstance(criterion.operator, custom_op)):
-        return Grouping(criterion)
-    return criterion
+def _is_plain(criterion: Any) -> bool:
+    return (
+        type(criterion) is BinaryExpression
+        and criterion.operator in _COMPARISONS
+        and all(_is_value(side) for side in (criterion.left, criterion.right))
+    )
+
+
+def _is_value(element: Any) -> bool:
+    return isinstance(element, BindParameter) or (isinstance(element, ColumnClause) and not element.is_literal)

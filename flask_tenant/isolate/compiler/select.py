@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
-from sqlalchemy.sql.elements import ColumnClause, Grouping, TextClause
+from sqlalchemy.sql.elements import ColumnClause, TextClause
 from sqlalchemy.sql.expression import and_
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import FromClause, Join, Select, TableClause
@@ -108,23 +108,15 @@ class SelectMixin(Base):
             on = join.onclause
             join_with.onclause = and_(*guarded([on]), *extra)
             join = join_with
-        elif isinstance(join.onclause, TextClause):
-            join = cast(Join, join._clone())
-            join.onclause = cast(Any, Grouping(cast(Any, join.onclause)))
         return cast(str, super().visit_join(join, asfrom=asfrom, from_linter=from_linter, **kw))  # type: ignore[misc]
 
     def visit_alias(self, alias: Any, asfrom: bool = False, **kw: Any) -> str:
         found = self._ft_current_plan()
-        if asfrom and found is not None and id(alias) in found.claimed:
-            found.claimed.add(id(alias.element))
-            try:
-                return cast(str, super().visit_alias(alias, asfrom=asfrom, **kw))  # type: ignore[misc]
-            finally:
-                found.claimed.discard(id(alias.element))
-        if asfrom and found is not None and isinstance(alias.element, TableClause):
-            # The bare table may be claimed beside this alias; the alias itself was not.
-            unclaimed = found.claimed - {id(alias.element)}
-            was, found.claimed = found.claimed, unclaimed
+        if asfrom and found is not None:
+            # The table below is claimed when the alias is, whatever holds for the same table without alias beside it.
+            below = {id(alias.element)}
+            was = found.claimed
+            found.claimed = was | below if id(alias) in was else was - below
             try:
                 return cast(str, super().visit_alias(alias, asfrom=asfrom, **kw))  # type: ignore[misc]
             finally:

@@ -1,0 +1,22 @@
+"""The shapes of statements: each is a generator of many variants of one thing that SQLAlchemy can say."""
+
+from __future__ import annotations
+
+from tests.isolation.shapes import (
+
+
+    fragments,
+    joins,
+
+
+
+
+    selects,
+
+
+
+)
+from tests.isolation.shapes.registry import SHAPES, Shape
+
+__all__ = ["SHAPES", "Shape"]
+_modules = (fragments, joins, selects)
