@@ -183,13 +183,16 @@ class Application:
         with internal():
             return len(self._directory.all()) if self._directory is not None else 0
 
-    def _only(self) -> Scope | None:
-        """In report-only mode, what forgot to name its tenant works for the only one."""
+    def _only(self, *, asked: bool) -> Scope | None:
+        """In report-only mode, what forgot to name its tenant works for the only one, and is listed if it ``asked``."""
         with internal():
             tenants = self._directory.all() if self._directory is not None and self.report.active() else []
         if not tenants:
             return None
-        self.report.passes(NoTenantError("Tenant data was asked for while no tenant is active", hint=NO_TENANT_HINT))
+        if asked:
+            self.report.passes(
+                NoTenantError("Tenant data was asked for while no tenant is active", hint=NO_TENANT_HINT)
+            )
         return Scope(tenants[0], key=("default", tenants[0].id))
 
     def _find(self, slug: str) -> Tenant | None:
@@ -218,12 +221,15 @@ class Application:
         return made
 
     # ---- scopes
-    def fallback(self) -> Scope | None:
-        """What holds outside any scope: the template while the application is built or migrated, else the default."""
+    def fallback(self, *, asked: bool = True) -> Scope | None:
+        """What holds outside any scope: the template while the application is built or migrated, else the default.
+
+        :param asked: false when nobody wants tenant data, only to know
+        """
         if self.startup.running() or (migrating() and not flask.has_request_context()):
             return self._template_scope
         if self.settings.default is None or self._directory is None:
-            return self._only()
+            return self._only(asked=asked)
         with internal():
             found = self._directory.find(self.settings.default)
         return Scope(found, key=("default", found.id)) if found is not None else None
@@ -232,7 +238,7 @@ class Application:
     def enter(self, scope: Scope) -> Iterator[Scope]:
         """Enter a scope with everything that must follow it."""
         self.discover()
-        outer = current_scope() or self.fallback()
+        outer = current_scope() or self.fallback(asked=False)
         adapters = self.adapters
         if outer is not None and not outer.central and outer.tenant_id == scope.tenant_id:
             # Within the same tenant nothing changes: its sessions go on.
@@ -426,7 +432,7 @@ def _here() -> Scope | None:
     scope = current_scope()
     if scope is None and flask.has_app_context():
         state = flask.current_app.extensions.get(KEY)
-        scope = state.fallback() if state is not None else None
+        scope = state.fallback(asked=False) if state is not None else None
     return scope
 
 
