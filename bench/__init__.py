@@ -1,0 +1,1 @@
+"""What the wall costs, measured against hand-written predicates and against the untouched application."""
