@@ -455,6 +455,12 @@ SELECT * FROM (SELECT (SELECT count(*) FROM customer), id FROM invoice)
 
 SELECT (key, value) IN setting FROM setting
 
+SELECT (SELECT count(*) FROM customer) /* the comment counts */ , 1
+
+SELECT 1, (SELECT count(*) FROM customer) -- at the end
+
+SELECT (SELECT count(*) FROM customer)  ;  -- behind
+
 UPDATE setting SET value = 'x' WHERE key = 'title' RETURNING key, (SELECT count(*) FROM customer)
 
 REPLACE INTO setting (key, value) VALUES ('title', 'replaced')

@@ -43,6 +43,7 @@ class Oracle:
     def __init__(self) -> None:
         self.raw = RawSql(self.dialect, WorldViews(self.dialect))  # type: ignore[arg-type]
         self.answered = self.filled = 0
+        self.invalid = 0
         self.refused: list[tuple[str, RefusedError]] = []
 
     # ---- to be filled in by back ends
@@ -125,13 +126,15 @@ class Oracle:
             raise BrokenWallError("the neighbours have no rows to protect")
         self.settle(single)
         self.settle(self.pool)
+        before = self.dump(single, None) if rewritten.writes else None
         sql = rewritten.sql(str(tenant))
         try:
             expected = self.run(single, statement, parameters)
             got = self.run(self.pool, sql, parameters)
             where = f"\n{statement}\n{sql}"
             if expected.error or got.error:
-                if expected.error and not strict:
+                if expected.error and got.error and not strict:
+                    self.invalid += 1
                     return None
                 if expected.error and got.error:
                     raise BrokenWallError(f"both fail: {expected.error}{where}")
@@ -155,7 +158,7 @@ class Oracle:
             if self.dump(self.pool, tenant, others=True) != others:
                 raise BrokenWallError(f"a neighbour's rows changed{where}")
             self.answered += 1
-            self.filled += bool(expected.rows) or expected.count > 0
+            self.filled += bool(expected.rows) or (before is not None and before != alone)
             return rewritten
         finally:
             single.rollback()

@@ -101,7 +101,6 @@ SQLITE = [
     "WITH a AS (SELECT * FROM main.customer) SELECT count(*) FROM a",
     "UPDATE OR REPLACE setting SET key = 'title'",
     "REPLACE INTO setting VALUES ('only_b', 'mine')",
-    "SELECT count(*) FROM customer INDEXED BY sqlite_autoindex_customer_2 WHERE email > ''",
     "SELECT group_concat(name) FROM customer",
     "SELECT last_insert_rowid()",
     "SELECT count(*) FROM sqlite_master",

@@ -67,7 +67,7 @@ _POSTGRESQL = re.compile(
     | (?P<comment>--[^\n\r]*+)
     | (?P<block>/\*)
     | (?P<unicode_name>[uU]&")
-    | (?P<prefixed>[eE]'(?:[^'\\]++|''|\\[\s\S])*+'|(?:[bBxXnN]|[uU]&)'(?:[^']++|'')*+')
+    | (?P<prefixed>[eE]'(?:[^'\\]++|''|\\[\s\S])*+'|[bBxX]'[^']*+'|(?:[nN]|[uU]&)'(?:[^']++|'')*+')
     | (?P<string>'(?:[^']++|'')*+')
     | (?P<quoted>"(?:[^"]++|"")*+")
     | (?P<name>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*+)

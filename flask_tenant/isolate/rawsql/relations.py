@@ -271,7 +271,8 @@ class Relations(Expressions):
             if token.kind == PARAM and self.placeholders == "text":
                 heading += [self.text[at : token.start].replace("\x5c:", ":"), "?"]  # as SQLAlchemy sends it
                 at = token.end
-        rest = self.text[at : self.tokens[last].end]
+        # SQLite takes all up to the next token, comments included
+        rest = self.text[at : self.tokens[last + 1].start].rstrip(" \t\n\f\r")
         heading.append(rest.replace("\x5c:", ":") if self.placeholders == "text" else rest)
         self.insert(self.tokens[last].end, f" AS {self.quote(''.join(heading))}")
 
