@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
@@ -61,17 +61,18 @@ class Application:
         self._app = weakref.ref(app)
         self.settings = Settings.read(app.config)
         self.startup = startup
-        self.isolations: dict[Engine, Isolation] = {}
+        # Weak: the compiled statements that SQLAlchemy keeps lead here, and engines hold connections.
+        self.isolations: weakref.WeakKeyDictionary[Engine, Isolation] = weakref.WeakKeyDictionary()
         self.adapters: tuple[Adapter, ...] = ()
         self.report = Report(
             self.settings.enforcement == "report",
-            self._count,
+            weakref.WeakMethod(self._count),
             lambda error: signals.statement_reported.send(tenancy, error=error),
         )
         self._wanted = list(engines)
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
-        self._directory_engine: Engine | None = None
+        self._directory_engine: Callable[[], Engine | None] = lambda: None
         self._adapted: set[int] = set()
         for registry in sessions:
             self._adapt(registry)
@@ -96,7 +97,7 @@ class Application:
 
     def adopt_twin(self, engine: Engine) -> bool:
         """Put the wall into an engine that goes to a tenanted database, such as one made by a migration script."""
-        twin = next((known for known in self.isolations if _same_database(engine, known)), None)
+        twin = next((known for known in list(self.isolations) if _same_database(engine, known)), None)
         if twin is None:
             return False
         self.isolations[twin].share(engine)
@@ -136,19 +137,23 @@ class Application:
             self.adapters = (*self.adapters, ScopedSessions.of(registry, _here))
 
     def _adopt(self, engine: Engine) -> None:
-        isolation = Isolation(
-            engine,
-            self.settings,
-            fallback=self.fallback,
-            tenants=self.tenants,
-            report=self.report,
-        )
+        here = weakref.ref(self)  # what outlives the application must not keep it, see LiveViews
+
+        def fallback() -> Scope | None:
+            state = here()
+            return state.fallback() if state is not None else None
+
+        def tenants(connection: Connection) -> list[Tenant]:
+            state = here()
+            return state.tenants(connection) if state is not None else []
+
+        isolation = Isolation(engine, self.settings, fallback=fallback, tenants=tenants, report=self.report)
         self.isolations[engine] = isolation
         try:
             isolation.install()
             isolation.check()  # before anything is written
             if self._directory is None:
-                self._directory, self._directory_engine = Directory(isolation.begin), engine
+                self._directory, self._directory_engine = Directory(isolation.begin), weakref.ref(engine)
                 self._directory.prepare()
         except Exception:
             del self.isolations[engine]
@@ -174,7 +179,7 @@ class Application:
         """All tenants, read on a connection that is open already where that one can."""
         if self._directory is None:
             return []
-        if connection.engine is not self._directory_engine:
+        if connection.engine is not self._directory_engine():
             return self._directory.all()
         with plainly(connection):
             return self._directory.read(connection)
@@ -208,7 +213,7 @@ class Application:
         signals.tenant_creating.send(self.tenancy, slug=slug, name=name)
 
         def fill(connection: Connection, tenant: Tenant) -> None:
-            for engine, isolation in self.isolations.items():
+            for engine, isolation in list(self.isolations.items()):
                 if engine is connection.engine:
                     isolation.seed(connection, tenant)
                 else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -9,7 +10,7 @@ from sqlalchemy import inspect
 from sqlalchemy.engine import Connection, Engine
 
 from ..context import Scope, internal
-from ..errors import SchemaNotReadyError, UnsafeObjectError
+from ..errors import ConfigurationError, SchemaNotReadyError, UnsafeObjectError
 from ..model import TableView, Tenant
 from ..protocols import Report
 from ..settings import Settings
@@ -43,7 +44,7 @@ class Isolation:
         tenants: Callable[[Connection], Iterable[Tenant]],
         report: Report,
     ) -> None:
-        self.engine = engine
+        self._engine = weakref.ref(engine)
         self.config = IsolateConfig(
             column=settings.column,
             shared=settings.shared_tables,
@@ -72,6 +73,17 @@ class Isolation:
     def share(self, engine: Engine) -> None:
         """Put the same wall into another engine that goes to the same database."""
         install(engine, self.wall.shaped("tenant"), self.template)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine.
+
+        :raises ConfigurationError: when the application has let go of it
+        """
+        engine = self._engine()
+        if engine is None:
+            raise ConfigurationError("The application's engine is gone", hint="Keep a reference to it")
+        return engine
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:

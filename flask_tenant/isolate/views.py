@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import weakref
+import weakref
 from collections.abc import Callable, Iterable
 from threading import RLock
 
@@ -17,6 +19,10 @@ RELOAD_SECONDS = 1.0
 """How long an unknown name is believed to be unknown: another process may have migrated."""
 
 
+def _nothing() -> None:
+    return None
+
+
 class LiveViews:
     """Finds views by name, and looks at the database again after schema changes.
 
@@ -24,12 +30,12 @@ class LiveViews:
     """
 
     def __init__(self, engine: Engine, catalog: Catalog) -> None:
-        self._engine = engine
+        self._engine = weakref.ref(engine)
         self.catalog = catalog
-        self.changed: Callable[[], None] = lambda: None
+        self.changed: Callable[[], None] = _nothing
         self._lock = RLock()
         self._stale = True
-        self._on: Connection | None = None
+        self._on: Callable[[], Connection | None] = _nothing
         self._loaded = 0.0
 
     def find(self, name: str, schema: str | None = None) -> TableView | None:
@@ -51,7 +57,9 @@ class LiveViews:
     def forget(self, connection: Connection | None) -> None:
         """The schema has changed, in the transaction of ``connection`` if it is known."""
         with self._lock:
-            self._stale, self._on = True, connection or self._on
+            self._stale = True
+            if connection is not None:
+                self._on = weakref.ref(connection)
         self.changed()
 
     def load(self, connection: Connection | None = None) -> None:
@@ -60,12 +68,12 @@ class LiveViews:
         :param connection: sees the schema that matters; by default the one that changed it, or a new one
         """
         with self._lock:
-            on = connection or self._on
+            on, engine = connection or self._on(), self._engine()
             if on is not None and not on.closed and not on.invalidated:
                 with plainly(on):
                     self.catalog.load(on)
-            else:
-                with internal(), self._engine.connect() as fresh, plainly(fresh):
+            elif engine is not None:
+                with internal(), engine.connect() as fresh, plainly(fresh):
                     self.catalog.load(fresh)
-            self._stale, self._on, self._loaded = False, None, time.monotonic()
+            self._stale, self._on, self._loaded = False, _nothing, time.monotonic()
         self.changed()
