@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.schema import ForeignKeyConstraint, PrimaryKeyConstraint
 
-from ..errors import DdlRefusedError
+from ..errors import ConfigurationError, DdlRefusedError
 from .config import IsolateConfig
 from .ddl import FOREIGN_KEYS_OFF
 from .plain import plainly
@@ -59,6 +59,31 @@ def without_foreign_keys(connection: sa.Connection) -> None:
     connection.info[FOREIGN_KEYS_OFF] = True
 
 
+def _look_at(construct: Any, config: IsolateConfig) -> None:
+    """Refuse what Alembic's own elements must not do, which are compiled by Alembic's functions.
+
+    :raises DdlRefusedError: for the hidden column, and for a table that would change sides
+    """
+    table, schema = getattr(construct, "table_name", None), getattr(construct, "schema", None)
+    if table is None:
+        return
+    columns = {getattr(construct, "column_name", None), getattr(construct, "newname", None)}
+    columns.add(getattr(getattr(construct, "column", None), "name", None))
+    if config.column.lower() in {name.lower() for name in columns if name}:
+        raise DdlRefusedError(
+            f"The column {config.column!r} of table {table!r} is the hidden tenant column",
+            value=table,
+            hint="Leave it alone. An application's own column needs another name",
+        )
+    new = getattr(construct, "new_table_name", None)
+    if new is not None and config.is_tenant(new, schema) != config.is_tenant(table, schema):
+        raise DdlRefusedError(
+            f"{table!r} and {new!r} are not both shared or both the tenants' own",
+            value=new,
+            hint="Name both or neither in the list of shared tables",
+        )
+
+
 class _TenantImpl:
     """Mixed in before an ``impl`` of Alembic's; on engines that are not tenanted it changes nothing."""
 
@@ -73,6 +98,28 @@ class _TenantImpl:
         # It is to render defaults and expressions with. What is executed, the connection compiles.
         plain = getattr(dialect, "ft_plain", dialect)
         super().__init__(plain, connection, as_sql, *args, **kw)  # type: ignore[call-arg]
+
+    def version_table_impl(
+        self: Any, *, version_table: str, version_table_schema: str | None, **kw: Any
+    ) -> Any:
+        """Refuse to keep Alembic's own book in a table that would be the tenants'.
+
+        :raises ConfigurationError: for a version table that is not shared
+        """
+        if self.ft_config is not None and self.ft_config.is_tenant(version_table, version_table_schema):
+            name = f"{version_table_schema}.{version_table}" if version_table_schema else version_table
+            raise ConfigurationError(
+                f"Alembic's version table {name!r} is not among the shared tables",
+                value=name,
+                hint=f"Add {name!r} to TENANT_SHARED_TABLES",
+            )
+        names = {"version_table": version_table, "version_table_schema": version_table_schema}
+        return super().version_table_impl(**names, **kw)  # type: ignore[misc]
+
+    def _exec(self: Any, construct: Any, *args: Any, **kw: Any) -> Any:
+        if self.ft_config is not None:
+            _look_at(construct, self.ft_config)
+        return super()._exec(construct, *args, **kw)  # type: ignore[misc]
 
     def add_column(self: Any, table_name: str, column: Any, **kw: Any) -> None:
         """Write a column's own keys as constraints of the table, where the hidden column can join them."""

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 TMP = "_alembic_tmp_"
 """How Alembic names the copy of a table that its batch mode works on; the copy is what its original is."""
 
+TMP_LENGTH = 50
+"""To how many characters Alembic cuts such a name off."""
+
 ALWAYS_SHARED = frozenset({"alembic_version"})
 """Book-keeping of the schema itself, which no tenant owns."""
 
@@ -56,6 +59,9 @@ class IsolateConfig:
     def is_shared(self, table_name: str, schema: str | None = None) -> bool:
         """Whether the table belongs to no tenant because the configuration (or Alembic) says so."""
         name = real_name(table_name)
+        if name != table_name and len(table_name) == TMP_LENGTH:  # cut off: what does it begin?
+            whole = {shared.rpartition(".")[2] for shared in self.shared}
+            name = next((shared for shared in sorted(whole) if shared.startswith(name)), name)
         if schema is not None and f"{schema}.{name}" in self.shared:
             return True
         return schema in DEFAULT_SCHEMAS and (name in self.shared or name in ALWAYS_SHARED)

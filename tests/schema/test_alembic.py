@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.operations.ops import MigrationScript
+from flask import Flask
 
+from flask_tenant import Tenancy, tenant_context
 from flask_tenant.context import Scope, entered
-from flask_tenant.errors import DdlRefusedError
-from flask_tenant.isolate import Isolation, alembic
+from flask_tenant.errors import ConfigurationError, DdlRefusedError, RefusedError
+from flask_tenant.extension import _apps, state_of
+from flask_tenant.isolate import TEMPLATE, alembic
 from flask_tenant.isolate.keys import check_schema
-from flask_tenant.model import Tenant
-from flask_tenant.settings import Settings
+from flask_tenant.isolate.live import LiveTable
 from tests.schema import migrations
 from tests.schema.installing import CONFIG, live, opened, run
 from tests.schema.test_create_all import KINDS, shown
@@ -28,8 +31,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index"),
 ]
 
-TENANTS = [Tenant(1, "one", "One"), Tenant(2, "two", "Two")]
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -37,19 +38,33 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def walled(plain: sa.Engine, database_url: str) -> Iterator[sa.Engine]:
-    """An engine behind the whole wall. Outside any scope the template holds while a migration runs."""
-    from flask_tenant.isolate import TEMPLATE
-
-    template = Scope(TEMPLATE)
-    with opened(database_url) as engine:
-        Isolation(
-            engine,
-            Settings(shared_tables=CONFIG.shared),
-            fallback=lambda: template if alembic.migrating() else None,
-            tenants=lambda _: TENANTS,
-        ).install()
+def walled(plain: sa.Engine, control: sa.Engine, database_url: str) -> Iterator[sa.Engine]:
+    """An engine behind the whole wall, of two tenants."""
+    with opened(database_url) as engine, _registered(engine, CONFIG.shared, plain, control):
         yield engine
+
+
+@contextlib.contextmanager
+def _registered(engine: sa.Engine, shared: frozenset[str], *exempt: sa.Engine) -> Iterator[None]:
+    app = Flask("schema")
+    app.config["TENANT_SHARED_TABLES"] = shared
+    tenancy = Tenancy(app, engines=[engine])
+    for other in exempt:
+        tenancy.exempt(other)
+    for slug in ("one", "two"):
+        state_of(app).create(slug, slug)
+    state_of(app).startup.end()
+    try:
+        yield
+    finally:
+        _apps.discard(state_of(app))
+
+
+def _tables(engine: sa.Engine) -> dict[str, LiveTable]:
+    """The tables as they stand, without those of the directory."""
+    return {
+        table.name: table for table in live(engine).tables if not CONFIG.is_ours(table.name, table.schema)
+    }
 
 
 def _same_schema(control: sa.Engine, walled: sa.Engine, tables: int) -> None:
@@ -75,7 +90,7 @@ def test_up_and_down_as_the_control(
         _same_schema(control, walled, tables)
         with plain.connect() as connection:
             assert check_schema(connection, CONFIG) == []
-    assert {table.name for table in live(plain).tables} == {"alembic_version"}
+    assert set(_tables(plain)) == {"alembic_version"}
 
 
 def _fill(plain: sa.Engine) -> None:
@@ -133,7 +148,7 @@ def test_set_null_works_after_batch_mode(walled: sa.Engine, plain: sa.Engine, fo
 @pytest.mark.databases("sqlite")
 def test_foreign_keys_hold_again_after_migrations(walled: sa.Engine, folder: Path) -> None:
     migrations.upgrade(folder, walled)
-    with entered(Scope(TENANTS[0])), walled.connect() as connection:
+    with tenant_context("one"), walled.connect() as connection:
         cursor = connection.connection.driver_connection.cursor()
         assert cursor.connection.execute("PRAGMA foreign_keys").fetchone() == (1,)
 
@@ -142,8 +157,6 @@ def test_foreign_keys_hold_again_after_migrations(walled: sa.Engine, folder: Pat
 def test_a_batch_inside_a_transaction_is_refused(walled: sa.Engine, plain: sa.Engine, folder: Path) -> None:
     migrations.upgrade(folder, walled, "r1")
     _fill(plain)
-    from flask_tenant.isolate import TEMPLATE
-
     with entered(Scope(TEMPLATE)), walled.connect() as connection:
         connection.execute(sa.text("DELETE FROM log"))
         operations = Operations(MigrationContext.configure(connection))
@@ -173,6 +186,44 @@ def test_autogenerate_proposes_nothing(walled: sa.Engine, folder: Path) -> None:
     assert found[0].upgrade_ops.as_diffs() == []
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda op: op.drop_column("invoice", "tenant_id"),
+        lambda op: op.add_column("invoice", sa.Column("Tenant_ID", sa.Integer)),
+        lambda op: op.alter_column("invoice", "number", new_column_name="tenant_id"),
+        lambda op: op.alter_column("invoice", "tenant_id", nullable=True),
+        lambda op: op.rename_table("invoice", "country2"),
+        lambda op: op.rename_table("country", "invoice2"),
+        lambda op: op.create_table("tenancy_x", sa.Column("id", sa.Integer)),
+        lambda op: op.create_table("x", sa.Column("tenant_id", sa.Integer)),
+        lambda op: op.execute("ALTER TABLE invoice DROP COLUMN tenant_id"),
+        lambda op: op.execute("DROP TABLE tenancy_x"),
+    ],
+)
+def test_what_is_not_the_application_s_is_refused(
+    plain: sa.Engine, database_url: str, folder: Path, operation: Callable[[Operations], object]
+) -> None:
+    shared = frozenset({"country", "country2"})
+    with opened(database_url) as engine, contextlib.ExitStack() as stack:
+        stack.enter_context(_registered(engine, shared, plain))
+        migrations.upgrade(folder, engine, "r1")
+        before = _tables(plain)
+        with entered(Scope(TEMPLATE)), engine.connect() as connection:
+            operations = Operations(MigrationContext.configure(connection))
+            with pytest.raises(RefusedError):
+                operation(operations)
+        assert _tables(plain) == before
+    assert len(before) == 6
+
+
+def test_a_version_table_must_be_shared(walled: sa.Engine) -> None:
+    with walled.connect() as connection, pytest.raises(ConfigurationError, match="TENANT_SHARED_TABLES"):
+        MigrationContext.configure(connection, opts={"version_table": "my_version"})
+    with walled.connect() as connection:
+        MigrationContext.configure(connection, opts={"version_table": "country"})
+
+
 def test_offline_mode_is_refused(walled: sa.Engine, folder: Path) -> None:
     with pytest.raises(DdlRefusedError, match="offline"):
         migrations.upgrade(folder, walled, sql=True)
@@ -198,15 +249,13 @@ def test_migrating_is_known(walled: sa.Engine, tmp_path: Path) -> None:
 def test_keys_inside_a_new_column_become_the_table_s(
     walled: sa.Engine, plain: sa.Engine, folder: Path
 ) -> None:
-    from flask_tenant.isolate import TEMPLATE
-
     migrations.upgrade(folder, walled, "r1")
     with entered(Scope(TEMPLATE)), walled.begin() as connection:
         operations = Operations(MigrationContext.configure(connection))
         column = sa.Column("copy_of", sa.Integer, sa.ForeignKey("invoice.id", ondelete="SET NULL"))
         operations.add_column("invoice", column, inline_references=True)
         operations.add_column("log", sa.Column("id", sa.Integer, primary_key=True), inline_primary_key=True)
-    tables = {table.name: table for table in live(plain).tables}
+    tables = _tables(plain)
     assert tables["log"].primary_key == ("tenant_id", "id")
     assert [k.columns for k in tables["invoice"].foreign_keys if k.name == "invoice_copy_of_fkey"] == [
         ("tenant_id", "copy_of")

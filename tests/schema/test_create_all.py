@@ -9,8 +9,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.ext.automap import automap_base
 
+from flask_tenant.errors import DdlRefusedError
 from flask_tenant.isolate.keys import check_schema
-from tests.schema.installing import CONFIG, live, live_table
+from tests.schema.installing import CONFIG, live, live_table, run
 from tests.schema.models import LONG, application
 
 KINDS = (
@@ -212,3 +213,91 @@ def test_a_long_name_is_cut_as_the_server_cuts_it(both: tuple[sa.Engine, sa.Engi
     names = {key.name for key in live_table(both[1], LONG).keys if key.kind == "unique constraint"}
     assert len(names) == 2
     assert names == {key.name for key in live_table(both[0], LONG).keys if key.kind == "unique constraint"}
+
+
+@pytest.mark.skipif(
+    not hasattr(sa, "CreateView"), reason="SQLAlchemy 2.1 brought CreateView and CreateTableAs"
+)
+def test_views_and_tables_from_queries(tenanted: sa.Engine) -> None:
+    metadata = application(tenanted.dialect.name)
+    metadata.create_all(tenanted)
+    query = sa.select(metadata.tables["customer"].c.name)
+    with tenanted.begin() as connection:
+        connection.execute(sa.CreateView(query, "names"))
+    assert [str(found.name) for found in live(tenanted).objects if found.kind == "view"] == ["names"]
+    with tenanted.begin() as connection, pytest.raises(DdlRefusedError, match="INSERT"):
+        connection.execute(sa.CreateTableAs(query, "copied"))
+
+
+def test_hand_written_ddl_elements_are_translated(tenanted: sa.Engine) -> None:
+    metadata = sa.MetaData()
+    table = sa.Table(
+        "thing", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("a", sa.Text)
+    )
+    sa.event.listen(
+        table, "after_create", sa.DDL("CREATE UNIQUE INDEX ux_%(table)s ON %(table)s (a) WHERE a <> '%%'")
+    )
+    metadata.create_all(tenanted)
+    keys = {key.name: key.columns for key in live_table(tenanted, "thing").keys}
+    assert keys["ux_thing"] == ("tenant_id", "a")
+
+
+def test_a_reserved_name_is_refused(tenanted: sa.Engine) -> None:
+    for table in (
+        sa.Table("tenancy_x", sa.MetaData(), sa.Column("id", sa.Integer)),
+        sa.Table("x", sa.MetaData(), sa.Column("Tenant_ID", sa.Integer)),
+        sa.Table("country", sa.MetaData(), sa.Column("tenant_id", sa.Integer)),
+    ):
+        with pytest.raises(DdlRefusedError):
+            table.create(tenanted)
+    assert live(tenanted).tables == ()
+
+
+def test_a_shared_table_cannot_refer_to_tenants(tenanted: sa.Engine) -> None:
+    metadata = sa.MetaData()
+    sa.Table("thing", metadata, sa.Column("id", sa.Integer, primary_key=True))
+    sa.Table("country", metadata, sa.Column("thing", sa.ForeignKey("thing.id")))
+    with pytest.raises(DdlRefusedError, match="off the list of shared tables"):
+        metadata.create_all(tenanted)
+
+
+@pytest.mark.databases("postgresql+psycopg")
+def test_names_steer_clear_of_those_that_are_taken(control: sa.Engine, tenanted: sa.Engine) -> None:
+    for engine in (control, tenanted):
+        metadata = sa.MetaData()
+        sa.Table("t_a_key", metadata, sa.Column("id", sa.Integer, primary_key=True))
+        sa.Table("t", metadata, sa.Column("a", sa.Integer, unique=True), sa.Column("b", sa.Integer))
+        metadata.create_all(engine, tables=[metadata.tables["t_a_key"]])
+        metadata.create_all(engine)
+    names = [
+        sorted(key.name for key in live_table(e, "t").keys if "tenancy" not in key.name)
+        for e in (control, tenanted)
+    ]
+    assert names == [["t_a_key1"], ["t_a_key1"]]
+
+
+@pytest.mark.databases("postgresql+psycopg")
+def test_actions_that_cannot_be_kept_to_a_tenant_are_refused(tenanted: sa.Engine) -> None:
+    def child(**kw: str) -> sa.Table:
+        metadata = sa.MetaData()
+        columns = [sa.Column(name, sa.Integer, primary_key=True) for name in "ab"]
+        sa.Table("parent", metadata, *columns)
+        key = sa.ForeignKeyConstraint(["x", "y"], ["parent.a", "parent.b"], **kw)
+        return sa.Table("child", metadata, sa.Column("x", sa.Integer), sa.Column("y", sa.Integer), key)
+
+    child().metadata.tables["parent"].create(tenanted)
+    for kw in ({"onupdate": "SET NULL"}, {"onupdate": "set default"}, {"match": "FULL"}):
+        with pytest.raises(DdlRefusedError):
+            child(**kw).create(tenanted)
+    child(onupdate="CASCADE", ondelete="set  null").create(tenanted)
+    (key,) = live_table(tenanted, "child").foreign_keys
+    assert (key.columns, key.on_delete) == (("tenant_id", "x", "y"), "SET NULL")
+
+
+@pytest.mark.databases("postgresql+psycopg")
+def test_an_exclusion_constraint_says_what_it_needs(tenanted: sa.Engine) -> None:
+    run(tenanted, "DROP EXTENSION btree_gist")
+    table = application("postgresql").tables["reservation"]
+    with pytest.raises(DdlRefusedError, match="CREATE EXTENSION btree_gist"):
+        table.create(tenanted)
+    assert live(tenanted).tables == ()

@@ -237,6 +237,13 @@ def test_refused_on_sqlite() -> None:
     assert translate_ddl(shared, "sqlite", CONFIG) == shared
 
 
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_a_column_may_be_called_like_ours(dialect: str) -> None:
+    translated = translate_ddl("CREATE TABLE flat (tenancy_start date, tenancy_end date)", dialect, CONFIG)
+    assert translated.endswith("tenancy_start date, tenancy_end date)")
+    assert "tenant_id" in translated
+
+
 def test_names_fold_as_the_database_folds_them() -> None:
     assert (
         translate_ddl("CREATE TABLE COUNTRY (a int)", "postgresql", CONFIG) == "CREATE TABLE COUNTRY (a int)"

@@ -14,7 +14,7 @@ import re
 import sqlalchemy as sa
 
 from ..config import TMP, IsolateConfig
-from ..live import LiveForeignKey, LiveSchema, LiveTable, Run, read_schema
+from ..live import LiveForeignKey, LiveSchema, LiveTable, Run, postgresql, runner, sqlite
 from ..live.sqlite import quoted
 from ..plain import plainly
 from .names import MAX_BYTES
@@ -100,7 +100,8 @@ def own_triggers(schema: LiveSchema, config: IsolateConfig) -> dict[str, str]:
     }
 
 
-def _settle_triggers(run: Run, schema: LiveSchema, config: IsolateConfig) -> None:
+def _settle_triggers(run: Run, config: IsolateConfig) -> None:
+    schema = sqlite.read_references(run)
     wanted, present = wanted_triggers(schema, config), own_triggers(schema, config)
     for name, text in present.items():
         if wanted.get(name) != text:
@@ -110,18 +111,13 @@ def _settle_triggers(run: Run, schema: LiveSchema, config: IsolateConfig) -> Non
             run(text)
 
 
-def _settle_indexes(run: Run, schema: LiveSchema, config: IsolateConfig) -> None:
-    for table in schema.tables:
-        if table.name.startswith(TMP) or not config.is_tenant(table.name, table.schema) or table.primary_key:
+def _settle_indexes(run: Run, tables: list[tuple[str | None, str]], config: IsolateConfig) -> None:
+    for schema, table in tables:
+        if table.startswith(TMP) or not config.is_tenant(table, schema):
             continue
-        if table.column(config.column) is None or any(k.columns[:1] == (config.column,) for k in table.keys):
-            continue
-        name = quoted(own_name(config.directory_prefix, table.name, "idx"))
-        schema_of = f"{quoted(table.schema)}." if table.schema else ""
-        if schema.dialect == "sqlite":
-            run(f"CREATE INDEX {schema_of}{name} ON {quoted(table.name)} ({quoted(config.column)})")
-        else:
-            run(f"CREATE INDEX {name} ON {schema_of}{quoted(table.name)} ({quoted(config.column)})")
+        name = quoted(own_name(config.directory_prefix, table, "idx"))
+        where = ".".join(quoted(part) for part in (schema, table) if part)
+        run(f"CREATE INDEX {name} ON {where} ({quoted(config.column)})")
 
 
 def settle(connection: sa.Connection, config: IsolateConfig) -> None:
@@ -129,13 +125,10 @@ def settle(connection: sa.Connection, config: IsolateConfig) -> None:
 
     :param connection: the one that changed them, still in its transaction
     """
-
-    def run(sql: str) -> list[tuple[object, ...]]:
-        connection.exec_driver_sql(sql)
-        return []
-
+    run = runner(connection)
     with plainly(connection):
-        schema = read_schema(connection)
-        if schema.dialect == "sqlite":
-            _settle_triggers(run, schema, config)
-        _settle_indexes(run, schema, config)
+        if connection.dialect.name == "sqlite":
+            _settle_triggers(run, config)
+            _settle_indexes(run, sqlite.unindexed(run, config.column), config)
+        else:
+            _settle_indexes(run, postgresql.unindexed(run, config.column), config)

@@ -46,6 +46,23 @@ DDL_WORDS = frozenset(_PASSED)
 """The words that start the statements that are read here."""
 
 _HIDDEN_TYPES = {"sqlite": "INTEGER", "postgresql": "BIGINT"}
+_BEFORE_NAMES = frozenset(
+    (
+        "TABLE",
+        "INDEX",
+        "EXISTS",
+        "ON",
+        "ONLY",
+        "REFERENCES",
+        "TO",
+        "TRIGGER",
+        "VIEW",
+        "FROM",
+        "JOIN",
+        "INTO",
+        "UPDATE",
+    )
+)
 _MAY_NAME_HIDDEN = ("VIEW", "TRIGGER", "FUNCTION", "PROCEDURE", "RULE")
 
 
@@ -114,11 +131,13 @@ class _Statement:
 
     def _leave_ours_alone(self) -> None:
         free = any(piece.word in _MAY_NAME_HIDDEN for piece in self.pieces[:5])
+        dropped = self.pieces[0].word == "DROP"
         for number, piece in enumerate(self.pieces):
             if piece.kind not in ("word", "quoted"):
                 continue
             name = piece.text.lower()
-            if name.startswith(self.config.directory_prefix.lower()):
+            ours = name.startswith(self.config.directory_prefix.lower())
+            if ours and (dropped or self._names_something(number)):
                 self.reader.at = number
                 self.reader.refuse(f"{piece.text!r} is flask_tenant's own", "Choose another name")
             if name == self.config.column.lower() and not free:
@@ -128,6 +147,13 @@ class _Statement:
                     "Leave it out: it is added where it belongs. An application's own column needs "
                     "another name",
                 )
+
+    def _names_something(self, number: int) -> bool:
+        """Whether a table or index is named here, rather than a column."""
+        before = self.pieces[number - 1]
+        if before.is_mark(".") and number > 1:
+            before = self.pieces[number - 3]
+        return before.word in _BEFORE_NAMES
 
     def _passed(self, verb: str) -> None:
         for kind in _PASSED[verb]:

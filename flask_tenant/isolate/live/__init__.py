@@ -12,7 +12,7 @@ from ...errors import ConfigurationError
 from ..plain import plainly
 
 Run = Callable[[str], Sequence[Sequence[Any]]]
-"""Executes a query without parameters and returns its rows."""
+"""Executes a statement without parameters and returns its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +137,13 @@ class LiveSchema:
 
 
 def runner(connection: sa.Connection) -> Run:
-    """Return what executes catalogue queries on the connection."""
-    return lambda sql: [tuple(row) for row in connection.exec_driver_sql(sql)]
+    """Return what executes statements of ours on the connection."""
+
+    def run(sql: str) -> Sequence[Sequence[Any]]:
+        result = connection.exec_driver_sql(sql)
+        return [tuple(row) for row in result] if result.returns_rows else ()
+
+    return run
 
 
 def read_schema(connection: sa.Connection) -> LiveSchema:

@@ -68,6 +68,17 @@ _FOREIGN_KEYS = """
     ORDER BY o.conname
 """
 
+_UNINDEXED = f"""
+    SELECT n.nspname::text, c.relname::text
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = {{column}} AND NOT a.attisdropped
+    WHERE c.relkind IN ('r', 'p') AND {_OURS} AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_index i
+        WHERE i.indrelid = c.oid AND (i.indisprimary OR i.indkey[0] = a.attnum)
+    )
+"""
+
 _OBJECTS = f"""
     SELECT 'trigger', t.tgname::text, n.nspname::text, c.relname::text, pg_catalog.pg_get_triggerdef(t.oid)
     FROM pg_catalog.pg_trigger t
@@ -127,6 +138,12 @@ def read_schema(run: Run) -> LiveSchema:
         for kind, name, schema, table, definition in run(_OBJECTS)
     )
     return LiveSchema("postgresql", tables, objects, tuple(map(relative, path)) or (None,), default)
+
+
+def unindexed(run: Run, column: str) -> list[tuple[str | None, str]]:
+    """Return the tables that have the column, no primary key, and no index led by it."""
+    literal = "'" + column.replace("'", "''") + "'"
+    return [(row[0], row[1]) for row in run(_UNINDEXED.format(column=literal))]
 
 
 def _keys(run: Run) -> dict[int, list[LiveKey]]:

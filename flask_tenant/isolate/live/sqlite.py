@@ -43,7 +43,27 @@ def read_schema(run: Run) -> LiveSchema:
     return LiveSchema("sqlite", tuple(tables), tuple(objects))
 
 
-def _tables(run: Run, database: str, schema: str | None) -> list[LiveTable]:
+def read_references(run: Run) -> LiveSchema:
+    """Read the main database without its keys: what triggers of ours depend on, for every schema change."""
+    return LiveSchema(
+        "sqlite", tuple(_tables(run, "main", None, keys=False)), tuple(_objects(run, "main", None))
+    )
+
+
+def unindexed(run: Run, column: str) -> list[tuple[str | None, str]]:
+    """Return the tables of the main database that have the column, no primary key, and no index led by it."""
+    name = literal(column)
+    rows = run(
+        "SELECT m.name FROM sqlite_master AS m WHERE m.type = 'table' "
+        f"AND EXISTS (SELECT 1 FROM pragma_table_info(m.name) AS c WHERE c.name = {name}) "
+        "AND NOT EXISTS (SELECT 1 FROM pragma_table_info(m.name) AS c WHERE c.pk) "
+        "AND NOT EXISTS (SELECT 1 FROM pragma_index_list(m.name) AS l, pragma_index_info(l.name) AS c "
+        f"WHERE c.seqno = 0 AND c.name = {name})"
+    )
+    return [(None, row[0]) for row in rows]
+
+
+def _tables(run: Run, database: str, schema: str | None, *, keys: bool = True) -> list[LiveTable]:
     master, inside = f"{quoted(database)}.sqlite_master AS m", literal(database)
     found = run(
         f"SELECT name, sql FROM {master} WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
@@ -61,6 +81,8 @@ def _tables(run: Run, database: str, schema: str | None) -> list[LiveTable]:
             f"pragma_index_list(m.name, {inside}) AS l, pragma_index_xinfo(l.name, {inside}) AS c "
             "WHERE m.type = 'table' AND c.key ORDER BY m.name, l.seq, c.seqno"
         )
+        if keys
+        else ()
     )
     references = foreign_keys(run, database)
     return [
