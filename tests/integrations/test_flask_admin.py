@@ -1,10 +1,10 @@
-"""Flask-Admin's model views: list, search, filter, create, edit and delete, with relations, inside a tenant."""
+"""Flask-Admin's model views inside a tenant: list, search, filter, create, edit and delete, with relations."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import sqlalchemy as sa
@@ -73,7 +73,7 @@ class Blog:
             column_filters = ("title", "author.name", "tags")
             column_sortable_list = ("title", ("author", "author.name"))
             column_editable_list = ("title",)
-            form_ajax_refs = {"tags": {"fields": ["word"]}}
+            form_ajax_refs: ClassVar = {"tags": {"fields": ["word"]}}
             inline_models = (Note,)
             can_export = True
 

@@ -1,4 +1,4 @@
-"""Flask-Login over an application's own users table: each tenant has its own users, under the same ids and names."""
+"""Flask-Login over the application's own users: each tenant has its own, under the same ids and names."""
 
 from __future__ import annotations
 
@@ -115,9 +115,9 @@ def test_a_browser_keeps_each_tenants_cookie_to_its_host(app: Flask) -> None:
 
 
 def test_a_stolen_cookie_is_looked_up_among_the_other_tenants_own_users(app: Flask) -> None:
-    """A cookie says "user 7" and no tenant. Shown to another tenant it never yields the user that it was made for; it
-    names whoever has id 7 *there*, as it does between any two single-tenant installations that share a SECRET_KEY.
-    Cookies bound to their tenant are not part of the wall."""
+    """A cookie says "user 7" and no tenant. Shown to another tenant it never yields the user that it was made
+    for; it names whoever has id 7 *there*, as it does between any two single-tenant installations that share a
+    SECRET_KEY. Binding cookies to their tenant is not the wall's business."""
     acme, thief = app.test_client(), app.test_client()
     ids = {
         "acme": [register(acme, "acme", f"acme-{n}", "secret") for n in range(5)],
