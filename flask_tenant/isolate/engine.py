@@ -18,9 +18,10 @@ from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
 from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.sql.elements import TextClause
 
 from ..context import current_scope, internal
-from ..errors import ConfigurationError, UnknownEngineError
+from ..errors import ConfigurationError, StatementRefusedError, UnknownEngineError
 from ..model import TEMPLATE_ID
 from .central import central_compiler_for, watch_central
 from .compiler import compiler_for
@@ -32,6 +33,7 @@ from .guard import Vouched, with_comment
 from .reflection import inspector_for
 
 if TYPE_CHECKING:
+    from ..model import TableView
     from .template import Template
     from .wall import Wall
 
@@ -66,10 +68,11 @@ class _Dialect(DefaultDialect):
         vouched = getattr(context, "ft_statement", None)
         if vouched is not None and with_comment(statement, vouched):
             return Vouched(statement)
-        if self.is_async and context is not None and context.is_text:
+        if self.is_async and context is not None:
             # The driver runs in a thread or task that knows no tenant: rewrite here.
             style: Any = "qmark" if self.name == "sqlite" else "format"
-            text, _ = self.ft_wall.rewrite(statement, style, context.root_connection)
+            holder = driver_for(self.driver).raw(context.root_connection.connection.dbapi_connection)
+            text, _ = self.ft_wall.rewrite(statement, style, holder)
             return Vouched(text)
         return statement
 
@@ -125,6 +128,11 @@ class _Context(DefaultExecutionContext):
         compiled = kw["compiled"] if "compiled" in kw else args[2]
         ours = isinstance(compiled, ValuesMixin)
         if ours:
+            if compiled.dialect is not dialect:
+                raise StatementRefusedError(
+                    "A statement that was compiled for another engine, or for another kind of scope",
+                    hint="Execute the statement itself; SQLAlchemy keeps its compiled form",
+                )
             dialect.ft_wall.admit(compiled, connection)
         self = super()._init_compiled(dialect, connection, *args, **kw)  # type: ignore[misc]
         return self._ft_vouch() if ours else self
@@ -135,6 +143,13 @@ class _Context(DefaultExecutionContext):
         dialect.ft_wall.admit_ddl(compiled.statement)
         self = super()._init_ddl(dialect, connection, *args, **kw)  # type: ignore[misc]
         return self._ft_vouch()
+
+    @classmethod
+    def _init_statement(cls, dialect: Any, connection: Any, *args: Any, **kw: Any) -> Any:
+        # exec_driver_sql: the text is rewritten at the cursor; here its transaction gets an owner
+        if dialect.ft_wall.in_tenant():
+            dialect.ft_wall.pin(connection)
+        return super()._init_statement(dialect, connection, *args, **kw)  # type: ignore[misc]
 
     def post_exec(self) -> None:
         super().post_exec()
@@ -150,25 +165,44 @@ class _SqliteContext(_Context):
     """``lastrowid`` is SQLite's physical row; the application's id is in that row."""
 
     def get_lastrowid(self) -> Any:
-        from .drivers.sqlite import id_of_row
-
+        wall: Wall = self.dialect.ft_wall  # type: ignore[attr-defined]
+        connection = cast(Any, self._dbapi_connection).dbapi_connection
+        view = self._ft_inserted(wall)
+        if not self.dialect.is_async:
+            if view is not None and self.cursor.rowcount != 0:
+                connection.ft_inserted = view
+            return super().get_lastrowid()
         row = super().get_lastrowid()
-        if not self.isinsert or row is None:
+        if row is None or (view is not None and view.shared):
             return row
-        table = getattr(cast(Any, self.compiled).statement, "table", None)
-        column = getattr(table, "_autoincrement_column", None)
-        if table is None or column is None or not self.dialect.ft_wall.config.is_tenant(table.name, table.schema):  # type: ignore[attr-defined]
-            return row
-        if self.dialect.is_async:
-            cursor = cast(Any, self._dbapi_connection).cursor()
-            quote = self.dialect.identifier_preparer.quote
-            cursor.execute(
-                Vouched(f"SELECT {quote(column.name)} FROM {quote(table.name)} WHERE rowid = ?"), (row,)
-            )
-            found = cursor.fetchone()
-            cursor.close()
-            return found[0] if found else None
-        return id_of_row(cast(Any, self._dbapi_connection).dbapi_connection, table.name, column.name, row)
+        if view is None or view.auto_id is None:
+            return None
+        quote = self.dialect.identifier_preparer.quote
+        cursor = connection.cursor()
+        cursor.execute(
+            Vouched(
+                f"SELECT {quote(view.auto_id)} FROM {quote(view.name)} "
+                f"WHERE rowid = ? AND {quote(wall.config.column)} = ?"
+            ),
+            (row, wall.scope().tenant_id),
+        )
+        found = cursor.fetchone()
+        cursor.close()
+        return found[0] if found else None
+
+    def _ft_inserted(self, wall: Wall) -> TableView | None:
+        """The table that the statement has inserted into."""
+        statement = getattr(self.compiled, "statement", None)
+        if self.isinsert:
+            table = cast(Any, statement).table
+            return wall.views.find(table.name, table.schema)
+        if isinstance(statement, TextClause):
+            known = wall.raw.statement(statement.text, "text")
+        elif self.compiled is None:
+            known = wall.raw.statement(cast(str, self.statement), "qmark")
+        else:
+            return None
+        return next(iter(known.writes), None) if known.kind == "insert" else None
 
 
 class TenantConnection(Connection):

@@ -10,6 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import ConfigurationError, StatementRefusedError
+
+
+WORN = "ft_worn"
+"""Marks a driver's connection whose settings a tenant has changed: nobody else gets it as it is."""
+
 
 class Vouched(str):
     """A statement that an enforcer has rendered. Only flask_tenant makes these."""
@@ -36,9 +42,42 @@ def _is_comment(text: str) -> bool:
 
 def refused(what: str, hint: str) -> Any:
     """Return a method that refuses: for the driver's ways round SQL text."""
-    from ..errors import StatementRefusedError
-
     def method(self: Any, *args: Any, **kw: Any) -> Any:
         raise StatementRefusedError(f"{what} on a tenanted connection", value=what, hint=hint)
 
     return method
+
+
+def as_text(query: bytes, encoding: str) -> str:
+    """Return a query that the application has encoded itself.
+
+    :param encoding: the connection's, as Python calls it
+    :raises StatementRefusedError: when it is in another encoding
+    """
+    try:
+        return query.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise StatementRefusedError(
+            f"A query in bytes that are not {encoding}", value=query[error.start : error.end], hint="Send it as a str"
+        ) from None
+
+
+def check_encoding(encoding: str) -> None:
+    """Refuse a client encoding in which a quote or a backslash can be part of another character.
+
+    :param encoding: as Python calls it
+    :raises ConfigurationError: for any but UTF-8, ASCII and those of one byte
+    """
+    if encoding.lower().replace("_", "-") not in _SAFE_ENCODINGS:
+        raise ConfigurationError(
+            f"The connection's client encoding is {encoding}",
+            value=encoding,
+            hint="Use UTF-8: SQL in this encoding could be read differently by the database",
+        )
+
+
+_SAFE_ENCODINGS = frozenset(
+    {"ascii", "utf-8", "utf8", "koi8-r", "koi8-u", "cp866", "cp874", "euc-jp", "euc-kr"}
+    | {f"iso8859-{n}" for n in range(1, 17)}
+    | {f"cp{n}" for n in range(1250, 1259)}
+)

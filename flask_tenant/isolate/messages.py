@@ -7,15 +7,27 @@ people read them.
 from __future__ import annotations
 
 import re
+from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .wall import Wall
 
-_DETAIL = re.compile(r"Key \(((?:[^()]|\([^()]*\))*)\)=\((.*)\)( [^\n]*)", re.DOTALL)
 _ROW = re.compile(r"Failing row contains \(\d+, ")
 _EXCERPT = re.compile(r"^LINE \d+:.*\n?[ \t]*\^?[ \t]*$\n?", re.MULTILINE)
+
+
+@cache
+def _patterns(column: str) -> tuple[re.Pattern[str], ...]:
+    name = re.escape(column)
+    return (
+        # Key (tenant_id, number)=(7, R-1) already exists: the tenant's id is the first of the values
+        re.compile(rf'((?:Key|key) \()"?{name}"?, (.*?\)=\()-?\d+, ', re.DOTALL),
+        re.compile(rf"^HINT: .*\b{name}\b.*$\n?", re.MULTILINE),
+        re.compile(rf'(?:[\w"$]+\.)?"?\b{name}\b"?, '),
+        re.compile(rf"\b{name}\b"),
+    )
 
 
 def cleaned(message: str, column: str) -> str:
@@ -24,20 +36,13 @@ def cleaned(message: str, column: str) -> str:
     :param message: as SQLite or PostgreSQL worded it
     :param column: the hidden column's name
     """
-    name = re.escape(column)
-
-    def detail(match: re.Match[str]) -> str:
-        names, values, rest = match.groups()
-        head, _, tail = names.partition(", ")
-        if head.strip('"') != column or not tail:
-            return match.group(0)
-        return f"Key ({tail})=({values.partition(', ')[2]}){rest}"
-
+    key, hint, listed, anywhere = _patterns(column)
     message = _EXCERPT.sub("", message)
-    message = _DETAIL.sub(detail, message)
+    message = key.sub(r"\1\2", message)
     message = _ROW.sub("Failing row contains (", message)
-    message = re.sub(rf'(?:[\w"$]+\.)?"?\b{name}\b"?, ', "", message)
-    return re.sub(rf"\b{name}\b", "(hidden)", message).rstrip("\n")
+    message = hint.sub("", message)
+    message = listed.sub("", message)
+    return anywhere.sub("(hidden)", message).rstrip("\n")
 
 
 def sqlite_error(error: Exception, wall: Wall | None) -> Exception:
@@ -48,16 +53,23 @@ def sqlite_error(error: Exception, wall: Wall | None) -> Exception:
     return error
 
 
-def _wall_of(cursor: Any) -> Wall | None:
-    found: Wall | None = getattr(cursor.connection, "ft_wall", None)
-    return found
+_MESSAGES = ("message_primary", "message_detail", "context")
+_ABOUT_THE_TEXT = ("message_hint", "statement_position", "internal_position", "internal_query")
+"""What PostgreSQL says of the text that it has got, which is not what the application has sent."""
 
 
-def psycopg_error(error: Any, cursor: Any) -> Exception:
+def _clean_field(name: str, value: str | None, column: str) -> str | None:
+    if not value or (name == "column_name" and value == column):
+        return None
+    if name in _ABOUT_THE_TEXT:
+        return value if name == "message_hint" and column not in value else None
+    return cleaned(value, column) if name in _MESSAGES else value
+
+
+def psycopg_error(error: Any, wall: Wall | None) -> Exception:
     """Return psycopg 3's error with a cleaned message and cleaned diagnostics."""
     from psycopg.pq import DiagnosticField
 
-    wall = _wall_of(cursor)
     if wall is None or not error.args:
         return error  # type: ignore[no-any-return]
     column, info = wall.config.column, error._info
@@ -65,9 +77,8 @@ def psycopg_error(error: Any, cursor: Any) -> Exception:
         fields = {}
         for field in DiagnosticField:
             value = info.error_field(field)
-            if value and field in (DiagnosticField.MESSAGE_PRIMARY, DiagnosticField.MESSAGE_DETAIL):
-                value = cleaned(value.decode("utf-8", "replace"), column).encode()
-            fields[field] = value
+            text = _clean_field(field.name.lower(), value.decode("utf-8", "replace") if value else None, column)
+            fields[field] = text.encode() if text is not None else None
         error._info = fields
     error.args = (cleaned(str(error.args[0]), column), *error.args[1:])
     return error  # type: ignore[no-any-return]
@@ -80,19 +91,15 @@ _DIAG = (
 )  # fmt: skip
 
 
-def psycopg2_error(error: Any, cursor: Any) -> Exception:
+def psycopg2_error(error: Any, wall: Wall | None) -> Exception:
     """Return psycopg2's error with a cleaned message and cleaned diagnostics.
 
     Its own are read-only, so it becomes an instance of a subclass that has the same name.
     """
-    wall = _wall_of(cursor)
     if wall is None or not error.args:
         return error  # type: ignore[no-any-return]
     column = wall.config.column
-    diag = SimpleNamespace(**{name: getattr(error.diag, name, None) for name in _DIAG})
-    for name in ("message_detail", "message_primary"):
-        if getattr(diag, name):
-            setattr(diag, name, cleaned(getattr(diag, name), column))
+    diag = SimpleNamespace(**{n: _clean_field(n, getattr(error.diag, n, None), column) for n in _DIAG})
     own = type(error)
     text = cleaned(str(error.args[0]), column)
     fields = {

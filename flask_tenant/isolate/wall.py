@@ -17,7 +17,9 @@ from ..model import TEMPLATE_ID
 from ..protocols import Report
 from .config import IsolateConfig
 from .ddl import settle, translate_ddl
+from .guard import WORN
 from .plain import plainly
+from .rawsql.lexer import scan
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -172,6 +174,29 @@ class Wall:
         if len(found.parts) == 1:
             return found.parts[0], found
         return found.sql(str(self.pin(holder))), found
+
+    def _admit_setting(self, text: str, placeholders: Placeholders, holder: Any, scope: Scope | None) -> None:
+        """Keep what a tenant changes on a connection away from the connection's next user."""
+        words = [t.key or t.name for t in scan(text, self.raw.dialect, placeholders, None).tokens]
+        if words[0] != "PRAGMA":
+            if words[0] in ("SET", "RESET") and words[1] != "LOCAL":
+                holder.__dict__[WORN] = True
+            return
+        if "=" not in words and "(" not in words:
+            return
+        name = (words[3] if words[2] == "." else words[1]).lower()
+        if name == "foreign_keys":
+            holder.__dict__[WORN] = True
+        elif name != "defer_foreign_keys" and not (scope is not None and (scope.central or self._is_template(scope))):
+            raise StatementRefusedError(
+                f"PRAGMA {name} is set for the connection, which other tenants use next",
+                value=name,
+                hint="Set it where the engine is made, in a 'connect' listener",
+            )
+
+    @staticmethod
+    def _is_template(scope: Scope) -> bool:
+        return scope.tenant_id == TEMPLATE_ID
 
     # ---- DDL
     def ddl_text(self, text: str) -> str:

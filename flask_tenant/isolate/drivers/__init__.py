@@ -20,8 +20,11 @@ class Driver(Protocol):
         :param connect: the dialect's own connect function
         """
 
-    def is_guarded(self, connection: Any) -> bool:
-        """Whether the driver's connection is one of ours."""
+    def raw(self, connection: Any) -> Any:
+        """Return the driver's own connection below SQLAlchemy's asyncio adapter."""
+
+    def arm(self, connection: Any, wall: Wall) -> bool:
+        """Switch the guard on for the next user of a connection. Returns whether it may be handed out at all."""
 
 
 _MODULES = {

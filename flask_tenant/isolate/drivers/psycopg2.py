@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
+import uuid
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -9,60 +13,117 @@ import psycopg2
 import psycopg2.extensions
 import psycopg2.sql
 
-from ...errors import StatementRefusedError
-from ..guard import Vouched, refused
+from ...errors import StatementRefusedError, TenancyError
+from ..functions import POSTGRESQL
+from ..guard import WORN, Vouched, as_text, check_encoding, refused
 from ..messages import psycopg2_error
+from ..rawsql.lexer import NAME, NUMBER, OP, STRING, Token, scan
 
 if TYPE_CHECKING:
     from ..wall import Wall
 
 _HINT = "Use execute() or executemany()"
-_TEXT = (psycopg2.extensions.AsIs, psycopg2.sql.Composable)
+_PLAIN = frozenset({
+    str, int, float, bool, type(None), bytes, bytearray, memoryview, decimal.Decimal, dt.date, dt.datetime,
+    dt.time, dt.timedelta, uuid.UUID,
+})  # fmt: skip
+"""Types that psycopg2 itself turns into one literal."""
+
+_WORDS = frozenset({"ARRAY", "NULL", "TRUE", "FALSE"})
 
 
-def _check(params: Any) -> None:
+def _check(connection: Any, params: Any) -> None:
+    """Refuse a parameter that psycopg2 would turn into more than one value."""
     for value in params.values() if isinstance(params, dict) else params or ():
-        if isinstance(value, _TEXT):
-            raise StatementRefusedError(
-                f"A parameter of type {type(value).__name__} becomes SQL text on the client",
-                value=type(value).__name__,
-                hint="Pass a plain value",
-            )
+        if type(value) in _PLAIN:
+            continue
+        if isinstance(value, (list, tuple)):
+            _check(connection, value)
+        else:
+            _check_adapted(connection, value)
+
+
+def _check_adapted(connection: Any, value: Any) -> None:
+    try:
+        adapted = psycopg2.extensions.adapt(value)
+    except psycopg2.Error:
+        return  # nor can the cursor
+    if hasattr(adapted, "prepare"):
+        adapted.prepare(connection)
+    text = as_text(adapted.getquoted(), psycopg2.extensions.encodings[connection.encoding])
+    try:
+        atomic = _is_value(scan(text, "postgresql", "none", None).tokens[:-1])
+    except TenancyError:
+        atomic = False
+    if not atomic:
+        raise StatementRefusedError(
+            f"A parameter of type {type(value).__name__} becomes SQL text on the client",
+            value=type(value).__name__,
+            hint="Pass a plain value",
+        )
+
+
+def _is_value(tokens: list[Token]) -> bool:
+    """Whether adapted text is one literal, array or call of a safe function, casts included."""
+    depth = 0
+    before = ""
+    for at, token in enumerate(tokens):
+        if token.kind == NAME:
+            called = at + 1 < len(tokens) and tokens[at + 1].key == "(" and token.name in POSTGRESQL
+            if not (token.key in _WORDS or before == "::" or called):
+                return False
+        elif token.kind == OP:
+            if token.key in "([":
+                depth += 1
+            elif token.key in ")]":
+                depth -= 1
+            elif token.key != "::" and not (token.key == "," and depth) and not (token.key in "+-" and not before):
+                return False
+        elif token.kind not in (STRING, NUMBER) or before == "value":
+            return False
+        before = token.key if token.kind in (OP, NAME) else "value"
+    return bool(tokens)
 
 
 class _Guard:
-    def _ft_rewritten(self, query: Any, params: Any) -> Any:
+    def _ft_rewritten(self, query: Any, params: Iterable[Any]) -> Any:
         connection: Any = self.connection  # type: ignore[attr-defined]
         wall = getattr(connection, "ft_wall", None)
         if wall is None:
             return query
-        _check(params)
+        for values in params:
+            _check(connection, values)
         if type(query) is Vouched:
             return query
         if isinstance(query, psycopg2.sql.Composable):
             query = query.as_string(connection)
         elif isinstance(query, bytes):
-            query = query.decode("ascii")
-        text, _ = wall.rewrite(query, "none" if params is None else "format", connection)
+            query = as_text(query, psycopg2.extensions.encodings[connection.encoding])
+        text, _ = wall.rewrite(query, "format" if params else "none", connection)
         return text
 
     def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002 - the driver's own name
+        text = self._ft_rewritten(query, () if vars is None else (vars,))
         try:
-            return super().execute(self._ft_rewritten(query, vars), vars)  # type: ignore[misc]
+            return super().execute(text, vars)  # type: ignore[misc]
         except psycopg2.Error as error:
-            raise psycopg2_error(error, self) from None
+            raise psycopg2_error(error, self._ft_wall) from None
 
     def executemany(self, query: Any, vars_list: Any) -> Any:
         rows = list(vars_list)
-        for row in rows:
-            _check(row)
+        text = self._ft_rewritten(query, rows or ((),))
         try:
-            return super().executemany(self._ft_rewritten(query, ()), rows)  # type: ignore[misc]
+            return super().executemany(text, rows)  # type: ignore[misc]
         except psycopg2.Error as error:
-            raise psycopg2_error(error, self) from None
+            raise psycopg2_error(error, self._ft_wall) from None
+
+    @property
+    def _ft_wall(self) -> Wall | None:
+        found: Wall | None = getattr(self.connection, "ft_wall", None)  # type: ignore[attr-defined]
+        return found
 
     def _ft_only_setting_up(self, name: str, *args: Any, **kw: Any) -> Any:
-        if getattr(self.connection, "ft_wall", None) is not None:  # type: ignore[attr-defined]
+        if self._ft_wall is not None:
             raise StatementRefusedError(f"{name}() on a tenanted connection", value=name, hint=_HINT)
         return getattr(super(), name)(*args, **kw)
 
@@ -78,6 +139,17 @@ class _Guard:
     def callproc(self, *args: Any, **kw: Any) -> Any:
         return self._ft_only_setting_up("callproc", *args, **kw)
 
+    @property
+    def withhold(self) -> bool:
+        """Never, on a tenanted connection: the cursor would be open for the connection's next user."""
+        return bool(super().withhold)  # type: ignore[misc]
+
+    @withhold.setter
+    def withhold(self, value: bool) -> None:
+        if value:
+            self._ft_only_setting_up("withhold")
+        psycopg2.extensions.cursor.withhold.__set__(self, value)  # type: ignore[attr-defined]
+
 
 @cache
 def _guarded(cls: Any) -> Any:
@@ -90,12 +162,28 @@ class GuardedConnection(psycopg2.extensions.connection):
     ft_wall: Wall | None = None
 
     def cursor(self, *args: Any, **kw: Any) -> Any:
+        if self.ft_wall is not None and (kw.get("withhold") or args[3:4] == (True,)):
+            raise StatementRefusedError(
+                "A cursor WITH HOLD, which would be open for the connection's next user",
+                hint="Read it within the transaction",
+            )
         if len(args) > 1:
-            args = (args[0], _guarded(args[1]), *args[2:])
+            args = (args[0], _guarded(args[1] or psycopg2.extensions.cursor), *args[2:])
         else:
             wanted = kw.get("cursor_factory") or self.cursor_factory or psycopg2.extensions.cursor
             kw["cursor_factory"] = _guarded(wanted)
         return super().cursor(*args, **kw)
+
+    def commit(self) -> None:
+        try:
+            super().commit()
+        except psycopg2.Error as error:
+            raise psycopg2_error(error, self.ft_wall) from None
+
+    def set_client_encoding(self, encoding: str) -> None:
+        super().set_client_encoding(encoding)
+        if self.ft_wall is not None:
+            check_encoding(psycopg2.extensions.encodings[self.encoding])
 
     lobject = refused("lobject()", "large objects belong to no tenant; store bytes in a column")
 
@@ -117,9 +205,10 @@ def raw(connection: Any) -> Any:
 
 
 def arm(connection: Any, wall: Wall) -> bool:
-    """Switch the guard on once the connection is set up. Returns whether the connection can be guarded at all."""
-    if not isinstance(connection, GuardedConnection):
+    """Switch the guard on for the next user of a connection. Returns whether it may be handed out."""
+    if not isinstance(connection, GuardedConnection) or connection.__dict__.pop(WORN, False):
         return False
+    check_encoding(psycopg2.extensions.encodings[connection.encoding])
     connection.ft_wall = wall
     connection.__dict__.pop("ft_tenant_id", None)
     return True

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql as composed
 
 from ...errors import StatementRefusedError
-from ..guard import Vouched
+from ..guard import WORN, Vouched, as_text, check_encoding
 from ..messages import psycopg_error
 
 if TYPE_CHECKING:
     from ..wall import Wall
 
 _HINT = "Use execute() or executemany()"
+_SENDS = frozenset({
+    "_execute_gen", "_executemany_gen_pipeline", "_executemany_gen_no_pipeline", "_stream_send_gen",
+    "_start_copy_gen", "_declare_gen",
+})  # fmt: skip
+"""The driver's generators that send SQL of the application's; a cursor hands each to its connection's ``wait()``."""
 
 
 def _rewritten(cursor: Any, query: Any, params: Any) -> Any:
@@ -28,23 +33,17 @@ def _rewritten(cursor: Any, query: Any, params: Any) -> Any:
     if isinstance(query, composed.Composable):
         query = query.as_string(connection)
     elif isinstance(query, bytes):
-        query = query.decode("ascii")
+        query = as_text(query, connection.info.encoding)
     text, _ = wall.rewrite(query, "none" if params is None else "format", connection)
     return Vouched(text)
 
 
 class _Sync:
     def execute(self, query: Any, params: Any = None, **kw: Any) -> Any:
-        try:
-            return super().execute(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
-        except psycopg.Error as error:
-            raise psycopg_error(error, self) from None
+        return super().execute(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
 
     def executemany(self, query: Any, params_seq: Any, **kw: Any) -> Any:
-        try:
-            return super().executemany(_rewritten(self, query, ()), params_seq, **kw)  # type: ignore[misc]
-        except psycopg.Error as error:
-            raise psycopg_error(error, self) from None
+        return super().executemany(_rewritten(self, query, ()), params_seq, **kw)  # type: ignore[misc]
 
     def stream(self, query: Any, params: Any = None, **kw: Any) -> Any:
         return super().stream(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
@@ -57,16 +56,10 @@ class _Sync:
 
 class _Async:
     async def execute(self, query: Any, params: Any = None, **kw: Any) -> Any:
-        try:
-            return await super().execute(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
-        except psycopg.Error as error:
-            raise psycopg_error(error, self) from None
+        return await super().execute(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
 
     async def executemany(self, query: Any, params_seq: Any, **kw: Any) -> Any:
-        try:
-            return await super().executemany(_rewritten(self, query, ()), params_seq, **kw)  # type: ignore[misc]
-        except psycopg.Error as error:
-            raise psycopg_error(error, self) from None
+        return await super().executemany(_rewritten(self, query, ()), params_seq, **kw)  # type: ignore[misc]
 
     def stream(self, query: Any, params: Any = None, **kw: Any) -> Any:
         return super().stream(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
@@ -96,13 +89,47 @@ class _GuardedConnection:
             value = _guarded(value)
         super().__setattr__(name, value)
 
+    def cursor(self, *args: Any, **kw: Any) -> Any:
+        if kw.get("withhold") and self.ft_wall is not None:
+            raise StatementRefusedError(
+                "A cursor WITH HOLD, which would be open for the connection's next user",
+                hint="Read it within the transaction",
+            )
+        return super().cursor(*args, **kw)  # type: ignore[misc]
+
+    def _ft_check(self, work: Any) -> None:
+        """Refuse SQL of a cursor that its connection has not made, such as ``psycopg.ClientCursor(connection)``."""
+        if self.ft_wall is None or getattr(getattr(work, "gi_code", None), "co_name", "") not in _SENDS:
+            return
+        given = work.gi_frame.f_locals
+        cursor = given.get("self")
+        if not isinstance(cursor, (_Sync, _Async)) and type(given.get("query")) is not Vouched:
+            raise StatementRefusedError(
+                f"A {type(cursor).__name__} that was not made by its tenanted connection",
+                hint="Use connection.cursor(); set connection.cursor_factory for a cursor class of your own",
+            )
+
 
 class GuardedConnection(_GuardedConnection, psycopg.Connection[Any]):
     """psycopg's connection, guarded."""
 
+    def wait(self, gen: Any, *args: Any, **kw: Any) -> Any:
+        self._ft_check(gen)
+        try:
+            return super().wait(gen, *args, **kw)
+        except psycopg.Error as error:
+            raise psycopg_error(error, self.ft_wall) from None
+
 
 class GuardedAsyncConnection(_GuardedConnection, psycopg.AsyncConnection[Any]):
     """psycopg's asyncio connection, guarded."""
+
+    async def wait(self, gen: Any, *args: Any, **kw: Any) -> Any:
+        self._ft_check(gen)
+        try:
+            return await super().wait(gen, *args, **kw)
+        except psycopg.Error as error:
+            raise psycopg_error(error, self.ft_wall) from None
 
 
 def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
@@ -125,10 +152,14 @@ def raw(connection: Any) -> Any:
 
 
 def arm(connection: Any, wall: Wall) -> bool:
-    """Switch the guard on once the connection is set up. Returns whether the connection can be guarded at all."""
+    """Switch the guard on for the next user of a connection. Returns whether it may be handed out."""
     found = raw(connection)
     if not isinstance(found, _GuardedConnection):
         return False
-    found.ft_wall = wall
-    cast(Any, found).__dict__.pop("ft_tenant_id", None)
+    guarded: Any = found
+    if guarded.__dict__.pop(WORN, False):
+        return False
+    check_encoding(guarded.info.encoding)
+    guarded.ft_wall = wall
+    guarded.__dict__.pop("ft_tenant_id", None)
     return True

@@ -1,15 +1,21 @@
-"""``sqlite3``, also below ``aiosqlite``."""
+"""``sqlite3``, also below ``aiosqlite``.
+
+``sqlite3`` prepares statements by calling the connection itself, whichever cursor asks. So a cursor that was made
+past :meth:`GuardedConnection.cursor` is refused there.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import TYPE_CHECKING, Any, cast
 
+from ...context import current_scope
 from ...errors import StatementRefusedError
-from ..guard import Vouched, refused
+from ..guard import WORN, Vouched, refused
 from ..messages import sqlite_error
 
 if TYPE_CHECKING:
+    from ...model import TableView
     from ..wall import Wall
 
 _COPY = "it copies or reads the whole database file, all tenants included"
@@ -18,21 +24,23 @@ _COPY = "it copies or reads the whole database file, all tenants included"
 class GuardedCursor(sqlite3.Cursor):
     """Sends vouched statements on, and others through the raw SQL enforcer."""
 
-    ft_inserted: Any = None
-
     def execute(self, sql: str, parameters: Any = (), /) -> GuardedCursor:
-        text = sql if type(sql) is Vouched else self._ft_rewritten(sql)
+        text, table = (sql, None) if type(sql) is Vouched else self._ft_rewritten(sql)
         try:
-            return cast(GuardedCursor, super().execute(text, parameters))
+            super().execute(text, parameters)
         except sqlite3.Error as error:
             raise sqlite_error(error, self._ft_wall) from None
+        self._ft_note(table)
+        return self
 
     def executemany(self, sql: str, parameters: Any, /) -> GuardedCursor:
-        text = sql if type(sql) is Vouched else self._ft_rewritten(sql)
+        text, table = (sql, None) if type(sql) is Vouched else self._ft_rewritten(sql)
         try:
-            return cast(GuardedCursor, super().executemany(text, parameters))
+            super().executemany(text, parameters)
         except sqlite3.Error as error:
             raise sqlite_error(error, self._ft_wall) from None
+        self._ft_note(table)
+        return self
 
     def executescript(self, sql_script: str, /) -> GuardedCursor:
         if type(sql_script) is Vouched:
@@ -45,35 +53,55 @@ class GuardedCursor(sqlite3.Cursor):
     def _ft_wall(self) -> Wall | None:
         return cast("GuardedConnection", self.connection).ft_wall
 
-    def _ft_rewritten(self, sql: str) -> str:
-        self.ft_inserted = None
+    def _ft_rewritten(self, sql: str) -> tuple[str, TableView | None]:
+        """Return the text for SQLite, and the table that it inserts into."""
         wall = self._ft_wall
         if wall is None:
-            return sql
+            return sql, None
+        if wall.asynchronous and current_scope() is None:
+            raise StatementRefusedError(
+                "SQL of the application's own on the driver's connection, whose thread knows no tenant",
+                statement=sql,
+                hint="Use AsyncConnection.exec_driver_sql() or text()",
+            )
         text, known = wall.rewrite(sql, "qmark", self.connection)
-        self.ft_inserted = known.insert_id if known is not None else None
-        return text
+        inserts = known is not None and known.kind == "insert"
+        return Vouched(text), next(iter(known.writes), None) if known is not None and inserts else None
+
+    def _ft_note(self, table: TableView | None) -> None:
+        if table is not None and self.rowcount != 0:
+            cast("GuardedConnection", self.connection).ft_inserted = table
 
     @property
     def lastrowid(self) -> int | None:  # type: ignore[override]
-        """The application's id of the last row; SQLite itself knows the physical row only."""
+        """The application's id of the last row that this tenant inserted on this connection.
+
+        SQLite itself knows the physical row only, of whoever used the connection last.
+        """
         row = cast("int | None", super().lastrowid)
-        view = self.ft_inserted
-        if view is None or row is None:
+        wall, scope = self._ft_wall, current_scope()
+        if wall is None or row is None or (scope is not None and scope.internal):
             return row
-        return id_of_row(self.connection, view.name, view.auto_id, row)
+        view = cast("GuardedConnection", self.connection).ft_inserted
+        if view is not None and view.shared:
+            return row
+        if view is None:
+            return 0
+        if view.auto_id is None:
+            return None
+        return id_of_row(self.connection, wall, view.name, view.auto_id, row)
 
 
-def id_of_row(connection: Any, table: str, column: str, row: int) -> int | None:
-    """Return the application's id in a physical row.
+def id_of_row(connection: Any, wall: Wall, table: str, column: str, row: int) -> int | None:
+    """Return the application's id in a physical row, ``None`` if the row is not this tenant's.
 
     :param row: SQLite's rowid
     """
+    hidden = _quoted(wall.config.column)
+    text = f"SELECT {_quoted(column)} FROM {_quoted(table)} WHERE rowid = ? AND {hidden} = ?"
     cursor = sqlite3.Cursor(connection)
     try:
-        found = sqlite3.Cursor.execute(
-            cursor, f"SELECT {_quoted(column)} FROM {_quoted(table)} WHERE rowid = ?", (row,)
-        ).fetchone()
+        found = cursor.execute(Vouched(text), (row, wall.scope().tenant_id)).fetchone()
     finally:
         cursor.close()
     return cast("int | None", found[0] if found is not None else None)
@@ -87,6 +115,20 @@ class GuardedConnection(sqlite3.Connection):
     """Hands out guarded cursors only."""
 
     ft_wall: Wall | None = None
+    ft_inserted: TableView | None = None
+    """The table of the last INSERT since checkout."""
+    ft_changes = 0
+    """How many rows had been changed on this connection when it was checked out."""
+
+    def __call__(self, sql: str, /) -> Any:
+        """Prepare a statement. ``sqlite3`` calls this on a miss of its cache, which keeps vouched texts apart."""
+        if type(sql) is not Vouched and self.ft_wall is not None:
+            raise StatementRefusedError(
+                "A cursor that was not made by its tenanted connection",
+                statement=sql,
+                hint="Use connection.cursor()",
+            )
+        return super().__call__(sql)  # type: ignore[misc]
 
     def cursor(self, factory: Any = None, /) -> Any:  # type: ignore[override]
         if factory is None:
@@ -104,18 +146,26 @@ class GuardedConnection(sqlite3.Connection):
     def executescript(self, sql_script: str, /) -> Any:  # type: ignore[override]
         return self.cursor().executescript(sql_script)
 
+    @property
+    def total_changes(self) -> int:  # type: ignore[override]
+        """Rows changed since checkout; those before were perhaps another tenant's."""
+        return super().total_changes - self.ft_changes
+
     backup = refused("backup()", _COPY)
     blobopen = refused("blobopen()", "it addresses rows by their physical number; SELECT the value")
     iterdump = refused("iterdump()", _COPY)
     serialize = refused("serialize()", _COPY)
     deserialize = refused("deserialize()", "it replaces the whole database, all tenants included")
+    setconfig = refused("setconfig()", "it can switch foreign keys off for everybody")
 
 
 def _guarded_cursor(factory: Any) -> Any:
     """Guard a cursor class of the application's own."""
     if not isinstance(factory, type):
         raise StatementRefusedError(
-            "A cursor factory that is no class on a tenanted connection", value=factory, hint="Pass a subclass of Cursor"
+            "A cursor factory that is no class on a tenanted connection",
+            value=factory,
+            hint="Pass a subclass of Cursor",
         )
     return type(f"Guarded{factory.__name__}", (GuardedCursor, factory), {})
 
@@ -138,12 +188,14 @@ def raw(connection: Any) -> Any:
 
 
 def arm(connection: Any, wall: Wall) -> bool:
-    """Switch the guard on once the connection is set up. Returns whether the connection can be guarded at all."""
+    """Switch the guard on for the next user of a connection. Returns whether it may be handed out."""
     found = raw(connection)
     if not isinstance(found, GuardedConnection):
         return False
-    if found.ft_wall is None:
-        sqlite3.Cursor.execute(sqlite3.Cursor(found), "PRAGMA foreign_keys = ON")
+    if found.ft_wall is None or found.__dict__.pop(WORN, False):
+        sqlite3.Cursor(found).execute(Vouched("PRAGMA foreign_keys = ON"))
     found.ft_wall = wall
+    found.ft_inserted = None
+    found.ft_changes += found.total_changes
     found.__dict__.pop("ft_tenant_id", None)
     return True
