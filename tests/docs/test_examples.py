@@ -12,7 +12,7 @@ import pytest
 from tests.docs.pages import PAGES, Command, File, name_of, steps
 from tests.docs.terminal import Terminal, free_port, visit
 
-PORT = "8000"
+PORT = re.compile(r"(?<=--port )8000\b|(?<=localhost:)8000\b")
 """The port that the pages show; a free one takes its place."""
 
 _checker = doctest.OutputChecker()
@@ -43,7 +43,7 @@ def test_a_page_does_what_it_shows(page: Path, terminal: Terminal, tmp_path: Pat
             path.write_text(step.text)
             continue
         ran += 1
-        text, shown = (re.sub(rf"\b{PORT}\b", port, part) for part in (step.text, step.shown))
+        text, shown = (PORT.sub(port, part) for part in (step.text, step.shown))
         if step.serves:
             printed = terminal.serve(text, int(port))
             assert [status for _, status in visit(printed) if status >= 400] == []
