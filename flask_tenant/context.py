@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from .errors import NoTenantError
+from .errors import NoTenantError, TenantError
 from .model import Tenant
 
 if TYPE_CHECKING:
@@ -32,11 +32,14 @@ class Scope:
     :param key: whose sessions it uses: equal for a scope and those within it for the same tenant; by default its own
     """
 
-    __slots__ = ("internal", "key", "reason", "tenant", "tenant_id")
+    __slots__ = ("internal", "key", "outer", "reason", "tenant", "tenant_id")
 
     def __init__(
         self, tenant: Tenant | None, *, reason: str = "", internal: bool = False, key: Hashable = None
     ) -> None:
+        if tenant is not None and (type(tenant.id) is not int or tenant.id < 0):
+            raise TenantError(f"The tenant id {tenant.id!r} is no positive integer", value=tenant.id)
+        self.outer: Scope | None = None
         self.key: Hashable = key if key is not None else object()
         self.tenant = tenant
         self.tenant_id = tenant.id if tenant is not None else None
@@ -47,6 +50,13 @@ class Scope:
     def central(self) -> bool:
         """Whether this is central work."""
         return self.tenant is None
+
+    def chain(self) -> Iterator[Scope]:
+        """Return this scope and those around it, innermost first."""
+        at: Scope | None = self
+        while at is not None:
+            yield at
+            at = at.outer
 
     def __repr__(self) -> str:
         if self.tenant is None:
@@ -81,21 +91,27 @@ def entered(scope: Scope, adapters: tuple[Adapter, ...] = ()) -> Iterator[Scope]
 
     :param adapters: opened in order, closed in reverse order
     """
-    token = _scope.set(scope)
+    outer = scope.outer = _scope.get()
+    if outer is not None and scope in outer.chain():
+        raise TenantError(f"{scope!r} is entered a second time", hint="Enter a new scope")
     opened: list[Adapter] = []
+    _scope.set(scope)
     try:
         for adapter in adapters:
             adapter.enter(scope)
             opened.append(adapter)
         yield scope
     finally:
+        here = _scope.get()
         # A response that nobody closed is collected some time later, in somebody else's context: leave that alone.
-        if _scope.get() is scope:
+        # A scope within this one that nobody left, such as a loop's that was ended by break, ends with it.
+        if here is not None and scope in here.chain():
+            _scope.set(scope)
             try:
                 for adapter in reversed(opened):
                     adapter.leave(scope)
             finally:
-                _scope.reset(token)
+                _scope.set(outer)
 
 
 @contextmanager

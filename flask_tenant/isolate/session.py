@@ -1,19 +1,23 @@
-"""A session serves one tenant.
+"""A session serves one tenant, and so do the objects that it has loaded.
 
 Its identity map answers ``get()`` without any SQL, so a session that outlives its tenant would hand one tenant's
-object to another. The map itself remembers whose rows it holds: it is dropped with them when the session closes.
+object to another. The map itself remembers whose rows it holds: it is dropped with them when the session closes, and
+leaves a mark on the objects that are still alive, so that no session of another tenant takes them in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from threading import get_ident
 from typing import Any, cast
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.exc import UnboundExecutionError
+from sqlalchemy.orm import Mapper, Session, scoped_session
+from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.sql.selectable import TableClause
 from sqlalchemy.util import ScopedRegistry
 
 from ..context import Scope, current_scope
@@ -21,6 +25,10 @@ from ..errors import TenantChangedError
 from .wall import Wall
 
 _HINT = "A session serves one tenant: close() or remove() it before entering another, or open a new one"
+
+
+_MARK = "ft_tenant_id"
+"""Key in an object's ``info``: the tenant of the session that has loaded it. It is pickled with the object."""
 
 
 @cache
@@ -49,8 +57,63 @@ def _bound_map(base: type[Any]) -> type[Any]:
             self._ft_check()
             return super().__getitem__(key)
 
+        def values(self) -> Any:
+            self._ft_check()
+            return super().values()
+
+        # ---- leaving a mark on what lives on without the session
+        def safe_discard(self, state: Any) -> None:
+            state.info[_MARK] = self.ft_tenant_id
+            super().safe_discard(state)
+
+        def _kill(self) -> None:
+            self._ft_mark_all()
+            super()._kill()
+
+        def __del__(self) -> None:  # a session that nobody has closed
+            self._ft_mark_all()
+
+        def _ft_mark_all(self) -> None:
+            for state in self.all_states():
+                if state.obj() is not None:
+                    state.info[_MARK] = self.ft_tenant_id
+
     TenantIdentityMap.__name__ = f"Tenant{base.__name__.lstrip('_')}"
     return TenantIdentityMap
+
+
+@cache
+def _central_map(base: type[Any]) -> type[Any]:
+    """An identity map that takes no tenant's rows: two tenants' rows of one id would be one object in it."""
+
+    class CentralIdentityMap(base):  # type: ignore[misc]
+        ft_wall: Wall
+
+        def _ft_check(self, state: Any) -> None:
+            if _is_tenants(state, self.ft_wall):
+                raise self.ft_wall.refuse_central("Central work was about to load entities over several tenants")
+
+        def _add_unpresent(self, state: Any, key: Any) -> None:
+            self._ft_check(state)
+            super()._add_unpresent(state, key)
+
+        def add(self, state: Any) -> Any:
+            self._ft_check(state)
+            return super().add(state)
+
+        def replace(self, state: Any) -> Any:
+            self._ft_check(state)
+            return super().replace(state)
+
+    return CentralIdentityMap
+
+
+def _is_tenants(state: Any, wall: Wall) -> bool:
+    """Whether an object is made of rows that belong to a tenant."""
+    return any(
+        isinstance(table, TableClause) and wall.config.is_tenant(table.name, table.schema)
+        for table in state.manager.mapper.tables
+    )
 
 
 def bind_session(session: Session, wall: Wall) -> None:
@@ -58,7 +121,13 @@ def bind_session(session: Session, wall: Wall) -> None:
 
     :raises TenantChangedError: when it holds, or was begun for, another tenant's rows
     """
+    held: Any = session.identity_map
     if wall.shape == "central":
+        if hasattr(held, "ft_tenant_id"):
+            held._ft_check()
+        elif not hasattr(held, "ft_wall"):
+            held.__class__ = _central_map(type(held))
+            held.ft_wall = wall
         return
     scope = current_scope() or wall.fallback()
     if scope is None or scope.tenant_id is None:
@@ -68,13 +137,70 @@ def bind_session(session: Session, wall: Wall) -> None:
         raise TenantChangedError(
             f"A session begun under tenant {begun} reaches the database under tenant {scope.tenant_id}", hint=_HINT
         )
-    held: Any = session.identity_map
-    if not hasattr(held, "ft_tenant_id"):
+    if hasattr(held, "ft_tenant_id"):
+        if held.ft_tenant_id != scope.tenant_id:
+            held._ft_check()
+    elif hasattr(held, "ft_wall"):
+        raise TenantChangedError(f"A session of central work is used in {scope!r}", hint=_HINT)
+    else:
         held.__class__ = _bound_map(type(held))
         held.ft_wall = wall
         held.ft_tenant_id = scope.tenant_id
-    elif held.ft_tenant_id != scope.tenant_id:
-        held._ft_check()
+
+
+# ---- objects that come from another session
+def _owner(state: Any) -> int | None:
+    """The tenant whose session has loaded an object."""
+    session = state.session
+    held = session.identity_map if session is not None else None
+    owner = getattr(held, "ft_tenant_id", None)
+    if owner is None and "info" in state.__dict__:
+        owner = state.info.get(_MARK)
+    return cast("int | None", owner)
+
+
+def _refuse_stranger(session: Session, state: Any) -> None:
+    """Refuse an object of one tenant in a session of another."""
+    if state.key is None:
+        return  # a new object
+    owner = _owner(state)
+    if owner is None:
+        return
+    try:
+        wall: Wall | None = getattr(session.get_bind(state.mapper).dialect, "ft_wall", None)
+    except UnboundExecutionError:
+        return
+    if wall is None or not _is_tenants(state, wall):
+        return
+    scope = current_scope() or wall.fallback()
+    if scope is None or scope.tenant_id != owner:
+        raise TenantChangedError(
+            f"An object {state.class_.__name__} of tenant {owner} was given to a session in {scope or 'no tenant'}",
+            value=state.class_.__name__,
+            hint="Load it in the session's own tenant; make_transient() turns it into a new object",
+        )
+
+
+def _attaching(session: Session, instance: Any) -> None:
+    _refuse_stranger(session, instance_state(instance))
+
+
+def _pickling(state: Any, state_dict: dict[str, Any]) -> None:
+    owner = _owner(state) if state.key is not None else None
+    if owner is not None:
+        state_dict["info"] = {**state_dict.get("info", {}), _MARK: owner}
+
+
+def _watch_merge() -> None:
+    """Look at what ``merge()`` takes in: SQLAlchemy has no event that shows the given object."""
+    original: Any = Session._merge
+
+    @wraps(original)
+    def merge(self: Session, state: Any, *args: Any, **kw: Any) -> Any:
+        _refuse_stranger(self, state)
+        return original(self, state, *args, **kw)
+
+    Session._merge = merge  # type: ignore[method-assign]
 
 
 def _begun(session: Session, transaction: Any) -> None:
@@ -95,6 +221,9 @@ def listen() -> None:
     if not event.contains(Session, "after_transaction_create", _begun):
         event.listen(Session, "after_transaction_create", _begun)
         event.listen(Session, "after_begin", _reached)
+        event.listen(Session, "before_attach", _attaching)
+        event.listen(Mapper, "pickle", _pickling, raw=True)
+        _watch_merge()
 
 
 def _key(here: Callable[[], Scope | None]) -> Any:
