@@ -12,15 +12,15 @@ from tests.extension.notes import Notes
 
 
 @pytest.fixture
-def notes(database_url: str) -> Notes:
-    return Notes(database_url)
+def notes(database_url: str) -> Iterator[Notes]:
+    notes = Notes(database_url)
+    yield notes
+    notes.dispose()
 
 
 @pytest.fixture
-def app(notes: Notes) -> Iterator[Flask]:
+def app(notes: Notes) -> Flask:
     app = notes.create_app()
     for slug in ("acme", "bella"):
         state_of(app).create(slug, slug.title())
-    yield app
-    with app.app_context():
-        notes.db.engine.dispose()
+    return app

@@ -26,6 +26,7 @@ class Notes:
     def __init__(self, url: str) -> None:
         self.url = url
         self.db = db = SQLAlchemy()
+        self._apps: list[Flask] = []
 
         class Note(db.Model):  # type: ignore[name-defined,misc]
             id: Mapped[int] = mapped_column(primary_key=True)
@@ -41,6 +42,13 @@ class Notes:
 
         self.Note, self.Setting, self.Country = Note, Setting, Country
 
+    def dispose(self) -> None:
+        """Close the connections of all that was built."""
+        for app in self._apps:
+            with app.app_context():
+                self.db.session.remove()
+                self.db.engine.dispose()
+
     def create_app(
         self, tenancy: Tenancy | None = None, seed: Callable[[], None] = lambda: None, **config: Any
     ) -> Flask:
@@ -53,6 +61,7 @@ class Notes:
             SQLALCHEMY_DATABASE_URI=self.url, SECRET_KEY="test", TENANT_SHARED_TABLES=["country"], **config
         )
         self.db.init_app(app)
+        self._apps.append(app)
         (tenancy or Tenancy()).init_app(app)
         with app.app_context():
             self.db.create_all()
