@@ -90,7 +90,9 @@ class Oracle:
             if tenant is not None and not table.shared:
                 where = f" WHERE tenant_id {'<>' if others else '='} {tenant}"
                 extra = ", tenant_id" if others else ""
-            cursor.execute(f"SELECT {', '.join(map(quote, table.columns))}{extra} FROM {quote(table.name)}{where}")
+            cursor.execute(
+                f"SELECT {', '.join(map(quote, table.columns))}{extra} FROM {quote(table.name)}{where}"
+            )
             found[table.name] = sorted((tuple(map(normal, row)) for row in cursor.fetchall()), key=repr)
         return found
 
@@ -108,13 +110,17 @@ class Oracle:
         except self.database_error as error:
             return Outcome(None, None, 0, f"{type(error).__name__}: {error}")
 
-    def check(self, statement: str, parameters: Any = None, tenant: int = 1, *, strict: bool = True) -> Rewritten | None:
+    def check(
+        self, statement: str, parameters: Any = None, tenant: int = 1, *, strict: bool = True
+    ) -> Rewritten | None:
         """Compare; ``strict``: a refusal is a failure too, and so is an error of the single database.
 
         :raises BrokenWallError: on any difference
         """
         try:
-            rewritten = self.raw.statement(statement, self.placeholders if parameters is not None or self.dialect == "sqlite" else "none")  # type: ignore[arg-type]
+            rewritten = self.raw.statement(
+                statement, self.placeholders if parameters is not None or self.dialect == "sqlite" else "none"
+            )  # type: ignore[arg-type]
         except RefusedError as error:
             self.refused.append((statement, error))
             if strict:
@@ -202,5 +208,7 @@ class PostgresOracle(Oracle):
         cursor = connection.cursor()
         for table in TABLES:
             if table.auto:
-                cursor.execute(f"SELECT setval(pg_get_serial_sequence('{quote(table.name)}', '{table.auto}'), 1000)")
+                cursor.execute(
+                    f"SELECT setval(pg_get_serial_sequence('{quote(table.name)}', '{table.auto}'), 1000)"
+                )
         cursor.execute("SELECT setseed(0.5)")

@@ -117,9 +117,13 @@ class Maker:
         if kind == 10:
             return f"{column} > (SELECT avg({self.number(other, inner)}) FROM {source})"
         if kind == 11:
-            return f"({self.condition(table, alias, depth - 1)}) AND ({self.condition(table, alias, depth - 1)})"
+            return (
+                f"({self.condition(table, alias, depth - 1)}) AND ({self.condition(table, alias, depth - 1)})"
+            )
         if kind == 12:
-            return f"{column} NOT IN (SELECT {inner}.id FROM {source} WHERE {self.condition(other, inner, 0)})"
+            return (
+                f"{column} NOT IN (SELECT {inner}.id FROM {source} WHERE {self.condition(other, inner, 0)})"
+            )
         return f"{self.condition(table, alias, depth - 1)} OR {self.condition(table, alias, depth - 1)}"
 
     def where(self, table: str, alias: str, depth: int = 1) -> str:
@@ -129,7 +133,14 @@ class Maker:
     def plain(self) -> str:
         table = self.table()
         source, alias = self.named(table)
-        columns = self.pick(["*", f"{alias}.*", f"{alias}.id, {self.value(table, alias, 1)}", f"DISTINCT {self.number(table, alias)}"])
+        columns = self.pick(
+            [
+                "*",
+                f"{alias}.*",
+                f"{alias}.id, {self.value(table, alias, 1)}",
+                f"DISTINCT {self.number(table, alias)}",
+            ]
+        )
         if columns.endswith("*") and table == "product" and not self.sqlite:
             columns = f"{alias}.id, {alias}.name"
         return f"SELECT {columns} FROM {source}{self.where(table, alias, 2)}"
@@ -196,8 +207,14 @@ class Maker:
     def windowed(self) -> str:
         table = self.table()
         source, alias = self.named(table)
-        call = self.pick(["row_number()", "rank()", f"sum({self.number(table, alias)})", f"lag({alias}.id)", "count(*)"])
-        window = f"PARTITION BY {self.number(table, alias)} ORDER BY {alias}.id" if self.chance(60) else f"ORDER BY {alias}.id"
+        call = self.pick(
+            ["row_number()", "rank()", f"sum({self.number(table, alias)})", f"lag({alias}.id)", "count(*)"]
+        )
+        window = (
+            f"PARTITION BY {self.number(table, alias)} ORDER BY {alias}.id"
+            if self.chance(60)
+            else f"ORDER BY {alias}.id"
+        )
         return f"SELECT {alias}.id, {call} OVER ({window}) FROM {source}{self.where(table, alias)}"
 
     def derived(self) -> str:
@@ -240,7 +257,25 @@ class Maker:
         return text + (" ORDER BY 1" if self.chance(50) else "")
 
     def values_in(self, table: str) -> tuple[str, str]:
-        columns = [c for c in BY_NAME[table].columns if c not in ("id", "created", "data", "customer_id", "invoice_id", "product_id", "parent_id", "boss_id", "country_code", "email", "number", "sku")]
+        columns = [
+            c
+            for c in BY_NAME[table].columns
+            if c
+            not in (
+                "id",
+                "created",
+                "data",
+                "customer_id",
+                "invoice_id",
+                "product_id",
+                "parent_id",
+                "boss_id",
+                "country_code",
+                "email",
+                "number",
+                "sku",
+            )
+        ]
         self.random.shuffle(columns)
         columns = columns[: self.random.randrange(1, len(columns) + 1)]
         return ", ".join(columns), ", ".join(str(self.random.randrange(50)) for _ in columns)
@@ -282,7 +317,10 @@ class Maker:
         table = self.table()
         name = self.pick([table, f'"{table}"', f"{table} AS u"])
         alias = "u" if name.endswith(" u") else table
-        column = self.pick([c for c in NUMBERS[table] if c in ("active", "balance", "price", "total", "paid", "qty")] or ["name"])
+        column = self.pick(
+            [c for c in NUMBERS[table] if c in ("active", "balance", "price", "total", "paid", "qty")]
+            or ["name"]
+        )
         value = self.value(table, alias, 0) if column != "name" else "'renamed'"
         return f"UPDATE {name} SET {column} = {value}{self.where(table, alias, 2)}{self.returning(table)}"
 

@@ -12,7 +12,13 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from flask_tenant.errors import CentralRefusedError, DdlRefusedError, HiddenColumnError, RefusedError, StatementRefusedError
+from flask_tenant.errors import (
+    CentralRefusedError,
+    DdlRefusedError,
+    HiddenColumnError,
+    RefusedError,
+    StatementRefusedError,
+)
 from flask_tenant.isolate.rawsql import RawSql
 from tests.rawsql.oracle import Oracle, PostgresOracle, SqliteOracle
 from tests.rawsql.world import WorldViews
@@ -148,7 +154,7 @@ POSTGRESQL = [
     "SELECT count(*) FROM customer *",
     "SELECT count(*) FROM customer TABLESAMPLE BERNOULLI (100)",
     "SELECT count(*) FROM public . customer",
-    "SELECT count(*) FROM \"public\".customer",
+    'SELECT count(*) FROM "public".customer',
     "SELECT ARRAY(SELECT name FROM customer)",
     "SELECT 'c-customer 1' = ANY (SELECT name FROM customer)",
     "SELECT ARRAY(TABLE customer)",
@@ -234,7 +240,7 @@ POSTGRESQL = [
     "SELECT $a$ $b$ $a$, count(*) FROM customer --$b$",
     "SELECT 1 /* /* */ , (SELECT count(*) FROM invoice) */ , count(*) FROM customer",
     "SELECT '\\', count(*) FROM customer --'",
-    "SELECT count(*) FROM U&\"c\\0075stomer\"",
+    'SELECT count(*) FROM U&"c\\0075stomer"',
     "SELECT count(*) FROM U&\"c!0075stomer\" UESCAPE '!'",
     "SELECT 1 OPERATOR(public.+) 2 FROM customer",
 ]
@@ -456,7 +462,6 @@ def test_placeholders_where_they_do_not_belong(text: str, placeholders: str) -> 
         ("SELECT $x::y FROM customer", "qmark"),
         ("SELECT ? FROM customer", "text"),
         ("SELECT @x FROM customer", "text"),
-        ("SELECT id FROM customer WHERE id IN ?", "qmark"),
         ("SELECT id FROM ?", "qmark"),
         ("SELECT ? FROM customer", "none"),
         ("SELECT #1 FROM customer", "qmark"),
@@ -472,7 +477,7 @@ def test_errors_do_not_show_the_rewritten_text(sqlite_oracle: SqliteOracle) -> N
     for statement in [*HIDDEN, "SELECT rowid FROM customer", "SELECT * FROM nowhere"]:
         with pytest.raises(RefusedError) as caught:
             sqlite_oracle.raw.statement(statement, "qmark")
-        assert "WHERE \"" not in str(caught.value)
+        assert 'WHERE "' not in str(caught.value)
         assert getattr(caught.value, "statement", statement) == statement
 
 

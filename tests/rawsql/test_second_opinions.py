@@ -59,7 +59,18 @@ class Calls(Visitor):
 
 
 # what the grammar itself turns into calls
-GRAMMAR = {"timezone", "like_escape", "similar_to_escape", "similar_escape", "btrim", "ltrim", "rtrim", "overlaps", "is_normalized", "pg_collation_for"}
+GRAMMAR = {
+    "timezone",
+    "like_escape",
+    "similar_to_escape",
+    "similar_escape",
+    "btrim",
+    "ltrim",
+    "rtrim",
+    "overlaps",
+    "is_normalized",
+    "pg_collation_for",
+}
 
 
 def agree(text: str) -> None:
@@ -175,13 +186,20 @@ def test_the_scanner_cuts_as_postgresql_does(text: str) -> None:
             continue  # N'...' is two tokens to PostgreSQL
         if name in ("SQL_COMMENT", "C_COMMENT"):
             assert not any(s < last and e > first for s, e in words), (text, token)
-        elif name in ("IDENT", "SCONST", "ICONST", "FCONST", "BCONST", "XCONST", "USCONST", "UIDENT") or token.kind != "NO_KEYWORD":
+        elif (
+            name in ("IDENT", "SCONST", "ICONST", "FCONST", "BCONST", "XCONST", "USCONST", "UIDENT")
+            or token.kind != "NO_KEYWORD"
+        ):
             wanted.add((first, last))
     # two strings with a line break between them are one token to PostgreSQL and two to us; nothing else differs
     words |= {(s + 1, e) for s, e in words if text[s] in "nN" and text[s + 1 : s + 2] == "'"}
     for first, last in wanted - words:
         inner = sorted(w for w in words if first <= w[0] and w[1] <= last)
-        assert inner and inner[0][0] == first and inner[-1][1] == last and text[first] in "'nN", (text, first, last)
+        assert inner and inner[0][0] == first and inner[-1][1] == last and text[first] in "'nN", (
+            text,
+            first,
+            last,
+        )
         words -= set(inner)
         words.add((first, last))
     assert wanted <= words, text
@@ -193,7 +211,11 @@ def sqlite_tables(connection: sqlite3.Connection, text: str) -> set[str] | None:
     seen: set[str] = set()
 
     def authorize(action: int, one: str | None, _two: str | None, _db: str | None, _by: str | None) -> int:
-        if action in (sqlite3.SQLITE_READ, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE) and one:
+        if (
+            action
+            in (sqlite3.SQLITE_READ, sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE)
+            and one
+        ):
             seen.add(one)
         return sqlite3.SQLITE_OK
 
@@ -234,7 +256,21 @@ def test_sqlite_sees_the_same_tables(empty: sqlite3.Connection, statement: str) 
 
 
 def test_sqlite_sees_the_same_tables_in_mutilated_statements(empty: sqlite3.Connection) -> None:
-    more = ["`customer`", "[invoice]", "main", "REPLACE", "INDEXED BY", "GLOB", "line", "rowid", "==", "X'", "?1", ":a", "$b"]
+    more = [
+        "`customer`",
+        "[invoice]",
+        "main",
+        "REPLACE",
+        "INDEXED BY",
+        "GLOB",
+        "line",
+        "rowid",
+        "==",
+        "X'",
+        "?1",
+        ":a",
+        "$b",
+    ]
 
     @settings(max_examples=1500, deadline=None, database=None)
     @given(mutated([*COMMON, *SQLITE]), st.sampled_from(["", *more]), st.integers(0, 200))
@@ -245,7 +281,11 @@ def test_sqlite_sees_the_same_tables_in_mutilated_statements(empty: sqlite3.Conn
 
 
 @settings(max_examples=2000, deadline=None, database=None)
-@given(st.lists(st.sampled_from([*PIECES, "`", "```", "x", ":a", "@b", "$c", "?", "?1"]), max_size=10).map("".join))
+@given(
+    st.lists(st.sampled_from([*PIECES, "`", "```", "x", ":a", "@b", "$c", "?", "?1"]), max_size=10).map(
+        "".join
+    )
+)
 @example("/* /* */ x")
 @example("'a''b' \"c\"\"d\"")
 @example("'\\'")
@@ -261,7 +301,9 @@ def test_the_scanner_cuts_as_sqlite_does(text: str) -> None:
     try:
         connection.execute("CREATE TABLE t (a, b1, _x)")
         count = sum(token.kind == PARAM for token in ours)
-        cursor = connection.execute(probe, {"a": 1, "b": 1, "c": 1} if ":" in probe or "@" in probe else [1] * count)
+        cursor = connection.execute(
+            probe, {"a": 1, "b": 1, "c": 1} if ":" in probe or "@" in probe else [1] * count
+        )
         headings = [column[0] for column in cursor.description]
     except (sqlite3.Error, sqlite3.Warning, OverflowError):
         return
@@ -280,5 +322,9 @@ def test_the_scanner_cuts_as_sqlite_does(text: str) -> None:
         return
     assert len(items) == len(headings)
     for item, heading in zip(items, headings, strict=True):
-        if ours[item[-1]].kind not in (NAME, QUOTED, STRING) or len(item) == 1 and ours[item[0]].kind == STRING:
+        if (
+            ours[item[-1]].kind not in (NAME, QUOTED, STRING)
+            or len(item) == 1
+            and ours[item[0]].kind == STRING
+        ):
             assert heading == probe[ours[item[0]].start : ours[item[-1] + 1].start].rstrip(" \t\n\f\r")

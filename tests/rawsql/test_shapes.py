@@ -43,7 +43,11 @@ def run(oracle: Oracle, shape: str, record_property: Callable[[str, object], Non
     oracle.refused.clear()
 
     @settings(
-        max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=EXAMPLES <= 40
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=EXAMPLES <= 40,
     )
     @given(st.integers(0, 2**32), st.sampled_from([1, 2, 3]))
     def holds(seed: int, tenant: int) -> None:
@@ -53,7 +57,10 @@ def run(oracle: Oracle, shape: str, record_property: Callable[[str, object], Non
     holds()
     refused = len(oracle.refused)
     total = oracle.answered + refused
-    record_property("figure", f"{oracle.answered} answered, {oracle.filled} not empty, {refused} refused, {oracle.invalid} invalid")
+    record_property(
+        "figure",
+        f"{oracle.answered} answered, {oracle.filled} not empty, {refused} refused, {oracle.invalid} invalid",
+    )
     assert total, "no valid statement was made"
     assert refused <= total * 0.02, oracle.refused[0]
     assert oracle.filled >= total / 2
@@ -61,10 +68,14 @@ def run(oracle: Oracle, shape: str, record_property: Callable[[str, object], Non
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_sqlite(sqlite_oracle: SqliteOracle, shape: str, record_property: Callable[[str, object], None]) -> None:
+def test_sqlite(
+    sqlite_oracle: SqliteOracle, shape: str, record_property: Callable[[str, object], None]
+) -> None:
     run(sqlite_oracle, shape, record_property)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_postgresql(postgres_oracle: PostgresOracle, shape: str, record_property: Callable[[str, object], None]) -> None:
+def test_postgresql(
+    postgres_oracle: PostgresOracle, shape: str, record_property: Callable[[str, object], None]
+) -> None:
     run(postgres_oracle, shape, record_property)

@@ -161,7 +161,11 @@ def rows(tenant: int) -> dict[str, list[tuple[object, ...]]]:
         (i, i % len(invoices) + 1, i % len(products) + 1, i % 5 + 1, round(i * 1.5 + tenant, 2))
         for i in range(1, len(invoices) * 2 + tenant)
     ]
-    settings = [("currency", ["CHF", "EUR", "USD"][tenant - 1]), ("title", f"{mark} title"), (f"only_{mark}", "1")]
+    settings = [
+        ("currency", ["CHF", "EUR", "USD"][tenant - 1]),
+        ("title", f"{mark} title"),
+        (f"only_{mark}", "1"),
+    ]
     categories = [(i, i // 2 or None, f"{mark} category {i}") for i in range(1, 8 + tenant)]
     odd = [(i, f"{mark} Odd {i}", i * tenant) for i in range(1, 5)]
     return {

@@ -1,8 +1,9 @@
 """Raw SQL: the caller's own text, with the tenant's view spliced into the place of every table.
 
-A pure library: text in, text out. Our own scanner and parser find each relation and refuse what they do not know;
-sqlglot, which knows nothing of them, must find the same relations; then the caller's text is spliced, never printed
-anew. What cannot be proven to stay inside the tenant raises :class:`~flask_tenant.errors.StatementRefusedError`.
+A pure library: text in, text out. Our own scanner and parser find each relation and refuse what they do not
+know; sqlglot, which knows nothing of them, must find the same relations; then the caller's text is spliced,
+never printed anew. What cannot be proven to stay inside the tenant raises
+:class:`~flask_tenant.errors.StatementRefusedError`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Rewritten:
     :param parts: the text, cut at each place where the tenant's id belongs
     :param reads: tables that it reads, shared ones included
     :param writes: tables that it writes
-    :param insert_id: on SQLite, the table of an INSERT that left its automatic id to us: ``lastrowid`` is not that id
+    :param insert_id: on SQLite, the table of an INSERT that left its automatic id to us: ``lastrowid`` is the
+        number of the physical row, not that id
     """
 
     kind: Kind

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from .cursor import Cursor, is_op
-from .lexer import END, NAME, NUMBER, PARAM, QUOTED, STRING, Token
+from .lexer import END, NAME, NUMBER, OP, PARAM, QUOTED, STRING, Token
+from .words import words
 
 Kind = Literal[
     "select", "insert", "update", "delete", "transaction", "setting", "maintenance", "ddl", "other"
@@ -23,22 +24,41 @@ _FIRST: dict[str, Kind] = {
     "SECURITY": "ddl", "IMPORT": "ddl",
 }  # fmt: skip
 
-_PRAGMAS = frozenset(
-    {
-        *("analysis_limit", "automatic_index", "busy_timeout", "cache_size", "cache_spill", "case_sensitive_like"),
-        *("defer_foreign_keys", "encoding", "foreign_keys", "journal_mode", "journal_size_limit", "mmap_size"),
-        *("recursive_triggers", "synchronous", "temp_store", "threads", "wal_autocheckpoint"),
-    }
+_PRAGMAS = words(
+    """analysis_limit automatic_index busy_timeout cache_size cache_spill case_sensitive_like
+    defer_foreign_keys encoding foreign_keys journal_mode journal_size_limit mmap_size recursive_triggers
+    synchronous temp_store threads wal_autocheckpoint"""
 )
-_CONNECTION_SETTINGS = frozenset(
+_CONNECTION_SETTINGS = words(
+    """application_name client_encoding client_min_messages datestyle idle_in_transaction_session_timeout
+    idle_session_timeout intervalstyle lock_timeout statement_timeout timezone"""
+)
+_LOCAL_SETTINGS = words(
+    """constraint_exclusion enable_bitmapscan enable_hashagg enable_hashjoin enable_indexonlyscan
+    enable_indexscan enable_material enable_mergejoin enable_nestloop enable_seqscan enable_sort
+    extra_float_digits geqo jit lc_time synchronous_commit work_mem"""
+)
+_SETTINGS = frozenset(
     {
         *("application_name", "client_encoding", "client_min_messages", "datestyle", "idle_session_timeout"),
-        *("idle_in_transaction_session_timeout", "intervalstyle", "lock_timeout", "statement_timeout", "timezone"),
+        *(
+            "idle_in_transaction_session_timeout",
+            "intervalstyle",
+            "lock_timeout",
+            "statement_timeout",
+            "timezone",
+        ),
     }
 )
 _LOCAL_SETTINGS = frozenset(
     {
-        *("constraint_exclusion", "enable_bitmapscan", "enable_hashagg", "enable_hashjoin", "enable_indexonlyscan"),
+        *(
+            "constraint_exclusion",
+            "enable_bitmapscan",
+            "enable_hashagg",
+            "enable_hashjoin",
+            "enable_indexonlyscan",
+        ),
         *("enable_indexscan", "enable_material", "enable_mergejoin", "enable_nestloop", "enable_seqscan"),
         *("enable_sort", "extra_float_digits", "geqo", "jit", "lc_time", "synchronous_commit", "work_mem"),
     }
@@ -174,7 +194,7 @@ class Commands(Cursor):
                 f"PRAGMA {name.name}",
                 self.i - 1,
                 value=name.name,
-                hint="Use SQLAlchemy's inspect() for the schema; other pragmas belong where the engine is made",
+                hint="Use SQLAlchemy's inspect() for the schema; set others where the engine is made",
             )
         if self.accept("="):
             self.value()
@@ -223,7 +243,7 @@ class Commands(Cursor):
             self.value()
 
     def value(self) -> None:
-        if self.token.kind == OP_SIGN and self.key in ("-", "+"):
+        if self.token.kind == OP and self.key in ("-", "+"):
             self.i += 1
         if self.token.kind not in (NAME, QUOTED, STRING, NUMBER, PARAM):
             self.unexpected("a value was expected")
@@ -238,6 +258,3 @@ class Commands(Cursor):
             self.reads.add(view)
             if is_op(self.token, "("):
                 self.refuse("ANALYZE of single columns", hint="Leave the columns out")
-
-
-OP_SIGN = "op"

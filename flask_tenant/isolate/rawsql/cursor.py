@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, NoReturn
+from dataclasses import dataclass
+from typing import NoReturn
 
 from ...errors import StatementRefusedError
 from ...model import TableView
 from ...protocols import Views
 from .lexer import END, NAME, OP, QUOTED, Dialect, Placeholders, Token, fold, scan
+from .nodes import Scope, Source
 
 TENANT = "\0"
 """Stands for the tenant's id in rewritten text until it is cut there; the lexer lets no NUL through."""
@@ -32,62 +33,6 @@ class Setup:
     aggregates: frozenset[str]
     prefix: str
     extra_functions: frozenset[str] = frozenset()
-
-
-class Mention(NamedTuple):
-    """An identifier in an expression, not yet resolved.
-
-    :param qualifier: folded table or alias before the dot, ``None`` without one
-    :param name: folded column, or ``*``
-    :param grouped: whether it stands inside an aggregate's arguments
-    :param function: the innermost function whose argument it is
-    """
-
-    qualifier: str | None
-    name: str
-    at: int
-    grouped: bool
-    function: str
-
-
-@dataclass(slots=True)
-class Source:
-    """An element of a FROM clause, or the table that INSERT, UPDATE or DELETE works on.
-
-    :param alias: folded name that qualifies its columns
-    :param alias_text: the same as the caller wrote it
-    :param name: offsets of the table's name, schema included
-    :param inner: what belongs inside the derived table, such as TABLESAMPLE
-    :param extent: offsets of the element without its alias
-    """
-
-    kind: Literal["table", "shared", "cte", "query", "function", "target"]
-    alias: str = ""
-    alias_text: str = ""
-    view: TableView | None = None
-    schema: str | None = None
-    name: tuple[int, int] = (0, 0)
-    aliased: bool = False
-    before: str = ""
-    inner: str = ""
-    nullable: bool = False
-    nested: bool = False
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns, when they are known."""
-        return self.view.columns if self.view is not None else ()
-
-
-@dataclass(slots=True)
-class Scope:
-    """One level of names: a SELECT, or an INSERT, UPDATE or DELETE."""
-
-    sources: list[Source] = field(default_factory=list)
-    mentions: list[Mention] = field(default_factory=list)
-    stars: bool = False
-    merging: bool = False  # NATURAL or USING: columns meet by name
-    right_joins: bool = False
 
 
 class Cursor:
@@ -223,13 +168,10 @@ class Cursor:
 
     def filtered(self, source: Source) -> str:
         """The tenant's view of a table, as a SELECT."""
-        view = source.view
-        assert view is not None
+        view = source.table
         own = self.quote(view.name)
-        return (
-            f"SELECT {self.names(view.columns, own)} FROM {source.before}{self.table_name(view, source.schema)}"
-            f"{source.inner} WHERE {self.belongs(own)}"
-        )
+        table = f"{source.before}{self.table_name(view, source.schema)}{source.inner}"
+        return f"SELECT {self.names(view.columns, own)} FROM {table} WHERE {self.belongs(own)}"
 
     def stamp(self) -> str:
         """The tenant's id as a value; typed, because a bare placeholder in a SELECT is text to PostgreSQL."""
@@ -261,7 +203,7 @@ class Cursor:
             if certain is not None:
                 if self.setup.views.find(name, None) is not None:
                     self.refuse(
-                        f"{name!r} is a table and a common table expression that refers to itself or to a later one",
+                        f"{name!r} is a table, and a common table expression named before it is complete",
                         at,
                         value=name,
                         hint="Give the common table expression a name of its own",
@@ -283,7 +225,7 @@ class Cursor:
                 f"No table {shown!r} is known to belong to the application",
                 chain[0],
                 value=shown,
-                hint="Only the application's own tables can be used; the database's catalogues show all tenants",
+                hint="Use the application's own tables; the database's catalogues show all tenants",
             )
         if not view.shared and not view.columns:
             self.refuse(f"The columns of table {view.name!r} are not known", chain[0], value=view.name)

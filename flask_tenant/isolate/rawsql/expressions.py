@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from ..functions import HINTS
-from .cursor import Cursor, Mention, is_op
-from .lexer import END, NAME, NUMBER, OP, PARAM, QUOTED, STRING
+from .cursor import is_op
+from .lexer import END, NAME, OP, PARAM, QUOTED, STRING
+from .nodes import Mention
+from .types import Types
 from .words import (
     EXPRESSION_WORDS,
     NOT_FUNCTION,
     OPERATOR_WORDS,
     QUERY_STARTS,
-    REG_TYPES,
     SET_OPERATORS,
     STOPS,
 )
@@ -23,7 +24,7 @@ _BEFORE_STRING = EXPRESSION_WORDS | {"AS", "PLACING", "ZONE", "COLLATE", "SYMMET
 _CLOSERS = frozenset({")", "]", ",", ";", ":"})
 
 
-class Expressions(Cursor):
+class Expressions(Types):
     """Reads expressions."""
 
     def query(self) -> object:
@@ -96,7 +97,7 @@ class Expressions(Cursor):
                 return
 
     def is_function_word(self, key: str) -> bool:
-        """Whether a word that else ends an expression belongs to it: ``left(...)``, ``WITHIN GROUP (...)``."""
+        """Whether a word that else ends an expression belongs to it, as in ``left(...)``."""
         if self.peek() != "(":
             return False
         if key == "LEFT" or key == "RIGHT":
@@ -114,7 +115,7 @@ class Expressions(Cursor):
         if key == "IN":
             self.i += 1
             if following.kind == PARAM:
-                # SQLAlchemy's expanding parameters and psycopg2 write a list there; no value is ever taken for a name
+                # SQLAlchemy's expanding parameters and psycopg2 write a list there, never a name
                 self.blanks.append((following.start, following.end, "z" * (following.end - following.start)))
                 self.i += 1
             else:
@@ -175,13 +176,15 @@ class Expressions(Cursor):
         elif (key == "SETS" and before.key == "GROUPING") or (key == "ZONE" and before.key == "TIME"):
             self.i += 1
             self.group()
-        elif key == "AND" or key == "OR":
-            self.i += 1
         elif (
-            key in OPERATOR_WORDS
-            and self.i
-            and (before.kind != OP or before.key in (")", "]"))
-            and before.key not in EXPRESSION_WORDS - {"NOT", "END", "NULL"}
+            key == "AND"
+            or key == "OR"
+            or (
+                key in OPERATOR_WORDS
+                and self.i
+                and (before.kind != OP or before.key in (")", "]"))
+                and before.key not in EXPRESSION_WORDS - {"NOT", "END", "NULL"}
+            )
         ):
             self.i += 1
         elif key == "OPERATOR" and not self.sqlite:
@@ -406,64 +409,3 @@ class Expressions(Cursor):
         elif token.kind not in (NAME, QUOTED):
             self.unexpected()
         self.i += 1
-
-    # ---- types
-    def type_name(self) -> None:
-        """Step over a type."""
-        if self.sqlite:
-            while self.key != ")":
-                if is_op(self.token, "("):
-                    self.modifiers()
-                    continue
-                if self.token.kind not in (NAME, QUOTED, STRING):
-                    self.unexpected("a type was expected")
-                self.i += 1
-            return
-        first = self.token
-        chain = self.chain()
-        self.check_type(chain)
-        if self.key == "PRECISION" or self.key == "VARYING":
-            self.i += 1
-        elif first.key == "NATIONAL":
-            self.i += 1
-            self.accept("VARYING")
-        if is_op(self.token, "("):
-            self.modifiers()
-        if first.key in ("TIME", "TIMESTAMP") and self.key in ("WITH", "WITHOUT"):
-            self.i += 1
-            self.expect("TIME", "ZONE")
-        if self.key == "ARRAY":
-            self.i += 1
-        while is_op(self.token, "["):
-            self.i += 1
-            if self.token.kind == NUMBER:
-                self.i += 1
-            self.expect("]")
-
-    def modifiers(self) -> None:
-        """Step over the brackets of ``numeric(10, 2)``."""
-        close = self.lexed.mates[self.i]
-        for at in range(self.i + 1, close):
-            token = self.tokens[at]
-            if token.kind not in (NUMBER, NAME) and token.key not in (",", "-", "+"):
-                self.refuse("This has no place in a type", at)
-        self.i = close + 1
-
-    def check_type(self, chain: list[int]) -> None:
-        """Refuse types that look names up, and the row types of tables."""
-        token = self.tokens[chain[-1]]
-        schema = self.tokens[chain[0]].name if len(chain) > 1 else None
-        name = token.name.lstrip("_")
-        if (
-            name in REG_TYPES
-            or name.startswith("pg_")
-            or schema == "information_schema"
-            or (self.setup.prefix and name.startswith(self.setup.prefix))
-            or self.setup.views.find(name, None if schema == "pg_catalog" else schema) is not None
-        ):
-            self.refuse(
-                f"The type {token.name!r}",
-                chain[0],
-                value=token.name,
-                hint="Types that name tables or look names up show what belongs to all tenants",
-            )

@@ -1,16 +1,16 @@
 """The second opinion: sqlglot must find the same relations, or the statement is refused.
 
-Our own parser says where to splice; sqlglot's, written by other people, says whether it overlooked a relation. What
-sqlglot sees is made harmless first: literals emptied, comments gone, operators plain, so that the two can only
-differ in grammar, never in lexing.
+Our own parser says where to splice; sqlglot's, written by other people, says whether it overlooked a
+relation. What sqlglot sees is made harmless first: literals emptied, comments gone, operators plain, so
+that the two can only differ in grammar, never in lexing.
 """
 
 from __future__ import annotations
 
 import logging
 
-import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect as SqlglotDialect
 from sqlglot.errors import SqlglotError
 
 from .cursor import Cursor
@@ -19,7 +19,10 @@ from .lexer import NAME, NUMBER, OP, PARAM, QUOTED
 _KEPT = frozenset(
     {"(", ")", "[", "]", ",", ".", ";", ":", "::", "=", "<", ">", "<=", ">=", "<>", "!=", "*", "=>", ":="}
 )
-_DIALECTS = {"sqlite": "sqlite", "postgresql": "postgres"}
+_DIALECTS = {
+    "sqlite": SqlglotDialect.get_or_raise("sqlite"),
+    "postgresql": SqlglotDialect.get_or_raise("postgres"),
+}
 
 # sqlglot warns when it gives up on a statement; we refuse it and say so ourselves.
 logging.getLogger("sqlglot").addFilter(
@@ -42,7 +45,7 @@ def plain_text(cursor: Cursor) -> str:
             pieces.append(word if key else "".join(c if c.isascii() else "z" for c in word))
         elif kind == OP:
             pieces.append(key if key in _KEPT else "+".ljust(length))
-        elif kind == NUMBER or kind == PARAM:
+        elif kind in (NUMBER, PARAM):
             pieces.append("1" * length)
         elif kind == QUOTED:
             inner = "".join(c if c.isascii() and c.isalnum() else "_" for c in text[start + 1 : end - 1])
@@ -63,7 +66,7 @@ def judge(cursor: Cursor, before: str = "", behind: str = "") -> None:
     :param before: text that makes a statement of a fragment, with ``behind``
     """
     try:
-        trees = sqlglot.parse(f"{before}{plain_text(cursor)}{behind}", read=_DIALECTS[cursor.dialect])
+        trees = _DIALECTS[cursor.dialect].parse(f"{before}{plain_text(cursor)}{behind}")
     except (SqlglotError, RecursionError) as error:
         cursor.i = 0
         cursor.refuse(

@@ -1,7 +1,7 @@
 """Cuts SQL text into tokens exactly as SQLite and PostgreSQL do, and nothing else.
 
-The scanner is small and total: each character belongs to a token, a comment or plain ASCII white space, or the text
-is refused. So no parser above it can see a quote or a comment where the database sees none.
+The scanner is small and total: each character belongs to a token, a comment or plain ASCII white space,
+or the text is refused. So no parser above it can see a quote or a comment where the database sees none.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ Dialect = Literal["sqlite", "postgresql"]
 Placeholders = Literal["none", "qmark", "named", "format", "numeric_dollar", "text"]
 """How the caller's text marks parameters.
 
-``none``: psycopg without parameters (``%`` is an operator); ``qmark`` and ``named``: SQLite's own ``?``, ``?1``,
-``:name``, ``@name``, ``$name``; ``format``: psycopg's ``%s``, ``%(name)s``, ``%%``; ``numeric_dollar``: ``$1``;
-``text``: the body of SQLAlchemy's ``text()``, with ``:name`` and ``\\:``.
+``none``: nothing is a placeholder (psycopg without parameters: ``%`` is an operator); ``qmark`` and
+``named``: SQLite's own ``?``, ``?1``, ``:name``, ``@name``, ``$name``; ``format``: psycopg's ``%s``,
+``%(name)s``, ``%%``; ``numeric_dollar``: ``$1``; ``text``: the body of SQLAlchemy's ``text()``, with
+``:name`` and ``\\:``.
 """
 
 NAME, QUOTED, STRING, NUMBER, PARAM, OP, END = "name", "quoted", "string", "number", "param", "op", "end"
@@ -236,7 +237,7 @@ def scan(text: str, dialect: Dialect, placeholders: Placeholders, hidden: str | 
         if (rule in ("string", "quoted", "prefixed", "dollar")) and "\x01" in masked[at:end]:
             kind = "quoted identifier" if rule == "quoted" else "string"
             refuse(*_placeholder_in(kind, masked.index("\x01", at), placeholders))
-        previous = rule if rule is not None else ""
+        previous = rule
         at = end
     if opened:
         refuse(f"{opened[-1][0]!r} is not closed", tokens[opened[-1][1]].start)

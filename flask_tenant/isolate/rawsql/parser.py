@@ -6,9 +6,10 @@ from typing import Literal
 
 from ...errors import DdlRefusedError
 from .commands import Commands, Kind, first_kind
-from .cursor import TENANT, Mention, Scope, is_op
+from .cursor import TENANT, is_op
 from .judge import judge
 from .lexer import END, NAME
+from .nodes import Mention, Scope
 from .words import ROW_ADDRESSES
 from .writes import Writes
 
@@ -39,7 +40,7 @@ class Parser(Writes, Commands):
             raise DdlRefusedError(
                 f"{self.key} changes the schema or the database for all tenants",
                 value=self.text,
-                hint="Schema belongs to all tenants: change it by a migration, or in central_context(reason=...)",
+                hint="Change the schema by a migration, or in central_context(reason=...)",
             )
         if kind == "transaction":
             self.transaction()
@@ -98,15 +99,15 @@ class Parser(Writes, Commands):
         """Refuse what would reach a physical table around a fragment by more than its columns."""
         if mention.name in ROW_ADDRESSES[self.dialect] and mention.name not in self.labels:
             self.refuse_address(mention.name, mention.at)
-        if not self.sqlite and mention.qualifier is not None and mention.name in self.setup.functions:
-            # t.row_to_json is row_to_json(t) to PostgreSQL
-            if not any(mention.name in view.columns for view in self.setup.views.all()):
-                self.refuse(
-                    f"{mention.name!r} is a function, not a column",
-                    mention.at,
-                    value=mention.name,
-                    hint="Name a column of the table",
-                )
+        # t.row_to_json is row_to_json(t) to PostgreSQL
+        called = not self.sqlite and mention.qualifier is not None and mention.name in self.setup.functions
+        if called and not any(mention.name in view.columns for view in self.setup.views.all()):
+            self.refuse(
+                f"{mention.name!r} is a function, not a column",
+                mention.at,
+                value=mention.name,
+                hint="Name a column of the table",
+            )
 
     def columns(self, scope: Scope) -> None:
         """Step over a list of columns with labels."""

@@ -2,60 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from .cursor import Scope, Source, is_op
+from .cursor import is_op
+from .grouping import Grouping
 from .lexer import END, NAME, NUMBER, PARAM, QUOTED, STRING
-from .relations import MANY_SOURCES, Relations
-from .words import ROW_ADDRESSES, SET_OPERATORS
+from .nodes import Arm, Item, Query, Scope
+from .words import SET_OPERATORS
 
 _WRITES = frozenset({"INSERT", "UPDATE", "DELETE"})
 
 
-@dataclass(slots=True)
-class Item:
-    """An expression of a SELECT's list, by the indexes of its tokens."""
-
-    first: int
-    last: int
-    star: bool
-    label: str = ""
-
-
-@dataclass(slots=True)
-class Arm:
-    """A SELECT, VALUES or TABLE, or a bracketed query.
-
-    :param rows: of VALUES: index of the opening bracket, and of each value's first and last token
-    :param last: index of the last token of the SELECT's list
-    """
-
-    kind: str
-    scope: Scope
-    first: int = 0
-    last: int = 0
-    items: list[Item] = field(default_factory=list)
-    rows: list[tuple[int, list[tuple[int, int]]]] = field(default_factory=list)
-    query: Query | None = None
-    distinct: bool = False
-    where: tuple[int, int] | None = None  # index of WHERE, and of the condition's last token
-    where_at: int = 0  # index of the token behind which WHERE belongs
-    group: tuple[int, int] | None = None  # indexes of the first and last token of the GROUP BY list
-
-
-@dataclass(slots=True)
-class Query:
-    """A query: arms with set operators between them.
-
-    :param first: index of its first token; :param last: of its last one
-    """
-
-    first: int
-    last: int = 0
-    arms: list[Arm] = field(default_factory=list)
-
-
-class Queries(Relations):
+class Queries(Grouping):
     """Reads queries."""
 
     def write_statement(self) -> None:
@@ -404,140 +360,3 @@ class Queries(Relations):
             arm.items.append(item)
             if not self.accept(","):
                 return
-
-    def refuse_whole_rows(self, arm: Arm) -> None:
-        """Refuse rows as values of the answer: they would be of type ``record``, not of the table's type."""
-        for source in arm.scope.sources:
-            if source.kind != "table":
-                continue
-            for mention in arm.scope.mentions:
-                if (
-                    mention.qualifier is None
-                    and mention.name == source.alias
-                    and mention.name not in source.columns
-                    and (mention.function == "array_agg" or any(i.first == i.last == mention.at for i in arm.items))
-                ):
-                    self.refuse(
-                        "A whole row as a value",
-                        mention.at,
-                        value=mention.name,
-                        hint="Name the columns, or use row_to_json()",
-                    )
-
-    # ---- PostgreSQL: GROUP BY a primary key lets the table's other columns be selected
-    def group_by_key(self, arm: Arm) -> None:
-        """Add the other columns that are used to a GROUP BY that names a table's key.
-
-        The key of the derived table is not known to PostgreSQL; in the tenant's rows the other columns depend on
-        it, so the groups stay the same.
-        """
-        assert arm.group is not None
-        items = self.group_items(arm)
-        if items is None:
-            return
-        scope = arm.scope
-        added = []
-        for source in scope.sources:
-            if source.kind != "table" or source.view is None or not source.view.primary_key:
-                continue
-            columns = source.view.columns
-            others = {c for other in scope.sources if other is not source for c in other.columns}
-            grouped = {
-                name
-                for qualifier, name in items
-                if name in columns
-                and (qualifier == source.alias or (qualifier is None and name not in others))
-            }
-            if not set(source.view.primary_key) <= grouped:
-                continue
-            used = set()
-            for mention in scope.mentions:
-                if arm.last < mention.at <= arm.group[1] or (mention.grouped and mention.name != "*"):
-                    continue
-                if mention.name == "*" and mention.qualifier == source.alias and not mention.grouped:
-                    used.update(columns)
-                elif mention.name in columns and mention.qualifier in (None, source.alias):
-                    used.add(mention.name)
-            if any(item.star and item.first == item.last for item in arm.items):
-                used.update(columns)
-            added += [f"{source.alias_text}.{self.quote(c)}" for c in columns if c in used - grouped]
-        if added:
-            self.insert(self.tokens[arm.group[1]].end, ", " + ", ".join(added))
-
-    def group_items(self, arm: Arm) -> list[tuple[str | None, str]] | None:
-        """The plain columns that a GROUP BY names, ``None`` when it is more than a list."""
-        assert arm.group is not None
-        first, last = arm.group
-        tokens = self.tokens
-        if tokens[first].key in ("ALL", "DISTINCT"):
-            return None
-        found: list[tuple[str | None, str]] = []
-        at = first
-        while at <= last:
-            start = at
-            while at <= last and not is_op(tokens[at], ","):
-                if is_op(tokens[at], "("):
-                    if tokens[at - 1].key in ("SETS", "ROLLUP", "CUBE"):
-                        return None
-                    at = self.lexed.mates[at]
-                at += 1
-            item = self.plain_column(start, at - 1)
-            if item is None and at == start + 1 and tokens[start].kind == NUMBER:
-                text = self.text[tokens[start].start : tokens[start].end]
-                if text.isdigit() and 1 <= int(text) <= len(arm.items):
-                    chosen = arm.items[int(text) - 1]
-                    item = self.plain_column(chosen.first, chosen.last)
-            if item is not None:
-                found.append(item)
-                if item[0] is None:  # perhaps an item's label
-                    for chosen in arm.items:
-                        if chosen.label == item[1]:
-                            labelled = self.plain_column(chosen.first, chosen.last)
-                            if labelled is not None:
-                                found.append(labelled)
-            at += 1
-        return found
-
-    def plain_column(self, first: int, last: int) -> tuple[str | None, str] | None:
-        """The column that a range of tokens consists of."""
-        tokens = self.tokens
-        if is_op(tokens[first], "(") and self.lexed.mates.get(first) == last:
-            return self.plain_column(first + 1, last - 1)
-        if tokens[first].kind not in (NAME, QUOTED):
-            return None
-        if first == last:
-            return None, tokens[first].name
-        if last == first + 2 and is_op(tokens[first + 1], ".") and tokens[last].kind in (NAME, QUOTED):
-            return tokens[first].name, tokens[last].name
-        return None
-
-    # ---- SQLite: many tables
-    arm_in_hand: Arm | None = None
-
-    def bare_sources(self, scope: Scope) -> list[Source]:
-        """Of many joined tables on SQLite, those that a predicate in WHERE filters as well as a derived table."""
-        arm = self.arm_in_hand
-        if not self.sqlite or arm is None or arm.scope is not scope or len(scope.sources) <= MANY_SOURCES:
-            return []
-        if scope.stars or scope.merging or scope.right_joins or arm.kind != "select":
-            return []
-        addresses = ROW_ADDRESSES[self.dialect]
-        if any(mention.name in addresses for mention in scope.mentions):
-            return []
-        bare = [s for s in scope.sources if s.kind == "table" and not s.nullable and not s.nested]
-        if not bare:
-            return []
-        predicates = " AND ".join(self.belongs(source.alias_text) for source in bare)
-        for source in bare:
-            self.replace(
-                *source.name,
-                self.table_name(self.view_of(source), source.schema)
-                + source.inner
-                + ("" if source.aliased else f" AS {source.alias_text}"),
-            )
-        if arm.where is None:
-            self.insert(self.tokens[arm.where_at].end, f" WHERE {predicates}")
-        else:
-            self.insert(self.tokens[arm.where[0]].end, f" {predicates} AND (")
-            self.insert(self.tokens[arm.where[1]].end, ")")
-        return bare

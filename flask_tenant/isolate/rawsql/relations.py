@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ...model import TableView
-from .cursor import Scope, Source, is_op
+from .cursor import is_op
 from .expressions import Expressions
 from .lexer import NAME, NUMBER, OP, PARAM, QUOTED, STRING
+from .nodes import Scope, Source
 from .words import EXPRESSION_WORDS, JOINS, NOT_ALIAS, ROW_ADDRESSES
 
 _ENDS = frozenset({"END", "NULL", "ISNULL", "NOTNULL", "TRUE", "FALSE"})
@@ -158,7 +158,7 @@ class Relations(Expressions):
         return source
 
     def decorated(self, source: Source) -> None:
-        """Step over ``*``, the alias, TABLESAMPLE and index hints; move the hints to the table's own place."""
+        """Step over ``*``, the alias, TABLESAMPLE and index hints, which move to the table's place."""
         if not self.sqlite and is_op(self.token, "*"):
             self.drop(self.i, self.i, source)
             self.i += 1
@@ -354,8 +354,3 @@ class Relations(Expressions):
     def bare_sources(self, scope: Scope) -> list[Source]:
         """The tables of a SELECT that are better filtered by a predicate; see :class:`~.queries.Queries`."""
         return []
-
-    def view_of(self, source: Source) -> TableView:
-        """The view of a tenant table."""
-        assert source.view is not None
-        return source.view

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text."""
     return frozenset(text.split())
 
 
-_CLAUSES = _words(
-    """AS CROSS EXCEPT FROM FULL GROUP HAVING INNER INTERSECT INTO JOIN LEFT LIMIT NATURAL ON ORDER OUTER RETURNING
-    RIGHT SELECT TABLE UNION USING WHERE"""
+_CLAUSES = words(
+    """AS CROSS EXCEPT FROM FULL GROUP HAVING INNER INTERSECT INTO JOIN LEFT LIMIT NATURAL ON ORDER
+    OUTER RETURNING RIGHT SELECT TABLE UNION USING WHERE"""
 )
 
 STOPS = {
@@ -26,34 +27,36 @@ NOT_ALIAS = {
 """A table's alias without AS is none of these."""
 
 NOT_FUNCTION = {
-    "sqlite": _words("ALL AND BETWEEN CASE DISTINCT ELSE ESCAPE EXISTS IN IS NOT OR THEN WHEN"),
-    "postgresql": _words(
-        """ALL AND ANY ARRAY BETWEEN BOTH CASE DISTINCT ELSE EXISTS ILIKE IN IS LEADING NOT OR ROW SIMILAR SOME
-        SYMMETRIC THEN TO TRAILING VARIADIC WHEN ESCAPE PLACING CUBE ROLLUP"""
+    "sqlite": words("ALL AND BETWEEN CASE DISTINCT ELSE ESCAPE EXISTS IN IS NOT OR THEN WHEN"),
+    "postgresql": words(
+        """ALL AND ANY ARRAY BETWEEN BOTH CASE DISTINCT ELSE EXISTS ILIKE IN IS LEADING NOT OR ROW
+        SIMILAR SOME SYMMETRIC THEN TO TRAILING VARIADIC WHEN ESCAPE PLACING CUBE ROLLUP"""
     ),
 }
-"""Words before an opening bracket that call nothing. LIKE, GLOB, MATCH and REGEXP are operators and functions both."""
+"""Words before an opening bracket that call nothing."""
 
-OPERATOR_WORDS = _words("LIKE GLOB MATCH REGEXP")
+OPERATOR_WORDS = words("LIKE GLOB MATCH REGEXP")
+"""Operators that are functions too."""
 
-SET_OPERATORS = _words("UNION INTERSECT EXCEPT")
-QUERY_STARTS = _words("SELECT VALUES WITH TABLE")
+SET_OPERATORS = words("UNION INTERSECT EXCEPT")
+QUERY_STARTS = words("SELECT VALUES WITH TABLE")
 
 ROW_ADDRESSES = {
-    "sqlite": _words("rowid _rowid_ oid"),
-    "postgresql": _words("ctid tableoid xmin xmax cmin cmax"),
+    "sqlite": words("rowid _rowid_ oid"),
+    "postgresql": words("ctid tableoid xmin xmax cmin cmax"),
 }
 
-REG_TYPES = _words(
+REG_TYPES = words(
     "regclass regcollation regdatabase regnamespace regoper regoperator regproc regprocedure regrole regtype"
 )
 """Types whose input looks a name up in the catalogue."""
 
-EXPRESSION_WORDS = _words(
-    """ALL AND ANY ARRAY ASC BETWEEN BOTH BY CASE CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP DEFAULT DESC DISTINCT
-    ELSE END ESCAPE EXISTS FALSE FIRST GLOB ILIKE IN IS ISNULL LAST LEADING LIKE LOCALTIME LOCALTIMESTAMP NOT NOTNULL
-    NULL NULLS OR REGEXP ROW SIMILAR SOME SYMMETRIC THEN TO TRAILING TRUE UNKNOWN WHEN"""
+EXPRESSION_WORDS = words(
+    """ALL AND ANY ARRAY ASC BETWEEN BOTH BY CASE CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP DEFAULT
+    DESC DISTINCT ELSE END ESCAPE EXISTS FALSE FIRST GLOB ILIKE IN IS ISNULL LAST LEADING LIKE
+    LOCALTIME LOCALTIMESTAMP NOT NOTNULL NULL NULLS OR REGEXP ROW SIMILAR SOME SYMMETRIC THEN TO
+    TRAILING TRUE UNKNOWN WHEN"""
 )
 """Words in an expression that are no column, table or type."""
 
-JOINS = _words("CROSS FULL INNER JOIN LEFT NATURAL RIGHT")
+JOINS = words("CROSS FULL INNER JOIN LEFT NATURAL RIGHT")

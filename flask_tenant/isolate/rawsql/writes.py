@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from ...errors import CentralRefusedError
-from ...model import TableView
-from .cursor import TENANT, Scope, Source, is_op
-from .lexer import NAME, NUMBER, QUOTED
-from .queries import Arm, Queries, Query
+from .cursor import is_op
+from .lexer import NAME, QUOTED
+from .nodes import Query, Scope, Source
+from .stamping import Stamping
 from .words import NOT_ALIAS, ROW_ADDRESSES
 
-_SOURCE = "ft_source"
 
-
-class Writes(Queries):
+class Writes(Stamping):
     """Reads statements that change rows."""
-
-    insert_id: TableView | None = None
 
     def write_statement(self) -> None:
         """Step over an INSERT, UPDATE or DELETE behind its WITH."""
@@ -75,15 +71,14 @@ class Writes(Queries):
     def where(self, source: Source) -> None:
         """Step over WHERE, or make one: the tenant's rows, and of them what the caller asks for."""
         predicate = self.belongs(source.alias_text)
-        assert source.view is not None
         if self.key == "WHERE":
             where = self.token
             self.i += 1
             self.expression()
-            if not source.view.shared:
+            if not source.table.shared:
                 self.insert(where.end, f" {predicate} AND (")
                 self.insert(self.tokens[self.i - 1].end, ")")
-        elif not source.view.shared:
+        elif not source.table.shared:
             self.insert(self.tokens[self.i - 1].end, f" WHERE {predicate}")
 
     def index_hint(self) -> None:
@@ -102,7 +97,6 @@ class Writes(Queries):
         """Step over RETURNING; a star shows the columns that the application knows."""
         if not self.accept("RETURNING"):
             return
-        assert source.view is not None
         if self.key == "WITH":
             self.refuse("RETURNING WITH", hint="Name the columns")
         own = "" if self.sqlite else source.alias_text
@@ -110,8 +104,8 @@ class Writes(Queries):
             star = self.token
             if is_op(star, "*"):
                 self.i += 1
-                if not source.view.shared:
-                    shown = [self.names(source.view.columns, own)]
+                if not source.table.shared:
+                    shown = [self.names(source.table.columns, own)]
                     if not self.sqlite:
                         if any(not other.alias or other.nested for other in others):
                             self.refuse("RETURNING * with this FROM", self.i - 1, hint="Name the columns")
@@ -119,9 +113,9 @@ class Writes(Queries):
                     self.replace(star.start, star.end, ", ".join(shown))
             elif star.name == source.alias and self.peek() == "." and is_op(self.tokens[self.i + 2], "*"):
                 self.i += 3
-                if not source.view.shared:
+                if not source.table.shared:
                     self.replace(
-                        star.start, self.tokens[self.i - 1].end, self.names(source.view.columns, own)
+                        star.start, self.tokens[self.i - 1].end, self.names(source.table.columns, own)
                     )
             else:
                 first, edits = self.i, len(self.edits)
@@ -136,9 +130,8 @@ class Writes(Queries):
 
     def close_write(self, source: Source, scope: Scope, *, excluded: bool = False) -> None:
         """Check what is said of the bare table, and filter the other ones."""
-        assert source.view is not None
-        if not source.view.shared and not self.central:
-            columns = self.folded(source.view.columns)
+        if not source.table.shared and not self.central:
+            columns = self.folded(source.table.columns)
             for mention in scope.mentions:
                 self.check_mention(
                     source, columns, scope, mention.qualifier, mention.name, mention.at, excluded
@@ -254,8 +247,7 @@ class Writes(Queries):
             self.conceal(self.i - 2, self.i - 1)
         self.expect("INTO")
         source = self.target()
-        view = source.view
-        assert view is not None
+        view = source.table
         if self.token.key == "AS":
             self.target_alias(source)
             self.conceal(self.i - 2, self.i - 1)
@@ -298,166 +290,9 @@ class Writes(Queries):
         self.returning(source, [])
         self.close_write(source, scope, excluded=excluded)
 
-    def stamp_rows(
-        self,
-        source: Source,
-        columns: list[str] | None,
-        close: int,
-        after_name: int,
-        query: Query | None,
-        default_at: int,
-    ) -> None:
-        """Add the tenant, and on SQLite the automatic id, to what is inserted."""
-        view = source.view
-        assert view is not None
-        auto = view.auto_id if self.sqlite else None
-        listed = columns
-        if listed is None:
-            listed = list(self.folded_list(view.columns))
-            if query is None:
-                listed = []
-            else:
-                width = self.width(query)
-                if width is not None and width < len(listed):
-                    if self.sqlite:
-                        self.refuse(
-                            f"Table {view.name!r} has {len(listed)} columns, and {width} values are given",
-                            query.first,
-                        )
-                    listed = listed[:width]
-        folded_auto = self.folded([auto]) if auto else frozenset()
-        at_auto = next((k for k, name in enumerate(listed) if name in folded_auto), None)
-        added = [self.setup.column]
-        if auto is not None and at_auto is None:
-            added.append(auto)
-        if auto is not None:
-            next_id = (
-                f"(SELECT coalesce(max({self.quote(auto)}), 0) FROM {self.table_name(view, source.schema)} AS ft_ids "
-                f"WHERE {self.belongs('ft_ids')})"
-            )
-        else:
-            next_id = ""
-        # the column list
-        if columns is not None:
-            self.insert(self.tokens[close].start, ", " + self.names(added))
-        elif listed:
-            real = dict(zip(self.folded_list(view.columns), view.columns, strict=True))
-            self.insert(after_name, f" ({self.names([*(real[name] for name in listed), *added])})")
-        else:
-            self.insert(after_name, f" ({self.names(added)})")
-        # the rows
-        if query is None:
-            value = f"VALUES ({self.stamp()}{f', {next_id}+1' if auto else ''})"
-            self.replace(self.tokens[default_at].start, self.tokens[default_at + 1].end, value)
-            self.insert_id = view if auto else self.insert_id
-            return
-        only_values = len(query.arms) == 1 and query.arms[0].kind == "values"
-        if auto is None:
-            self.stamp_query(query)
-        elif only_values and self.tokens[query.first].key == "VALUES" and self.values_only(query):
-            self.number_rows(query.arms[0], at_auto, next_id, view)
-        else:
-            self.number_query(query, listed, at_auto, next_id)
-            self.insert_id = view
-
-    def folded_list(self, names: tuple[str, ...]) -> list[str]:
-        """Names of the schema, folded, in order."""
-        return [next(iter(self.folded([name]))) for name in names]
-
-    def values_only(self, query: Query) -> bool:
-        """Whether nothing follows the rows of VALUES."""
-        opening, _ = query.arms[0].rows[-1]
-        return self.lexed.mates[opening] == query.last
-
-    def width(self, query: Query) -> int | None:
-        """How many columns a query gives, ``None`` if that is not known."""
-        arm = query.arms[0]
-        if arm.query is not None:
-            return self.width(arm.query)
-        if arm.kind == "values":
-            return len(arm.rows[0][1])
-        total = 0
-        for item in arm.items:
-            if not item.star:
-                total += 1
-                continue
-            if item.first != item.last and item.last != item.first + 2:
-                return None
-            owner = None if item.first == item.last else self.tokens[item.first].name
-            for source in arm.scope.sources:
-                if owner is None or owner == source.alias:
-                    if source.view is None or arm.scope.merging:
-                        return None
-                    total += len(source.view.columns)
-        return total
-
-    def stamp_query(self, query: Query) -> None:
-        """Add the tenant as the last column of every arm."""
-        for arm in query.arms:
-            if arm.kind == "nested":
-                assert arm.query is not None
-                self.stamp_query(arm.query)
-            elif arm.kind == "values":
-                for opening, _ in arm.rows:
-                    self.insert(self.tokens[self.lexed.mates[opening]].start, f", {self.stamp()}")
-            elif arm.kind == "table":
-                self.refuse("INSERT from TABLE", arm.first, hint="Write SELECT * FROM")
-            elif not arm.items:
-                self.refuse("A SELECT without columns", arm.first)
-            else:
-                self.insert(self.tokens[arm.last].end, f", {self.stamp()}")
-
-    def number_rows(self, arm: Arm, at_auto: int | None, next_id: str, view: TableView) -> None:
-        """Add the tenant and the id to the rows of VALUES on SQLite."""
-        kinds = set()
-        for number, (opening, cells) in enumerate(arm.rows, 1):
-            end = self.tokens[self.lexed.mates[opening]].start
-            following = f"{next_id}+{number}"
-            if at_auto is None:
-                self.insert(end, f", {TENANT}, {following}")
-                self.insert_id = view
-                continue
-            if at_auto >= len(cells):
-                self.refuse("A row has fewer values than columns are named", opening)
-            first, last = cells[at_auto]
-            one = self.tokens[first]
-            if first == last and one.kind == NUMBER:
-                kinds.add("given")
-            elif first == last and one.key == "NULL":
-                kinds.add("automatic")
-                self.replace(one.start, one.end, following)
-                self.insert_id = view
-            else:
-                kinds.add("either")
-                self.insert(one.start, "coalesce(")
-                self.insert(self.tokens[last].end, f", {following})")
-                self.insert_id = view
-            self.insert(end, f", {TENANT}")
-        if {"given", "automatic"} <= kinds:
-            self.refuse(
-                "Some rows give their id and some leave it to the database",
-                arm.first,
-                hint="Insert them by two statements",
-            )
-
-    def number_query(self, query: Query, listed: list[str], at_auto: int | None, next_id: str) -> None:
-        """Wrap a query, so that its rows are counted in its own order, on SQLite."""
-        count = f"{next_id}+row_number() OVER ()"
-        names = [f"c{k}" for k in range(len(listed))]
-        shown = [f"{_SOURCE}.{name}" for name in names]
-        if at_auto is not None:
-            shown[at_auto] = f"coalesce({shown[at_auto]}, {count})"
-        shown.append(TENANT)
-        if at_auto is None:
-            shown.append(count)
-        self.insert(self.tokens[query.first].start, f"WITH {_SOURCE}({', '.join(names)}) AS (")
-        upsert = " WHERE true" if self.key == "ON" else ""
-        self.insert(self.tokens[query.last].end, f") SELECT {', '.join(shown)} FROM {_SOURCE}{upsert}")
-
     def conflicts(self, source: Source) -> bool:
         """Step over ON CONFLICT; return whether ``excluded`` may be named."""
-        view = source.view
-        assert view is not None
+        view = source.table
         found = False
         while self.key == "ON":
             self.expect("ON", "CONFLICT")
