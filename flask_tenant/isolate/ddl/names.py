@@ -45,13 +45,25 @@ def element_name(expression: str) -> str:
     return call.group(1).lower() if call else "expr"
 
 
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """Return the names of an index's elements, a number behind those that are there already."""
+    names: list[str] = []
+    for column in columns:
+        name, number = column, 0
+        while name in names:
+            number += 1
+            name = _clipped(column, MAX_BYTES - len(str(number))) + str(number)
+        names.append(name)
+    return names
+
+
 def made_up_name(table: str, columns: Sequence[str], label: str, taken: Callable[[str], bool]) -> str:
     """Return the name that the server would choose, with its number when the plain one is taken.
 
     :param columns: the application's own key columns, those of INCLUDE too
     :param label: ``key``, ``fkey``, ``excl`` or ``idx``
     """
-    joined = _clipped("_".join(columns), MAX_BYTES)
+    joined = "_".join(columns if label == "fkey" else _distinct(columns))
     name, number = object_name(table, joined, label), 0
     while taken(name):
         number += 1
