@@ -1,4 +1,4 @@
-"""The names that we make up are those that PostgreSQL makes up, whatever the tables and columns are called."""
+"""The names that we make up are those that PostgreSQL makes up, whatever tables and columns are called."""
 
 from __future__ import annotations
 
