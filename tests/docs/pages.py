@@ -1,4 +1,4 @@
-"""Reads the examples out of README.md and docs/: each page is one sitting at a terminal, in a folder of its own.
+"""Reads the examples out of README.md and docs/: a page is one sitting at a terminal, in a folder of its own.
 
 Three kinds of fenced blocks count:
 

@@ -1,4 +1,4 @@
-"""Runs an example's commands. A process that has imported the libraries once is forked for each: an import of Flask
+"""Runs an example's commands. A process that has imported the libraries once is forked for each: importing Flask
 and SQLAlchemy costs a second, and the pages hold dozens of commands."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _URL = re.compile(r"http://([\w-]+\.localhost):(\d+)(/\S*)?")
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
-    ["flask.cli", "flask_sqlalchemy", "flask_migrate", "sqlalchemy.orm", "sqlglot", "flask_tenant.cli", "pytest"]
+    ["flask.cli", "flask_sqlalchemy", "flask_migrate", "sqlalchemy.orm", "flask_tenant.cli", "pytest"]
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from ast import literal_eval
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, get_type_hints
@@ -33,12 +34,17 @@ def _rows(page: str) -> list[list[str]]:
     return found[2:]
 
 
+def _methods(of: type) -> set[str]:
+    return {name for name, _ in inspect.getmembers(of, inspect.isfunction) if not name.startswith("_")}
+
+
 def test_settings_and_their_defaults() -> None:
     shown = {row[0].strip("`"): row[1].strip("`") for row in _rows("settings.md")}
-    defaults = {f"TENANT_{name.upper()}": field.default for name, field in Settings.__dataclass_fields__.items()}
-    assert shown.keys() == defaults.keys()
-    for name, text in shown.items():
-        assert eval(text) == (list(defaults[name]) if isinstance(defaults[name], frozenset) else defaults[name])  # noqa: S307
+    fields = Settings.__dataclass_fields__
+    assert shown.keys() == {f"TENANT_{name.upper()}" for name in fields}
+    for name, field in fields.items():
+        default = list(field.default) if isinstance(field.default, frozenset) else field.default
+        assert literal_eval(shown[f"TENANT_{name.upper()}"]) == default
 
 
 def _errors(base: type[errors.TenancyError]) -> Iterator[type[errors.TenancyError]]:
@@ -64,7 +70,7 @@ def test_signals() -> None:
 
 def test_protocols_and_their_methods() -> None:
     there = {
-        name: {m for m, _ in inspect.getmembers(value, inspect.isfunction) if not m.startswith("_")}
+        name: _methods(value)
         for name, value in vars(protocols).items()
         if inspect.isclass(value) and Protocol in value.__bases__
     }
@@ -85,8 +91,7 @@ def test_public_names() -> None:
             return_annotation=inspect.Signature.empty,
         )
         assert str(bare) == f"({shown.group(1)})".replace('"', "'")
-    methods = {m for m, _ in inspect.getmembers(flask_tenant.Tenancy, inspect.isfunction) if not m.startswith("_")}
-    assert set(re.findall(r"^`Tenancy\.(\w+)\(", text, re.MULTILINE)) == methods
+    assert set(re.findall(r"^`Tenancy\.(\w+)\(", text, re.MULTILINE)) == _methods(flask_tenant.Tenancy)
     for field in get_type_hints(flask_tenant.Tenant):
         assert f"`{field}`" in text
 
