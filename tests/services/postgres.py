@@ -32,7 +32,8 @@ from tests.services.availability import missing
 PREFIX = "flask-tenant-postgres-"
 ADMIN = "postgres"
 APPLICATION = "app"
-START_SECONDS = 30
+START_SECONDS = 60
+ATTEMPTS = 5
 SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -228,6 +229,17 @@ def _launch(binaries: Path, folder: Path, user: str, password: str) -> PostgresS
     raise ServerFailedError(f"the server did not start:\n{(folder / 'log').read_text()}")
 
 
+def _launched(binaries: Path, folder: Path, user: str, password: str) -> PostgresServer:
+    """Start the server; again on another port when somebody else took it in between."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _launch(binaries, folder, user, password)
+        except ServerFailedError as error:
+            if attempt == ATTEMPTS or "could not bind" not in str(error):
+                raise
+    raise AssertionError("unreachable")
+
+
 @contextlib.contextmanager
 def postgres() -> Iterator[PostgresServer]:
     """Run a temporary server for the length of the block."""
@@ -239,10 +251,7 @@ def postgres() -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     try:
         _initialise(binaries, folder, user, password)
-        try:
-            server = _launch(binaries, folder, user, password)
-        except ServerFailedError:  # the port may have been taken in between
-            server = _launch(binaries, folder, user, password)
+        server = _launched(binaries, folder, user, password)
         try:
             yield server
         finally:
