@@ -1,5 +1,5 @@
-"""Runs an example's commands. A process that has imported the libraries once is forked for each: importing Flask
-and SQLAlchemy costs a second, and the pages hold dozens of commands."""
+"""Runs an example's commands. A process that has imported the libraries once is forked for each: importing
+Flask and SQLAlchemy costs a second, and the pages hold dozens of commands."""
 
 from __future__ import annotations
 
