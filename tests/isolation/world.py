@@ -20,6 +20,9 @@ from flask_tenant.isolate.guard import Vouched
 from tests.isolation import schema
 from tests.isolation.rows import COUNTRIES, TENANTS, fill
 
+LAST_NUMBER = 1000
+"""After filling, automatic ids are larger than this on PostgreSQL."""
+
 Dump = dict[str, list[tuple[Any, ...]]]
 
 
@@ -62,6 +65,7 @@ class World:
                 fill_shared(session)
                 fill(session, tenant)
             self._settle(engine)
+            self._settle(self.pool, 0)
             with tenant_context(tenant, self.app), Session(self.pool) as session:
                 fill(session, tenant)
         self._settle(self.pool)
@@ -149,17 +153,18 @@ class World:
             connection.begin()
             return self.others(connection, tenant)
 
-    def _settle(self, engine: sa.Engine) -> None:
+    def _settle(self, engine: sa.Engine, last: int = LAST_NUMBER) -> None:
         with contextlib.closing(engine.raw_connection()) as raw:
-            self.restart_numbers(raw.driver_connection)
+            self.restart_numbers(raw.driver_connection, last)
             raw.driver_connection.commit()
 
-    def restart_numbers(self, driver: Any) -> None:
-        """Let automatic ids begin at the same number in all databases (PostgreSQL, where sequences are shared)."""
+    def restart_numbers(self, driver: Any, last: int = LAST_NUMBER) -> None:
+        """Let automatic ids go on from the same number in all databases (PostgreSQL, where sequences are shared)."""
         if self.dialect == "postgresql":
             physical(
                 driver,
-                "SELECT count(setval(quote_ident(schemaname) || '.' || quote_ident(sequencename), 1000))"
+                "SELECT count(setval(quote_ident(schemaname) || '.' || quote_ident(sequencename),"
+                f" {max(last, 1)}, {str(last > 0).lower()}))"
                 " FROM pg_sequences WHERE sequencename NOT LIKE 'tenancy%'",
             )
 

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Column, Integer, Table, func, null, select
+from sqlalchemy import Column, Integer, String, Table, func, literal_column, null, select, true
 from sqlalchemy.sql.dml import Insert
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.elements import BindParameter, ClauseElement, ColumnElement
 from sqlalchemy.sql.expression import and_
 from sqlalchemy.sql.selectable import TableClause
 
 from ..config import TMP
+from ..ddl import sequence_table
 from ..hidden import ID_KEY, STAMP, STAMP_KEY, HiddenColumn, stamp_column
 from .base import Base, guarded
 from .dml import with_factory
@@ -32,14 +33,24 @@ SQLITE_MAX_PARAMETERS = 32_700
 
 
 class NextId(ColumnElement[int]):
-    """``(SELECT coalesce(max(id), 0) FROM t WHERE tenant_id = :tenant) + k``"""
+    """``(SELECT coalesce(max(id), 0) FROM t WHERE tenant_id = :tenant) + k``
+
+    :param offset: k; by default the row's number within its batch
+    :param given: the id that the application gave, which counts unless it is NULL
+    """
 
     __visit_name__ = "ft_next_id"
     inherit_cache = True
     type = Integer()
 
-    def __init__(self, table: TableClause, column: Column[Any], offset: ColumnElement[int] | None = None) -> None:
-        self.table, self.column, self.offset = table, column, offset
+    def __init__(
+        self,
+        table: TableClause,
+        column: Column[Any],
+        offset: ColumnElement[int] | None = None,
+        given: ColumnElement[Any] | None = None,
+    ) -> None:
+        self.table, self.column, self.offset, self.given = table, column, offset, given
 
     def self_group(self, against: Any = None) -> Any:
         return self
@@ -79,6 +90,7 @@ class InsertMixin(Base):
     """Stamps rows, numbers them on SQLite, and keeps conflict targets per tenant."""
 
     ft_unset_id: NextId | None = None
+    ft_unset_keys: frozenset[str] = frozenset()
 
     def visit_insert(self, insert_stmt: Insert, **kw: Any) -> str:
         text = cast(str, super().visit_insert(with_factory(insert_stmt, self._ft_stamped), **kw))  # type: ignore[misc]
@@ -106,24 +118,62 @@ class InsertMixin(Base):
         statement = statement._generate()
         hidden: list[Column[Any]] = [stamp_column(self.wall.config.column)]
         auto = self._ft_auto_id(table) if self.dialect.name == "sqlite" else None
-        if auto is not None and self._ft_given(auto.key, statement):
+        given = auto is not None and self._ft_given(auto.key, statement)
+        if auto is not None and given and statement.select is None:
             # The application names the id, but may leave it None in some row.
-            self.ft_unset_id = None if statement.select is not None else NextId(table, auto)
+            self.ft_unset_id = NextId(table, auto)
+            self.ft_unset_keys = frozenset(self._ft_falling_back(state, auto, table))
             auto = None
-        if auto is not None:
+        if auto is not None and not given:
             hidden.append(Column(auto.name, auto.type, key=ID_KEY, default=NextId(table, auto)))
         if statement.select is not None:
-            source = statement.select.subquery("ft_source")
-            columns: list[Any] = [*source.c, STAMP]
-            names = [*statement._select_names, STAMP_KEY]
-            if auto is not None:
-                columns.append(NextId(table, auto, func.row_number().over()))
-                names.append(ID_KEY)
-            statement.select, statement._select_names = select(*columns), names
+            self._ft_stamp_select(statement, NextId(table, auto) if auto is not None else None, given)
             hidden = [Column(h.name, h.type, key=h.key) for h in hidden]
             state._dict_parameters = {**state._dict_parameters, **{h.key: null() for h in hidden}}
         statement.table = StampedTable(table, hidden)
+        if statement._return_defaults and not statement._return_defaults_columns:
+            statement._return_defaults_columns = tuple(table.c)  # which means all, and not ours
         return statement
+
+    def _ft_stamp_select(self, statement: Any, next_id: NextId | None, given: bool) -> None:
+        """Add the hidden columns to what an ``INSERT … SELECT`` selects.
+
+        :param given: whether the application selects the automatic id, which may be NULL in some row
+        """
+        source = statement.select.subquery("ft_source")
+        columns: list[Any] = list(source.c)
+        names = list(statement._select_names)
+        if len(columns) != len(names):  # columns written as text have no names that SQLAlchemy knows
+            columns = [literal_column("ft_source.*")]
+        numbered = None if next_id is None else NextId(next_id.table, next_id.column, func.row_number().over())
+        if numbered is not None and not given:
+            columns.append(numbered)
+            names.append(ID_KEY)
+        elif numbered is not None and len(columns) == len(names):
+            at = names.index(numbered.column.key)
+            numbered.given, columns[at] = columns[at], numbered
+        selected = select(*columns, STAMP).select_from(source)
+        if statement._post_values_clause is not None:
+            selected = selected.where(true())  # SQLite would take ON CONFLICT for a join's ON
+        statement.select, statement._select_names = selected, [*names, STAMP_KEY]
+
+    def _ft_falling_back(self, state: Any, auto: Column[Any], table: TableClause) -> Iterator[str]:
+        """Let expressions for the id fall back to the next one.
+
+        :returns: the keys of plain values, which do it when they are rendered
+        """
+        several = state._multi_parameters if state._has_multi_parameters else None
+        rows = [dict(row) for row in several or [state._dict_parameters or {}]]
+        for row in rows:
+            for key in [k for k in row if getattr(k, "key", k) == auto.key]:
+                value = row[key]
+                if isinstance(value, BindParameter) and value.unique:
+                    yield value.key
+                elif isinstance(value, ClauseElement):
+                    row[key] = NextId(table, auto, given=cast("ColumnElement[Any]", value))
+        state._dict_parameters = rows[0]
+        if several is not None:
+            state._multi_parameters = rows
 
     def _ft_auto_id(self, table: TableClause) -> Column[Any] | None:
         found = getattr(table, "_autoincrement_column", None)
@@ -167,23 +217,33 @@ class InsertMixin(Base):
     def visit_bindparam(self, bindparam: Any, *args: Any, **kw: Any) -> str:
         text = cast(str, super().visit_bindparam(bindparam, *args, **kw))  # type: ignore[misc]
         unset = self.ft_unset_id
-        if (
-            unset is not None
-            and getattr(bindparam, "_is_crud", False)
-            and bindparam.key.split("_m")[0] == unset.column.key
-        ):
+        if unset is None:
+            return text
+        key, name = bindparam.key, unset.column.key
+        ours = getattr(bindparam, "_is_crud", False) and bindparam.type is unset.column.type
+        if key in self.ft_unset_keys or (ours and (key == name or _row_of(name, key))):
             return f"coalesce({text}, {self.process(unset, **_counting(kw))})"
         return text
 
     def visit_ft_next_id(self, element: NextId, **kw: Any) -> str:
         quote = self.preparer.quote
         offset = ROW_NUMBER if element.offset is None else self.process(element.offset, **_counting(kw))
-        where = ""
+        where = used = ""
         if not self.wall.template:
             tenant = self.process(STAMP, **_counting(kw))
             where = f" WHERE {quote(self.wall.config.column)} = {tenant}"
+            used = f" AND tenant = {tenant}"
         table = self.preparer.format_table(element.table)
-        return f"(SELECT coalesce(max({quote(element.column.name)}), 0) FROM {table}{where}) + {offset}"
+        largest = f"coalesce(max({quote(element.column.name)}), 0)"
+        view = self.wall.views.find(element.table.name, element.table.schema)
+        if view is not None and view.never_reused:
+            sequence = sequence_table(self.wall.config)
+            name = self.render_literal_value(view.name, String())
+            largest = f"max({largest}, (SELECT coalesce(max(number), 0) FROM {sequence} WHERE name = {name}{used}))"
+        text = f"(SELECT {largest} FROM {table}{where}) + {offset}"
+        if element.given is None:
+            return text
+        return f"coalesce({self.process(element.given, **_counting(kw))}, {text})"
 
     def _deliver_insertmanyvalues_batches(self, *args: Any, **kw: Any) -> Iterator[Any]:
         changed = list(args)
@@ -222,6 +282,11 @@ class InsertMixin(Base):
     def _ft_inserting(self) -> TableClause | None:
         table = getattr(self.stack[-1]["selectable"], "table", None)
         return table.ft_table if isinstance(table, StampedTable) else None
+
+
+def _row_of(name: str, key: str) -> bool:
+    """Whether ``key`` is how SQLAlchemy calls the value of column ``name`` in a row of ``values([...])``."""
+    return key.startswith(f"{name}_m") and key[len(name) + 2 :].isdigit()
 
 
 def _counting(kw: dict[str, Any]) -> dict[str, Any]:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from tests.isolation.shapes import (
-
-
     fragments,
     joins,
-
-
-
-
     selects,
+    upserts,
+    writes,
 
 
 
@@ -19,4 +15,4 @@ from tests.isolation.shapes import (
 from tests.isolation.shapes.registry import SHAPES, Shape
 
 __all__ = ["SHAPES", "Shape"]
-_modules = (fragments, joins, selects)
+_modules = (fragments, joins, selects, upserts, writes)

@@ -119,7 +119,7 @@ def text_in_select(dialect: str) -> Iterator[Any]:
         yield sa.select(c.id).where(sa.or_(text(condition), c.id == 2))
         yield sa.select(c.id).where(sa.and_(text(condition), c.id > 1))
         yield sa.select(c.id).where(sa.and_(c.id > 1, text(condition)))
-        yield sa.select(c.id).where(sa.literal_column(condition, sa.Boolean) == sa.true())
+        yield sa.select(c.id).where(sa.literal_column(f"({condition})", sa.Boolean) == sa.true())
         yield sa.select(c.id).where(sa.and_(sa.or_(c.active, text(condition)), text("1 = 1 OR 1 = 1")))
         yield sa.select(c.id).where(sa.literal_column(f"({condition})", sa.Boolean))
         yield sa.select(func.count()).select_from(customer).where(text(condition))
