@@ -55,7 +55,7 @@ check: python
 
 check-only:
 	@echo '== checks'
-	$(MAIN)/ruff check .
+	$(MAIN)/ruff check --output-format concise .
 	$(MAIN)/ruff format --check .
 	$(MAIN)/mypy
 	$(MAIN)/lint-imports

@@ -141,7 +141,8 @@ def test_the_suite_passes_as_second_tenant(
         assert {table for table, content in before.items() if content} >= TABLES
         watch = tmp_path / "watch.jsonl"
         tenanted = run_suite(
-            ihatemoney_python, tmp_path / "tenanted", url, "-p", "flask_tenant.testing", "-p", "suite_tenancy",
+            ihatemoney_python, tmp_path / "tenanted", url,
+            "-p", "flask_tenant.testing", "-p", "suite_tenancy",
             PYTHONPATH=str(HERE), SUITE_TENANT_COLUMN=COLUMN, SUITE_NEIGHBOUR=str(ids["neighbour"]),
             SUITE_WATCH=str(watch),
         )  # fmt: skip
