@@ -76,6 +76,7 @@ class TableView:
     :param columns: visible columns in physical order, hidden one excluded
     :param primary_key: the application's own key columns, hidden one excluded
     :param auto_id: the column that the database numbers by itself, if any
+    :param never_reused: whether an automatic id comes once only, even after its row is gone (``AUTOINCREMENT``)
     :param shared: true for a tenant-free table: it is rendered as it is
     """
 
@@ -84,4 +85,5 @@ class TableView:
     columns: tuple[str, ...] = ()
     primary_key: tuple[str, ...] = ()
     auto_id: str | None = None
+    never_reused: bool = False
     shared: bool = False

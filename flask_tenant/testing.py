@@ -17,7 +17,7 @@ from sqlalchemy.schema import CreateTable, DropTable
 
 from .context import Scope, current_scope, entered
 from .extension import exempt_engine
-from .isolate import Wall, physical, plainly
+from .isolate import Wall, physical, plainly, sequence_table
 
 _emptied: dict[URL, set[tuple[str | None, str, str, str]]] = {}
 
@@ -74,6 +74,12 @@ def _empty(connection: Connection, table: sa.Table) -> None:
             connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
         rows = physical(view, wall.config.column)
         connection.execute(rows.delete().where(rows.c[wall.config.column] == scope.tenant_id))
+        if view.never_reused:
+            sequence = sequence_table(wall.config)
+            connection.exec_driver_sql(
+                f"DELETE FROM {sequence} WHERE tenant = ? AND name = ?",  # noqa: S608 - a name of ours
+                (scope.tenant_id, view.name),
+            )
         if connection.dialect.name == "postgresql" and view.auto_id is not None:
             known = _emptied.setdefault(connection.engine.url, set())
             known.add((view.schema, view.name, view.auto_id, wall.config.column))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from .alembic import migrating
 from .central import tenant_column
+from .ddl import sequence_table
 from .engine import is_tenanted, refuse_unguarded
-from .isolation import Isolation
+from .isolation import Isolation, config_of
 from .plain import plainly
 from .session import ScopedSessions
 from .template import TEMPLATE, physical
@@ -15,8 +16,10 @@ __all__ = [
     "TEMPLATE",
     "Isolation",
     "ScopedSessions",
-    "is_tenanted",
     "Wall",
+    "config_of",
+    "sequence_table",
+    "is_tenanted",
     "migrating",
     "physical",
     "plainly",

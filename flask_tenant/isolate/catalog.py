@@ -53,6 +53,7 @@ def view_of(table: LiveTable, config: IsolateConfig) -> TableView:
         columns=tuple(c.name for c in table.columns if shared or c.name != config.column),
         primary_key=key,
         auto_id=_auto_id(table, key),
+        never_reused=table.never_reused,
         shared=shared,
     )
 

@@ -10,7 +10,7 @@ from ...errors import ConfigurationError
 from ..config import IsolateConfig
 from .common import TenantDDL, running
 from .postgresql import PostgresqlTenantDDL
-from .settle import changes_tables, settle
+from .settle import changes_tables, sequence_table, settle
 from .sqlite import SqliteTenantDDL
 from .text import is_ddl, split_statements, translate_ddl
 
@@ -20,7 +20,7 @@ __all__ = [
     "ddl_compiler_for",
     "is_ddl",
     "running",
-    "settle",
+    "sequence_table", "settle",
     "split_statements",
     "translate_ddl",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..config import IsolateConfig
+from ..live.sqlite import NEVER_REUSED
 from .names import element_name, made_up_name
 from .reader import Piece, Reader
 
@@ -39,6 +40,7 @@ class Clauses:
         self.config = config
         self.hidden = hidden
         self.moved: list[str] = []  # keys that stood in a column, and become the table's
+        self.never_reused = False
 
     # --- names
 
@@ -278,6 +280,8 @@ class Clauses:
         integer = reader.pieces[reader.pieces.index(own) + 1].word == "INTEGER"
         instead = "NOT NULL" if word == "PRIMARY" and integer and not not_null and not self.postgresql else ""
         reader.cut(start if label_at is None else label_at, end, instead)
+        if word == "PRIMARY" and self.never_reused:
+            key = f"{key.rstrip()} {NEVER_REUSED}"
         self.moved.append(key.rstrip())
 
     def _key_clauses(self, word: str) -> int:
@@ -288,6 +292,7 @@ class Clauses:
             if reader.take("ON", "CONFLICT"):
                 reader.at += 1
             elif word == "PRIMARY" and reader.take("AUTOINCREMENT"):
+                self.never_reused = True
                 continue
             elif word == "UNIQUE" and reader.sees("NULLS"):
                 reader.refuse(

@@ -3,6 +3,8 @@
 * SQLite: ``ON DELETE SET NULL`` (and its kin) on a key that holds the hidden column would set that one NULL
   too, which it refuses. Triggers of ours do it instead, just before. They are derived from the foreign keys
   that stand in the database, so that a batch copy, which loses them, gets them back.
+* SQLite: ``AUTOINCREMENT`` promises that an id never comes again, and composite keys cannot have it. A trigger
+  of ours remembers the largest id that was deleted; the next id is above that one as well.
 * A tenant table without a primary key gets an index that starts with the hidden column.
 """
 
@@ -15,7 +17,7 @@ import sqlalchemy as sa
 
 from ..config import TMP, IsolateConfig
 from ..live import LiveForeignKey, LiveSchema, LiveTable, Run, postgresql, runner, sqlite
-from ..live.sqlite import quoted
+from ..live.sqlite import literal, quoted
 from ..plain import plainly
 from .names import MAX_BYTES
 
@@ -55,7 +57,25 @@ def wanted_triggers(schema: LiveSchema, config: IsolateConfig) -> dict[str, str]
                 if action in SETTING:
                     name = own_name(config.directory_prefix, event, table.name, *_own(key.columns, config))
                     triggers[name] = _trigger(name, event, action, table, parent, key, config)
+        if table.never_reused:
+            name = own_name(config.directory_prefix, "used", table.name)
+            triggers[name] = _remember(name, table, config)
     return triggers
+
+
+def sequence_table(config: IsolateConfig) -> str:
+    """Return the name of the table that holds the largest id ever deleted, for each tenant and table."""
+    return f"{config.directory_prefix}sequence"
+
+
+def _remember(name: str, table: LiveTable, config: IsolateConfig) -> str:
+    key = next(column for column in table.primary_key if column != config.column)
+    return (
+        f"CREATE TRIGGER {quoted(name)} AFTER DELETE ON {quoted(table.name)} BEGIN "
+        f"INSERT INTO {quoted(sequence_table(config))} (tenant, name, number) "
+        f"VALUES (OLD.{quoted(config.column)}, {literal(table.name)}, OLD.{quoted(key)}) "
+        "ON CONFLICT (tenant, name) DO UPDATE SET number = max(number, excluded.number); END"
+    )
 
 
 def _own(columns: tuple[str, ...], config: IsolateConfig) -> list[str]:
@@ -106,6 +126,11 @@ def _settle_triggers(run: Run, config: IsolateConfig) -> None:
     for name, text in present.items():
         if wanted.get(name) != text:
             run(f"DROP TRIGGER {quoted(name)}")
+    if any(table.never_reused for table in schema.tables):
+        run(
+            f"CREATE TABLE IF NOT EXISTS {quoted(sequence_table(config))} (tenant INTEGER NOT NULL, "
+            "name TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (tenant, name)) WITHOUT ROWID"
+        )
     for name, text in wanted.items():
         if present.get(name) != text:
             run(text)

@@ -1,7 +1,7 @@
 """SQLite's part of the DDL compiler.
 
 A composite key has no generator there, and cannot stand inline: ``PRIMARY KEY AUTOINCREMENT`` leaves the
-column, and ids are numbered inside the INSERT. ``ON DELETE SET NULL`` stays in the text, as the record of
+column (a comment behind the key keeps the wish, see ``settle``), and ids are numbered inside the INSERT. ``ON DELETE SET NULL`` stays in the text, as the record of
 what is wanted; what carries it out are triggers (see ``settle``), because SQLite would set the hidden
 column NULL as well. Where a trigger is missing, the delete fails instead.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...errors import DdlRefusedError
+from ..live.sqlite import NEVER_REUSED
 from .common import TenantDDL
 
 
@@ -55,5 +56,6 @@ class SqliteTenantDDL(TenantDDL):
         text: str | None = super().visit_primary_key_constraint(constraint, **kw)
         if text is None and self.ft_tenant(constraint.table):
             (column,) = constraint.columns
-            return self.define_primary_key_body(constraint, **kw) + self._ft_on_conflict(column)
+            body: str = self.define_primary_key_body(constraint, **kw) + self._ft_on_conflict(column)
+            return f"{body} {NEVER_REUSED}" if self._ft_stands_inline(column) else body
         return text  # type: ignore[return-value]  # None is how SQLAlchemy's own compiler says "nothing"

@@ -69,6 +69,7 @@ class LiveTable:
     """A table as it stands.
 
     :param schema: ``None`` for the default schema
+    :param never_reused: whether SQLite was asked for AUTOINCREMENT, which composite keys cannot have
     :param rowid: whether a single INTEGER key numbers itself (SQLite tables that are not WITHOUT ROWID)
     """
 
@@ -78,6 +79,7 @@ class LiveTable:
     keys: tuple[LiveKey, ...] = ()
     foreign_keys: tuple[LiveForeignKey, ...] = ()
     rowid: bool = False
+    never_reused: bool = False
 
     @property
     def fullname(self) -> str:

@@ -10,6 +10,9 @@ from typing import Any
 from . import LiveColumn, LiveForeignKey, LiveKey, LiveObject, LiveSchema, LiveTable, Run
 
 _WITHOUT_ROWID = re.compile(r"WITHOUT\s+ROWID[\s,\w]*$", re.IGNORECASE)
+NEVER_REUSED = "/* AUTOINCREMENT */"
+"""What stands behind the primary key of a table that was to have AUTOINCREMENT: SQLite keeps the text of its DDL."""
+
 _KINDS = {"pk": "primary key", "u": "unique constraint"}
 
 
@@ -93,6 +96,7 @@ def _tables(run: Run, database: str, schema: str | None, *, keys: bool = True) -
             _keys(columns[name], indexes[name]),
             tuple(references[name]),
             rowid=not _WITHOUT_ROWID.search(sql or ""),
+            never_reused=NEVER_REUSED in (sql or ""),
         )
         for name, sql in found
     ]

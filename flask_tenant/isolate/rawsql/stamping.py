@@ -50,6 +50,10 @@ class Stamping(Queries):
         if auto is not None:
             table = self.table_name(view, source.schema)
             largest = f"coalesce(max({self.quote(auto)}), 0)"
+            if view.never_reused:
+                kept = f"FROM main.{self.setup.prefix}sequence AS ft_kept"
+                of_table = f"ft_kept.name = {self.literal(view.name)} AND ft_kept.tenant = {TENANT}"
+                largest = f"max({largest}, (SELECT coalesce(max(ft_kept.number), 0) {kept} WHERE {of_table}))"
             next_id = f"(SELECT {largest} FROM {table} AS ft_ids WHERE {self.belongs('ft_ids')})"
         else:
             next_id = ""
