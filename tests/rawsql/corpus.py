@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements and what they give stand on one line
 """Statements that have to be answered, on both databases or on one. Separated by blank lines."""
 
 from __future__ import annotations
@@ -420,6 +421,8 @@ SELECT x'0102', 0x1F, 1e3, .5, 5.
 
 SELECT id FROM customer ORDER BY id LIMIT 2, 3
 
+SELECT CAST(id AS VARCHAR(20)), CAST(id AS UNSIGNED BIG INT), CAST(total AS DECIMAL(10,2)) FROM invoice
+
 SELECT iif(active, 'yes', 'no'), printf('%05d', id), format('%s', name), hex(name), quote(name) FROM customer
 
 SELECT max(id, 3), min(id, boss_id) FROM customer
@@ -692,6 +695,10 @@ INSERT INTO setting (SELECT 'k' || id, name FROM customer)
 INSERT INTO setting (key, value) (SELECT name, city FROM customer ORDER BY id LIMIT 1) UNION ALL VALUES ('v', 'w')
 
 INSERT INTO country VALUES ('IT', 'Italy')
+
+INSERT INTO customer (name, email) VALUES ('x', 'a1@x.test'), ('y', 'new') ON CONFLICT (email) DO UPDATE SET name = excluded.name RETURNING id, (xmax = 0) AS inserted
+
+SELECT id FROM customer ORDER BY name USING >
 
 UPDATE ONLY customer SET balance = 1
 

@@ -1,8 +1,10 @@
+# ruff: noqa: E501 - statements and what they give stand on one line
 """Makes up statements, shape by shape."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from random import Random
 
 from tests.rawsql.world import BY_NAME
@@ -353,7 +355,7 @@ class Maker:
 
     def many(self) -> str:
         names = [self.named("customer") for _ in range(self.random.randrange(9, 12))]
-        ons = " AND ".join(f"{a}.id = {b}.id" for (_, a), (_, b) in zip(names, names[1:], strict=False))
+        ons = " AND ".join(f"{a}.id = {b}.id" for (_, a), (_, b) in pairwise(names))
         first = names[0][1]
         return f"SELECT {first}.id, {first}.name FROM {', '.join(s for s, _ in names)} WHERE {ons} AND ({self.condition('customer', first, 1)})"
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements and what they give stand on one line
 """Attacks, by the items of the list of what isolation has to survive: each is refused, or gives the tenant's own answer.
 
 Without the wall each one shows or changes something: that is checked too, so that none is toothless.

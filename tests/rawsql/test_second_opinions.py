@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements and what they give stand on one line
 """What the databases' own parsers see is what we see: PostgreSQL's through pglast, SQLite's through its authorizer."""
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from hypothesis import strategies as st
 from pglast.visitors import Visitor
 
 from flask_tenant.errors import RefusedError
+from flask_tenant.isolate.functions import AGGREGATES, SAFE
 from flask_tenant.isolate.rawsql.cursor import Setup
 from flask_tenant.isolate.rawsql.lexer import NAME, NUMBER, PARAM, QUOTED, STRING, scan
 from flask_tenant.isolate.rawsql.parser import Parser
-from flask_tenant.isolate.functions import AGGREGATES, SAFE
+from tests.rawsql import test_attacks as attacks
 from tests.rawsql.corpus import COMMON, POSTGRESQL, SQLITE
 from tests.rawsql.shapes import SHAPES, Maker
 from tests.rawsql.world import WorldViews, create
-from tests.rawsql import test_attacks as attacks
 
 
 def parser(dialect: str, text: str) -> Parser:
@@ -195,11 +196,9 @@ def test_the_scanner_cuts_as_postgresql_does(text: str) -> None:
     words |= {(s + 1, e) for s, e in words if text[s] in "nN" and text[s + 1 : s + 2] == "'"}
     for first, last in wanted - words:
         inner = sorted(w for w in words if first <= w[0] and w[1] <= last)
-        assert inner and inner[0][0] == first and inner[-1][1] == last and text[first] in "'nN", (
-            text,
-            first,
-            last,
-        )
+        assert inner, (text, first, last)
+        assert (inner[0][0], inner[-1][1]) == (first, last), text
+        assert text[first] in "'nN", text
         words -= set(inner)
         words.add((first, last))
     assert wanted <= words, text
@@ -322,9 +321,7 @@ def test_the_scanner_cuts_as_sqlite_does(text: str) -> None:
         return
     assert len(items) == len(headings)
     for item, heading in zip(items, headings, strict=True):
-        if (
-            ours[item[-1]].kind not in (NAME, QUOTED, STRING)
-            or len(item) == 1
-            and ours[item[0]].kind == STRING
+        if ours[item[-1]].kind not in (NAME, QUOTED, STRING) or (
+            len(item) == 1 and ours[item[0]].kind == STRING
         ):
             assert heading == probe[ours[item[0]].start : ours[item[-1] + 1].start].rstrip(" \t\n\f\r")

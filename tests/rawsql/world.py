@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - statements and what they give stand on one line
 """One small application: its tables, three tenants' rows, and the two databases to compare.
 
 The *pool* holds all three tenants in tables with the hidden column, at a different place in each. The *single*
@@ -29,7 +30,7 @@ class Table:
 
     @property
     def view(self) -> TableView:
-        return TableView(self.name, None, tuple(self.columns), self.key, self.auto, self.shared)
+        return TableView(self.name, None, tuple(self.columns), self.key, self.auto, shared=self.shared)
 
 
 TABLES = (
@@ -118,8 +119,7 @@ def create(dialect: str, *, pool: bool) -> list[str]:
         first = ("tenant_id",) if hidden else ()
         if hidden or dialect != "sqlite" or table.auto is None:
             columns.append(f"PRIMARY KEY ({', '.join(map(quote, first + table.key))})")
-        for unique in table.unique:
-            columns.append(f"UNIQUE ({', '.join(map(quote, first + unique))})")
+        columns += [f"UNIQUE ({', '.join(map(quote, first + unique))})" for unique in table.unique]
         for column, target in table.foreign:
             columns.append(
                 f"FOREIGN KEY ({', '.join(map(quote, (*first, column)))}) REFERENCES {quote(target)} "

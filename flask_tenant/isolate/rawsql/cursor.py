@@ -141,15 +141,22 @@ class Cursor:
 
     def quote(self, name: str) -> str:
         """Quote a name of the schema, safe from the placeholders of this text."""
-        quoted = '"' + name.replace('"', '""') + '"'
+        return self.escaped('"' + name.replace('"', '""') + '"')
+
+    def literal(self, value: str) -> str:
+        """Quote a string, safe from the placeholders of this text."""
+        return self.escaped("'" + value.replace("'", "''") + "'")
+
+    def escaped(self, quoted: str) -> str:
+        """Keep what is quoted from being taken for a placeholder."""
         if self.placeholders == "format":
             quoted = quoted.replace("%", "%%")
         elif self.placeholders == "text":
             if "\x5c" in quoted:
-                self.refuse("A table or column has a backslash in its name", value=name)
+                self.refuse("A table or column has a backslash in its name", value=quoted)
             quoted = quoted.replace(":", "\x5c:")
         if TENANT in quoted:
-            self.refuse("A table or column has a NUL in its name", value=name)
+            self.refuse("A table or column has a NUL in its name", value=quoted)
         return quoted
 
     def names(self, names: Iterable[str], qualifier: str = "") -> str:

@@ -92,6 +92,7 @@ class Expressions(Types):
         while True:
             self.expression(extra | {"USING"})
             if self.key == "USING" and self.peek() in ("<", ">"):
+                self.conceal(self.i, self.i + 1)
                 self.i += 2
             if not self.accept(","):
                 return

@@ -8,13 +8,14 @@ from ...errors import DdlRefusedError
 from .commands import Commands, Kind, first_kind
 from .cursor import TENANT, is_op
 from .judge import judge
-from .lexer import END, NAME
+from .lexer import END, NAME, OP
 from .nodes import Mention, Scope
 from .words import ROW_ADDRESSES
 from .writes import Writes
 
 Place = Literal["expression", "columns", "from", "order_by", "group_by"]
 
+_LATE = frozenset({"FETCH", "FOR", "OFFSET", "WINDOW"})
 _WRAPS: dict[Place, tuple[str, str]] = {
     "expression": ("SELECT 1 WHERE ( ", " )"),
     "columns": ("SELECT ", " "),
@@ -72,6 +73,8 @@ class Parser(Writes, Commands):
         scope = self.scope
         if self.token.kind == END:
             return False
+        if self.sqlite:
+            self.refuse_late_clauses()
         if place == "expression":
             self.expression()
         elif place == "columns":
@@ -94,6 +97,16 @@ class Parser(Writes, Commands):
         before, behind = _WRAPS[place]
         judge(self, before, behind)
         return stars
+
+    def refuse_late_clauses(self) -> None:
+        """Refuse words that SQLite takes for names, and for clauses where they follow an expression."""
+        at, before = 0, None
+        while self.tokens[at].kind != END:
+            token = self.tokens[at]
+            if token.key in _LATE and before is not None and (before.kind != OP or before.key == ")"):
+                self.refuse("This has no place in a part of a statement", at)
+            at = self.lexed.mates.get(at, at) + 1
+            before = self.tokens[at - 1]
 
     def check_outside(self, mention: Mention) -> None:
         """Refuse what would reach a physical table around a fragment by more than its columns."""

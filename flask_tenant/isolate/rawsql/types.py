@@ -13,6 +13,7 @@ class Types(Cursor):
     def type_name(self) -> None:
         """Step over a type."""
         if self.sqlite:
+            start = self.i
             while self.key != ")":
                 if is_op(self.token, "("):
                     self.modifiers()
@@ -20,6 +21,8 @@ class Types(Cursor):
                 if self.token.kind not in (NAME, QUOTED, STRING):
                     self.unexpected("a type was expected")
                 self.i += 1
+            if self.i > start + 1:
+                self.conceal(start, self.i - 1, "INT")  # any words make a type to SQLite
             return
         first = self.token
         chain = self.chain()

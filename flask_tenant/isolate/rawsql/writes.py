@@ -160,7 +160,7 @@ class Writes(Stamping):
                 self.refuse("All columns of the table at once", at, hint="Name the columns")
             self.check_column(source, name, at)
         elif qualifier is None and name not in columns:
-            if name in ROW_ADDRESSES[self.dialect]:
+            if name in ROW_ADDRESSES[self.dialect] and not self.tells_insert(name, at):
                 self.refuse_address(name, at)
             if name == source.alias or (excluded and name == "excluded"):
                 self.refuse(
@@ -171,6 +171,11 @@ class Writes(Stamping):
                 )
         elif qualifier in ("old", "new") and name == "*":
             self.refuse("All columns of the table at once", at, hint="Name the columns")
+
+    def tells_insert(self, name: str, at: int) -> bool:
+        """Whether this is ``xmax = 0``, by which an upsert's RETURNING tells new rows from changed ones."""
+        sign, number = self.tokens[at + 1], self.tokens[at + 2]
+        return name == "xmax" and is_op(sign, "=") and self.text[number.start : number.end] == "0"
 
     # ---- UPDATE and DELETE
     def update_statement(self) -> None:
