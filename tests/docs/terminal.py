@@ -115,7 +115,7 @@ class Terminal:
 
     def _start(self, text: str) -> tuple[multiprocessing.process.BaseProcess, Path]:
         words = shlex.split(text)
-        environment = {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1", "PYTHONWARNINGS": "default"}
+        environment = {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
         while match := _ASSIGNMENT.match(words[0]):
             environment[match.group(1)] = match.group(2)
             del words[0]
