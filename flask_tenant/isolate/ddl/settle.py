@@ -126,9 +126,10 @@ def _settle_triggers(run: Run, config: IsolateConfig) -> None:
     for name, text in present.items():
         if wanted.get(name) != text:
             run(f"DROP TRIGGER {quoted(name)}")
-    if any(table.never_reused for table in schema.tables):
+    missing = all(table.name != sequence_table(config) for table in schema.tables)
+    if missing and any(table.never_reused for table in schema.tables):
         run(
-            f"CREATE TABLE IF NOT EXISTS {quoted(sequence_table(config))} (tenant INTEGER NOT NULL, "
+            f"CREATE TABLE {quoted(sequence_table(config))} (tenant INTEGER NOT NULL, "
             "name TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (tenant, name)) WITHOUT ROWID"
         )
     for name, text in wanted.items():
