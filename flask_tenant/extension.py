@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -21,8 +20,18 @@ from sqlalchemy.pool import Pool
 from . import pipeline, signals
 from .context import NO_TENANT_HINT, Scope, current_scope, entered, internal, nobody
 from .directory import Directory
-from .errors import ConfigurationError, NoTenantError, TenantError
-from .isolate import TEMPLATE, Isolation, ScopedSessions, is_tenanted, migrating, plainly, refuse_unguarded
+from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
+from .errors import ConfigurationError, NoTenantError, TenancyError, TenantError
+from .isolate import (
+    TEMPLATE,
+    Isolation,
+    ScopedSessions,
+    config_of,
+    is_tenanted,
+    migrating,
+    plainly,
+    refuse_unguarded,
+)
 from .model import RequestFacts, Resolution, Tenant
 from .protocols import Adapter, Strategy
 from .report import Report
@@ -70,9 +79,10 @@ class Application:
             lambda error: signals.statement_reported.send(tenancy, error=error),
         )
         self._wanted = list(engines)
+        self._own_engines: list[Engine] = []
+        self._home: Callable[[], Isolation | None] = lambda: None
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
-        self._directory_engine: Callable[[], Engine | None] = lambda: None
         self._adapted: set[int] = set()
         for registry in sessions:
             self._adapt(registry)
@@ -81,47 +91,37 @@ class Application:
     # ---- engines
     def discover(self) -> None:
         """Find engines and sessions of the application that are not tenanted yet."""
-        found: list[Engine] = []
-        binds = self._binds()
-        for wanted in self._wanted or [None]:
-            if wanted is None or isinstance(wanted, str):
-                found.extend(binds.get(wanted, ()))
+        found = look_into(self.app)
+        self._follow(found)
+        engines = [] if self._wanted else list(found.binds.get(None, ()))
+        for wanted in self._wanted:
+            if isinstance(wanted, str):
+                engines.extend(found.binds.get(wanted, ()))
             else:
-                found.append(_synchronous(wanted))
+                engines.append(synchronous(wanted))
         for key in self.settings.exempt_engines:
-            for engine in binds.get(key, ()):
+            for engine in found.binds.get(key, ()):
                 self.tenancy.exempt(engine)
-        for engine in found:
+        for engine in sorted(engines, key=lambda e: e.dialect.is_async):
             if engine not in self.isolations:
                 self._adopt(engine)
 
     def adopt_twin(self, engine: Engine) -> bool:
         """Put the wall into an engine that goes to a tenanted database, such as one made by a migration script."""
-        twin = next((known for known in list(self.isolations) if _same_database(engine, known)), None)
+        twin = next((known for known in list(self.isolations) if same_database(engine, known)), None)
         if twin is None:
             return False
-        self.isolations[twin].share(engine)
+        isolation = self.isolations[twin]
+        isolation.share(engine)
+        self.isolations[engine] = isolation
         return True
 
-    def _binds(self) -> dict[str | None, list[Engine]]:
-        """The engines of Flask-SQLAlchemy (``None`` is its default) and Flask-SQLAlchemy-Lite ("default")."""
-        binds: dict[str | None, list[Engine]] = {}
-        extension = self.app.extensions.get("sqlalchemy")
-        lite = _lite_state(extension, self.app)
-        if extension is not None and lite is None:
-            per_app = cast(Any, extension)._app_engines.get(self.app, {})
-            for key, engine in per_app.items():
-                binds.setdefault(key, []).append(engine)
-            self._adapt(extension.session)
-        if lite is not None:
-            for key, engine in lite.engines.items():
-                binds.setdefault(None if key == "default" else key, []).append(engine)
-            for key, engine in lite.async_engines.items():
-                binds.setdefault(None if key == "default" else key, []).append(engine.sync_engine)
-            if id(lite) not in self._adapted:
-                self._adapted.add(id(lite))
-                self.adapters = (*self.adapters, LiteSessions())
-        return binds
+    def _follow(self, found: Found) -> None:
+        """Let the application's sessions follow the tenant."""
+        if found.registry is not None:
+            self._adapt(found.registry)
+        if found.lite and not any(isinstance(adapter, LiteSessions) for adapter in self.adapters):
+            self.adapters = (*self.adapters, LiteSessions(self.app, _here))
 
     @property
     def app(self) -> Flask:
@@ -137,27 +137,29 @@ class Application:
             self.adapters = (*self.adapters, ScopedSessions.of(registry, _here))
 
     def _adopt(self, engine: Engine) -> None:
-        here = weakref.ref(self)  # what outlives the application must not keep it, see LiveViews
-
-        def fallback() -> Scope | None:
-            state = here()
-            return state.fallback() if state is not None else None
-
-        def tenants(connection: Connection) -> list[Tenant]:
-            state = here()
-            return state.tenants(connection) if state is not None else []
-
-        isolation = Isolation(engine, self.settings, fallback=fallback, tenants=tenants, report=self.report)
+        if self.adopt_twin(engine):
+            return
+        if engine.dialect.is_async:
+            # What is our own to do cannot wait for an event loop.
+            own = blocking(engine)
+            self._own_engines.append(own)
+            weakref.finalize(self, own.dispose)
+            self._adopt(own)
+            self.adopt_twin(engine)
+            return
+        users = _users.get(engine)
+        if users is None:
+            users = Users(engine, self.settings)
+            users.isolation.install()
+            _users[engine] = users
+        users.join(self)
+        isolation = users.isolation
+        isolation.check()  # before anything is written
+        if self._directory is None:
+            directory = Directory(isolation.begin)
+            directory.prepare()
+            self._directory, self._home = directory, weakref.ref(isolation)
         self.isolations[engine] = isolation
-        try:
-            isolation.install()
-            isolation.check()  # before anything is written
-            if self._directory is None:
-                self._directory, self._directory_engine = Directory(isolation.begin), weakref.ref(engine)
-                self._directory.prepare()
-        except Exception:
-            del self.isolations[engine]
-            raise
 
     # ---- tenants
     @property
@@ -179,7 +181,7 @@ class Application:
         """All tenants, read on a connection that is open already where that one can."""
         if self._directory is None:
             return []
-        if connection.engine is not self._directory_engine():
+        if self.isolations.get(connection.engine) is not self._home():
             return self._directory.all()
         with plainly(connection):
             return self._directory.read(connection)
@@ -213,12 +215,10 @@ class Application:
         signals.tenant_creating.send(self.tenancy, slug=slug, name=name)
 
         def fill(connection: Connection, tenant: Tenant) -> None:
-            for engine, isolation in list(self.isolations.items()):
-                if engine is connection.engine:
-                    isolation.seed(connection, tenant)
-                else:
-                    with isolation.begin() as other:
-                        isolation.seed(other, tenant)
+            with ExitStack() as others:  # committed together, after everything else has gone well
+                for isolation in dict.fromkeys(self.isolations.values()):
+                    home = isolation is self._home()
+                    isolation.seed(connection if home else others.enter_context(isolation.begin()), tenant)
 
         made = directory.create(slug, name, fill)
         log.info("Tenant %s created (id %s)", made.slug, made.id)
@@ -267,51 +267,64 @@ class Application:
         stack.enter_context(self.enter(scope) if scope is not None else nobody())
 
 
-def _same_database(one: Engine, other: Engine) -> bool:
-    a, b = one.url, other.url
-    if a.get_backend_name() != b.get_backend_name():
-        return False
-    if a.get_backend_name() == "sqlite":
-        named = a.database and b.database and ":memory:" not in (a.database, b.database)
-        return bool(named) and os.path.realpath(str(a.database)) == os.path.realpath(str(b.database))
-    return (a.host, a.port, a.database) == (b.host, b.port, b.database)
+class Users:
+    """The applications that share one engine and its wall, as those do that one factory has made.
+
+    The current application speaks for them, or one that is being built, or else the newest. They are held weakly: what
+    outlives an application must not keep it, see ``LiveViews``.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._joined: list[weakref.ref[Application]] = []
+        self.isolation = Isolation(
+            engine, settings, fallback=self.fallback, tenants=self.tenants, report=cast(Any, self)
+        )
+
+    def join(self, application: Application) -> None:
+        """Add an application.
+
+        :raises ConfigurationError: when its settings are not those that the wall was built with
+        """
+        if config_of(application.settings) != self.isolation.config:
+            raise ConfigurationError(
+                f"Two applications share the engine {self.isolation.engine.url!r}, and their TENANT_* settings differ",
+                hint="Give them the same settings, or an engine each",
+            )
+        if application not in self._alive():
+            self._joined.append(weakref.ref(application))
+
+    def _alive(self) -> list[Application]:
+        return [found for joined in self._joined if (found := joined()) is not None]
+
+    def _speaker(self) -> Application | None:
+        alive = self._alive()
+        current = flask.current_app.extensions.get(KEY) if flask.has_app_context() else None
+        if current in alive:
+            return cast(Application, current)
+        return next((a for a in alive if a.startup.running()), alive[-1] if alive else None)
+
+    def fallback(self) -> Scope | None:
+        """What holds outside any scope."""
+        speaker = self._speaker()
+        return speaker.fallback() if speaker is not None else None
+
+    def tenants(self, connection: Connection) -> list[Tenant]:
+        """All tenants."""
+        speaker = self._speaker()
+        return speaker.tenants(connection) if speaker is not None else []
+
+    def active(self) -> bool:
+        """Whether refusals are let through now."""
+        speaker = self._speaker()
+        return speaker is not None and speaker.report.active()
+
+    def passes(self, error: TenancyError) -> bool:
+        """Let a refusal through, and list it, if the mode is active."""
+        speaker = self._speaker()
+        return speaker is not None and speaker.report.passes(error)
 
 
-class LiteSessions:
-    """Flask-SQLAlchemy-Lite keeps its sessions in ``flask.g``: each scope gets sessions of its own."""
-
-    _KEY = "_sqlalchemy_sessions"
-
-    def __init__(self) -> None:
-        self._kept: list[Any] = []
-
-    def enter(self, scope: Scope) -> None:
-        """Set the outer scope's sessions aside."""
-        if flask.has_app_context():
-            kept = flask.g.setdefault("_flask_tenant_sessions", [])
-            kept.append(flask.g.pop(self._KEY, None))
-
-    def leave(self, scope: Scope) -> None:
-        """Close this scope's sessions and take the outer ones back."""
-        if not flask.has_app_context():
-            return
-        for session in (flask.g.pop(self._KEY, None) or {}).values():
-            session.close()
-        kept = flask.g.get("_flask_tenant_sessions") or []
-        outer = kept.pop() if kept else None
-        if outer is not None:
-            flask.g._sqlalchemy_sessions = outer
-
-
-def _synchronous(engine: Engine | AsyncEngine) -> Engine:
-    return engine if isinstance(engine, Engine) else engine.sync_engine
-
-
-def _lite_state(extension: Any, app: Flask) -> Any:
-    """What Flask-SQLAlchemy-Lite keeps for an application; both extensions go by the name ``sqlalchemy``."""
-    if not type(extension).__module__.startswith("flask_sqlalchemy_lite"):
-        return None
-    return extension._app_state[app]
+_users: weakref.WeakKeyDictionary[Engine, Users] = weakref.WeakKeyDictionary()
 
 
 class Tenancy:
@@ -357,12 +370,12 @@ class Tenancy:
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""
-        _exempt.add(_synchronous(engine).dialect)
+        _exempt.add(synchronous(engine).dialect)
 
 
 def exempt_engine(engine: Engine | AsyncEngine) -> None:
     """Leave an engine alone, in every application of the process."""
-    _exempt.add(_synchronous(engine).dialect)
+    _exempt.add(synchronous(engine).dialect)
 
 
 def state_of(app: Flask | None = None) -> Application:

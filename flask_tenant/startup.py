@@ -8,10 +8,25 @@ lasts until it returns, or until the first request.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from threading import get_ident
 from types import FrameType
+from typing import Any, cast
 
 from flask import Flask
+
+
+def _frames() -> Iterator[FrameType]:
+    """The frames of the running code, from the caller's out, across greenlets: SQLAlchemy's asyncio runs in some."""
+    module = sys.modules.get("greenlet")
+    greenlet = module.getcurrent() if module is not None else None
+    at = cast(Any, sys._getframe(1))
+    while at is not None:
+        yield at
+        at = at.f_back
+        if at is None and greenlet is not None:
+            greenlet = greenlet.parent
+            at = greenlet.gr_frame if greenlet is not None else None
 
 
 class Startup:
@@ -46,10 +61,7 @@ class Startup:
         """Whether the calling code is part of the application's start-up."""
         if self._over or self._frame_id is None or get_ident() != self._thread:
             return False
-        at: FrameType | None = sys._getframe(1)
-        while at is not None:
-            if id(at) == self._frame_id and at.f_code is self._code:
-                return True
-            at = at.f_back
+        if any(id(at) == self._frame_id and at.f_code is self._code for at in _frames()):
+            return True
         self._over = True  # the factory has returned
         return False

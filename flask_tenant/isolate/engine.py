@@ -85,6 +85,19 @@ class _Dialect(DefaultDialect):
             yield batch
 
 
+class _PlainDialect(DefaultDialect):
+    """Vouches for everything: the driver may run in a thread that does not know whose work it is."""
+
+    def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
+        super().do_execute(cursor, Vouched(statement), parameters, context)
+
+    def do_executemany(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
+        super().do_executemany(cursor, Vouched(statement), parameters, context)
+
+    def do_execute_no_params(self, cursor: Any, statement: Any, context: Any = None) -> None:
+        super().do_execute_no_params(cursor, Vouched(statement), context)
+
+
 def _is_own_work(name: str, method: Any) -> bool:
     """Whether a dialect's method asks the database something: its chores, and everything about the schema."""
     if name in _OWN_WORK:
@@ -172,7 +185,8 @@ class _SqliteContext(_Context):
             if view is not None and self.cursor.rowcount != 0:
                 connection.ft_inserted = view
             return super().get_lastrowid()
-        row = super().get_lastrowid()
+        with internal():  # the driver's thread knows no tenant: the physical row, and then we ask
+            row = super().get_lastrowid()
         if row is None or (view is not None and view.shared):
             return row
         if view is None or view.auto_id is None:
@@ -248,6 +262,11 @@ def _dialect_class(base: type[Any]) -> type[Any]:
 
 
 @cache
+def _plain_class(base: type[Any]) -> type[Any]:
+    return type(f"Plain{base.__name__}", (_PlainDialect, base), {"supports_statement_cache": True})
+
+
+@cache
 def _context_class(base: type[Any], sqlite: bool) -> type[Any]:
     return type(f"Tenant{base.__name__}", (_SqliteContext if sqlite else _Context, base), {})
 
@@ -270,6 +289,7 @@ def install(engine: Engine, wall: Wall, template: Template) -> None:
     wall.asynchronous = dialect.is_async
     plain_compiler = dialect.statement_compiler
     plain = copy.copy(dialect)
+    plain.__class__ = _plain_class(type(dialect))
     dialect.ft_wall = wall
     dialect.ft_plain = plain
     dialect.__class__ = _dialect_class(type(dialect))

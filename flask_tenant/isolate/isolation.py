@@ -27,6 +27,16 @@ from .views import LiveViews
 from .wall import Wall
 
 
+def config_of(settings: Settings) -> IsolateConfig:
+    """Return what isolation has to know of an application's settings."""
+    return IsolateConfig(
+        column=settings.column,
+        shared=settings.shared_tables,
+        safe_functions=settings.safe_functions,
+        safe_objects=settings.safe_objects,
+    )
+
+
 class Isolation:
     """Keeps tenants apart in one engine.
 
@@ -45,12 +55,7 @@ class Isolation:
         report: Report,
     ) -> None:
         self._engine = weakref.ref(engine)
-        self.config = IsolateConfig(
-            column=settings.column,
-            shared=settings.shared_tables,
-            safe_functions=settings.safe_functions,
-            safe_objects=settings.safe_objects,
-        )
+        self.config = config_of(settings)
         self.catalog = Catalog(self.config)
         self.views = LiveViews(engine, self.catalog)
         raw = RawSql(
