@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine.reflection import Inspector
 
+from flask_tenant.context import current_scope
 from flask_tenant.isolate import alembic
 from flask_tenant.isolate.config import IsolateConfig
 from flask_tenant.isolate.ddl import FOREIGN_KEYS_OFF, changes_tables, ddl_compiler_for, running, settle
@@ -44,7 +45,8 @@ def _follow(engine: sa.Engine, config: IsolateConfig) -> None:
 
     @sa.event.listens_for(engine, "after_cursor_execute")
     def changed(connection: sa.Connection, cursor: Any, statement: str, *_: Any) -> None:
-        if changes_tables(statement):
+        scope = current_scope()
+        if changes_tables(statement) and (scope is None or not scope.internal):
             settle(connection, config)
 
     @sa.event.listens_for(engine, "checkout")
