@@ -99,7 +99,11 @@ class Catalog:
         """
         self._stale = False  # first, so that a change that happens meanwhile is not lost
         live = read_schema(connection)
-        views = {_key(live, table.name, table.schema): view_of(table, self.config) for table in live.tables}
+        views = {
+            _key(live, table.name, table.schema): view_of(table, self.config)
+            for table in live.tables
+            if not self.config.is_ours(table.name, table.schema)
+        }
         self._snapshot = _Snapshot(live, views, tuple(self._objects(live)))
 
     def _objects(self, live: LiveSchema) -> Iterable[CatalogObject]:
