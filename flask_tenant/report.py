@@ -7,6 +7,7 @@ reach. It ends by itself when a second tenant is created.
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Callable
 
 from .errors import TenancyError
@@ -21,12 +22,12 @@ class Report:
     """Lists what would be refused.
 
     :param wanted: whether the configuration asks for report-only mode
-    :param tenants: counts the tenants
+    :param tenants: counts the tenants; weak, because walls outlive their application
     :param listed: is told of each refusal that is new to the list
     """
 
     def __init__(
-        self, wanted: bool, tenants: Callable[[], int], listed: Callable[[TenancyError], object]
+        self, wanted: bool, tenants: weakref.WeakMethod[Callable[[], int]], listed: Callable[[TenancyError], object]
     ) -> None:
         self._wanted = wanted
         self._tenants = tenants
@@ -38,7 +39,8 @@ class Report:
         """Whether refusals are let through now."""
         if not self._wanted or self._over:
             return False
-        if self._tenants() > 1:
+        count = self._tenants()
+        if count is None or count() > 1:
             self._over = True
             log.warning("Report-only mode is over: there is more than one tenant. Refusals are enforced")
         return not self._over
