@@ -174,8 +174,10 @@ class Writes(Stamping):
 
     def tells_insert(self, name: str, at: int) -> bool:
         """Whether this is ``xmax = 0``, by which an upsert's RETURNING tells new rows from changed ones."""
-        sign, number = self.tokens[at + 1], self.tokens[at + 2]
-        return name == "xmax" and is_op(sign, "=") and self.text[number.start : number.end] == "0"
+        if name != "xmax" or not is_op(self.tokens[at + 1], "="):
+            return False
+        number = self.tokens[at + 2]
+        return self.text[number.start : number.end] == "0"
 
     # ---- UPDATE and DELETE
     def update_statement(self) -> None:
