@@ -37,6 +37,10 @@ class Found:
     registry: scoped_session[Any] | None = None
     lite: bool = False
 
+    def named(self, key: str) -> list[Engine]:
+        """Return the engines of a bind key; ``default`` names the default engine."""
+        return self.binds.get(None if key == "default" and key not in self.binds else key, [])
+
     def add(self, key: str | None, engine: Engine) -> None:
         """Add an engine under its bind key."""
         self.binds.setdefault(key, []).append(engine)

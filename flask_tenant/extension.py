@@ -96,11 +96,11 @@ class Application:
         engines = [] if self._wanted else list(found.binds.get(None, ()))
         for wanted in self._wanted:
             if isinstance(wanted, str):
-                engines.extend(found.binds.get(wanted, ()))
+                engines.extend(found.named(wanted))
             else:
                 engines.append(synchronous(wanted))
         for key in self.settings.exempt_engines:
-            for engine in found.binds.get(key, ()):
+            for engine in found.named(key):
                 self.tenancy.exempt(engine)
         for engine in sorted(engines, key=lambda e: e.dialect.is_async):
             if engine not in self.isolations:
@@ -331,7 +331,8 @@ class Tenancy:
     """Turns a single-tenant Flask application into a multi-tenant one.
 
     :param app: the application, or register it later with :meth:`init_app`
-    :param engines: the engines that hold tenant data; by default Flask-SQLAlchemy's default engine
+    :param engines: the engines that hold tenant data, or their bind keys (``"default"`` for the default engine,
+        which is what holds tenant data if nothing is named)
     :param sessions: ``scoped_session`` objects of the application that Flask-SQLAlchemy does not know
     """
 
