@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -66,9 +67,10 @@ def opened(url: str) -> Iterator[sa.Engine]:
 
 
 def live(engine: sa.Engine) -> LiveSchema:
-    """The schema as it stands."""
+    """The schema as it stands, the hidden column included, without tables of our own."""
     with engine.connect() as connection:
-        return read_schema(connection)
+        found = read_schema(connection)
+    return replace(found, tables=tuple(t for t in found.tables if not CONFIG.is_ours(t.name, t.schema)))
 
 
 def live_table(engine: sa.Engine, name: str) -> LiveTable:

@@ -181,7 +181,7 @@ def test_sqlite_clauses_survive(both: tuple[sa.Engine, sa.Engine]) -> None:
         )
     strictly = texts["strictly"]
     assert "PRIMARY KEY (tenant_id, id) ON CONFLICT FAIL" in strictly
-    assert "AUTOINCREMENT" not in strictly
+    assert "PRIMARY KEY AUTOINCREMENT" not in strictly
     assert "UNIQUE (tenant_id, name) ON CONFLICT IGNORE" in strictly
     assert "UNIQUE (tenant_id, name, note) ON CONFLICT REPLACE" in strictly
     assert "note TEXT NOT NULL ON CONFLICT FAIL" in strictly
