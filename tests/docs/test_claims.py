@@ -194,3 +194,25 @@ def test_an_async_engine_beside_an_engine_is_tenanted(tmp_path: Path) -> None:
     app = _app(tmp_path / "a.db")
     with app.app_context():
         assert asyncio.run(_notes_of_each(app, tmp_path / "a.db")) == [[(1, "acme")], [(1, "bella")]]
+
+
+def test_an_async_engine_is_passed_like_an_engine(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    app = Flask("async")
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    Tenancy(app, engines=[engine])
+    state = app.extensions["tenancy"]
+    note = sa.Table("note", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
+    note.append_column(sa.Column("title", sa.Text))
+
+    async def create() -> None:
+        async with engine.begin() as connection:
+            await connection.run_sync(note.metadata.create_all)
+        await engine.dispose()
+
+    with app.app_context():
+        with central_context(reason="test"):
+            asyncio.run(create())
+        for slug in ("acme", "bella"):
+            state.create(slug, slug)
+        assert asyncio.run(_notes_of_each(app, path)) == [[(1, "acme")], [(1, "bella")]]
