@@ -24,7 +24,7 @@ def test_shape(shape: Shape, back_end: str, world: World, record_property: Calla
             oracle.check(case, tenant)
     tally = oracle.tally
     record_property("figure", tally.line())
-    oracle.untouched()
+    world.check_untouched()
     assert not tally.wrong, f"{len(tally.wrong)} wrong\n" + "\n\n".join(tally.wrong[:12])
     assert len(tally.refused) <= 0.02 * tally.generated, f"{len(tally.refused)} refused\n" + "\n\n".join(tally.refused[:12])
     assert tally.filled >= 0.5 * (tally.generated - tally.failed_alike), tally.line()

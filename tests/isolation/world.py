@@ -153,6 +153,14 @@ class World:
             connection.begin()
             return self.others(connection, tenant)
 
+    def check_untouched(self) -> None:
+        """Make sure that nothing was committed to the pool.
+
+        :raises AssertionError: when a tenant's rows are not as they were made
+        """
+        for tenant, before in self.before.items():
+            assert self._everything(tenant) == before
+
     def _settle(self, engine: sa.Engine, last: int = LAST_NUMBER) -> None:
         with contextlib.closing(engine.raw_connection()) as raw:
             self.restart_numbers(raw.driver_connection, last)

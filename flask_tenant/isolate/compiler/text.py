@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy.sql import text as sql_text
 from sqlalchemy.sql.elements import ColumnClause, TextClause
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.functions import FunctionElement, cube, grouping_sets, rollup
 from sqlalchemy.sql.selectable import TextualSelect
 
 from ...errors import DdlRefusedError, StatementRefusedError
@@ -29,6 +29,7 @@ _PREFIXES = frozenset(
     "DISTINCT|ALL|OR REPLACE|OR IGNORE|OR ABORT|OR FAIL|OR ROLLBACK|MATERIALIZED|NOT MATERIALIZED|ONLY|"
     "FOR UPDATE|FOR SHARE|FOR NO KEY UPDATE|FOR KEY SHARE|NOWAIT|SKIP LOCKED".split("|")
 )
+_SAMPLES = frozenset({"bernoulli", "system"})
 _COMMENT = re.compile(r"/\*(?:(?!\*/|/\*).)*\*/\Z", re.DOTALL)
 _FIELD = re.compile(r"\w+\Z")
 
@@ -106,7 +107,12 @@ class TextMixin(Base):
     def visit_function(self, func: Any, add_to_result_map: Any = None, **kw: Any) -> str:
         name = ".".join((*func.packagenames, func.name)).lower()
         bare = name.removeprefix("pg_catalog.")
-        known = bare in SAFE[self.dialect.name] or name in self.wall.config.safe_functions
+        known = (
+            bare in SAFE[self.dialect.name]
+            or name in self.wall.config.safe_functions
+            or isinstance(func, (cube, rollup, grouping_sets))
+            or (bare in _SAMPLES and func is self.ft_sample_method)
+        )
         if not known and not self._ft_own_work(f"{name}()"):
             default = "If it reads and writes nothing beyond its arguments, name it in TENANT_SAFE_FUNCTIONS"
             self._ft_refused(
@@ -119,6 +125,13 @@ class TextMixin(Base):
             return cast(str, super().visit_function(func, add_to_result_map=add_to_result_map, **kw))  # type: ignore[misc]
         finally:
             self.ft_function_at = outer
+
+    ft_sample_method: Any = None
+    """The method of the TABLESAMPLE that is being rendered."""
+
+    def visit_tablesample(self, tablesample: Any, asfrom: bool = False, **kw: Any) -> str:
+        self.ft_sample_method = tablesample._get_method()
+        return cast(str, super().visit_tablesample(tablesample, asfrom=asfrom, **kw))  # type: ignore[misc]
 
     ft_function_at = -1
     """Depth of the statement in whose function call we are."""

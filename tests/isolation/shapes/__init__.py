@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.isolation.shapes import entities, fragments, joins, loading, selects, units, upserts, writes
+from tests.isolation.shapes import entities, fragments, joins, loading, odds, postgres, selects, units, upserts, writes
 from tests.isolation.shapes.registry import SHAPES, Shape
 
 __all__ = ["SHAPES", "Shape"]
-_modules = (entities, fragments, joins, loading, selects, units, upserts, writes)
+_modules = (entities, fragments, joins, loading, odds, postgres, selects, units, upserts, writes)

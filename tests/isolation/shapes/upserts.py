@@ -108,6 +108,6 @@ def partial_targets(dialect: str) -> Iterator[Any]:
         yield base.on_conflict_do_update(
             index_elements=["key"], index_where=setting.c.key.is_not(None), set_={"value": "p"}
         ) if dialect == "postgresql" else base.on_conflict_do_update(index_elements=["key"], set_={"value": "p"})
-        yield base.on_conflict_do_update(index_elements=["key"], set_=[("value", "pair")] if dialect == "" else {setting.c.value: "col"})
+        yield base.on_conflict_do_update(index_elements=["key"], set_={setting.c.value: "col"})
         yield base.on_conflict_do_update(index_elements=[sa.column("key")], set_={"value": base.excluded.value})
         yield base.on_conflict_do_update(index_elements=[sa.text("key")], set_={"value": base.excluded.value})
