@@ -367,7 +367,11 @@ class Tenancy:
 
         app.cli.add_command(tenant_cli)
         app.wsgi_app = TenantMiddleware(app.wsgi_app, state.admit, state.enter_request)  # type: ignore[method-assign]
-        state.discover()
+        try:
+            state.discover()
+        except Exception:
+            _apps.discard(state)
+            raise
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""

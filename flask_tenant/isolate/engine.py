@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 import weakref
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +19,8 @@ from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
 from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import SingletonThreadPool, StaticPool
+from sqlalchemy.sql.compiler import IdentifierPreparer
 from sqlalchemy.sql.elements import TextClause
 
 from ..context import current_scope, internal
@@ -43,6 +46,9 @@ _OWN_WORK = frozenset({
     "do_commit_twophase", "do_recover_twophase",
 })  # fmt: skip
 """What a dialect asks the database on its own behalf, in SQL that is no application's; and see below."""
+
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][\w$]*\Z")
 
 
 class _Dialect(DefaultDialect):
@@ -83,6 +89,19 @@ class _Dialect(DefaultDialect):
                 batch = batch._replace(replaced_statement=Vouched(batch.replaced_statement))
                 context.ft_statement = batch.replaced_statement
             yield batch
+
+
+class _Preparer(IdentifierPreparer):
+    """Every name that SQLAlchemy renders passes here; ``quoted_name(..., quote=False)`` brings in no SQL."""
+
+    def quote(self, ident: str, *args: Any) -> str:
+        if getattr(ident, "quote", None) is False and not _PLAIN_NAME.match(ident):
+            raise StatementRefusedError(
+                f"The name {ident!r} is marked as not to be quoted and is no plain name",
+                value=str(ident),
+                hint="Let SQLAlchemy quote it; use text() for SQL",
+            )
+        return super().quote(ident, *args)
 
 
 class _PlainDialect(DefaultDialect):
@@ -147,6 +166,9 @@ class _Context(DefaultExecutionContext):
                     hint="Execute the statement itself; SQLAlchemy keeps its compiled form",
                 )
             dialect.ft_wall.admit(compiled, connection)
+            if compiled.isplaintext:
+                holder = driver_for(dialect.driver).raw(connection.connection.dbapi_connection)
+                dialect.ft_wall.admit_text(compiled, holder)
         self = super()._init_compiled(dialect, connection, *args, **kw)  # type: ignore[misc]
         return self._ft_vouch() if ours else self
 
@@ -236,7 +258,10 @@ class TenantConnection(Connection):
             watch_central(self)
         elif scope.tenant_id == TEMPLATE_ID:
             self.dialect = dialect.ft_shapes["template"]
-            dialect.ft_template.watch(self)
+            followed = dialect.ft_template.watch(self)
+            wall = self.dialect.ft_wall.shaped("template")  # type: ignore[attr-defined]
+            wall.followed = followed
+            driver_for(dialect.driver).raw(self.connection.dbapi_connection).ft_wall = wall
             if self.in_transaction():  # of our own reading
                 self.rollback()
 
@@ -259,6 +284,11 @@ _TenantOptionEngine._option_cls = _TenantOptionEngine
 def _dialect_class(base: type[Any]) -> type[Any]:
     own = {name: _own_work(base, name) for name in dir(base) if _is_own_work(name, getattr(base, name))}
     return type(f"Tenant{base.__name__}", (_Dialect, base), {**own, "supports_statement_cache": True})
+
+
+@cache
+def _preparer_class(base: type[Any]) -> type[Any]:
+    return type(f"Tenant{base.__name__}", (_Preparer, base), {})
 
 
 @cache
@@ -285,6 +315,13 @@ def install(engine: Engine, wall: Wall, template: Template) -> None:
         raise ConfigurationError(
             f"The database {dialect.name!r} has no wall", value=dialect.name, hint="Use SQLite or PostgreSQL"
         )
+    if isinstance(engine.pool, (StaticPool, SingletonThreadPool)):
+        raise ConfigurationError(
+            "The engine's pool hands one connection to everybody, as it does for a database in memory: what one tenant "
+            "has not committed yet, another could read or roll back",
+            value=engine.url.render_as_string(),
+            hint="Use a file, such as sqlite:////tmp/test.db, and the default pool",
+        )
     driver = driver_for(dialect.driver)
     wall.asynchronous = dialect.is_async
     plain_compiler = dialect.statement_compiler
@@ -293,6 +330,8 @@ def install(engine: Engine, wall: Wall, template: Template) -> None:
     dialect.ft_wall = wall
     dialect.ft_plain = plain
     dialect.__class__ = _dialect_class(type(dialect))
+    preparer = dialect.identifier_preparer
+    preparer.__class__ = _preparer_class(type(preparer))
     dialect.statement_compiler = compiler_for(plain_compiler)
     dialect.ddl_compiler = ddl_compiler_for(dialect.ddl_compiler, wall.config)
     dialect.inspector = inspector_for(getattr(dialect, "inspector", None) or Inspector, wall.config)

@@ -8,6 +8,7 @@ the same key keeps its own.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -39,6 +40,16 @@ def _ours() -> bool:
     return scope is not None and scope.internal
 
 
+_CHANGES_ROWS = re.compile(r"\bDO\s+UPDATE\b|\bOR\s+REPLACE\b|^\s*REPLACE\b", re.IGNORECASE)
+"""An INSERT that may change rows instead: it runs again for each tenant, as an UPDATE does."""
+
+
+def _is_upsert(insert: Any) -> bool:
+    return insert._post_values_clause is not None or any(
+        "REPLACE" in str(getattr(prefix, "text", "")).upper() for prefix, _ in insert._prefixes
+    )
+
+
 class Template:
     """Records what is seeded, applies it to every tenant, and makes new tenants from it.
 
@@ -61,12 +72,15 @@ class Template:
         self._seeded: list[TableView] | None = None
 
     # ---- recording
-    def watch(self, connection: Connection) -> None:
-        """Apply every data statement on this connection to all tenants as well."""
+    def watch(self, connection: Connection) -> bool:
+        """Apply every data statement on this connection to all tenants as well.
+
+        :returns: whether there are any
+        """
         tenants = list(self._tenants(connection))
         self._seeded = None
         if not tenants:
-            return
+            return False
         busy = False
         before: dict[str, set[Any]] = {}
 
@@ -101,6 +115,7 @@ class Template:
 
         event.listen(connection, "before_execute", look)
         event.listen(connection, "after_execute", apply)
+        return True
 
     def _touched(self, connection: Connection, element: Any) -> tuple[str, list[TableView]]:
         """What a statement does to which tenant tables."""
@@ -110,12 +125,13 @@ class Template:
                 return "ddl", []
             found = wall.raw.statement(element.text, "text")
             names = found.writes or found.reads
-            return found.kind, [v for v in names if not v.shared]
+            again = bool(found.writes) and (found.kind == "select" or _CHANGES_ROWS.search(element.text))
+            return "update" if again else found.kind, [v for v in names if not v.shared]
         if isinstance(element, UpdateBase):
             table = cast(Any, element).table
             if table.name.startswith(TMP):  # a batch copy moves every tenant's rows at once
                 return "", []
-            kind = "insert" if isinstance(element, Insert) else "update"
+            kind = "insert" if isinstance(element, Insert) and not _is_upsert(element) else "update"
             tables = [table]
         elif isinstance(element, sa.sql.expression.Executable) and getattr(element, "is_select", False):
             kind = "select"

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from sqlalchemy.sql.elements import TextClause
 
 from ..context import NO_TENANT_HINT, Scope, current_scope
 from ..errors import CentralRefusedError, DdlRefusedError, NoTenantError, StatementRefusedError, TenantChangedError
@@ -42,6 +45,9 @@ class Wall:
     :param raw: the raw SQL enforcer
     :param fallback: what holds outside any scope: the default tenant, the template, or nothing
     :param report: lets refusals through in report-only mode
+
+    ``followed`` is set on the wall of a template's driver connection when tenants exist: what is written there has
+    to reach them as well, which only statements that SQLAlchemy executes do.
     """
 
     ddl_in_tenant: ClassVar[Callable[..., Any] | None] = None
@@ -58,10 +64,12 @@ class Wall:
         self.report = report
         self.template = shape == "template"
         self.asynchronous = False
+        self.followed = False
 
     def shaped(self, shape: Shape) -> Wall:
         """Return the wall of another shape of the same engine."""
-        found = Wall(shape, self.config, self.views, self.raw, self.fallback, self.report)
+        raw = self.raw.seeds if shape == "template" else self.raw
+        found = Wall(shape, self.config, self.views, raw, self.fallback, self.report)
         found.asynchronous = self.asynchronous
         return found
 
@@ -171,32 +179,55 @@ class Wall:
         except StatementRefusedError as refusal:
             self.refuse(refusal)
             return text, None
+        if self.followed and any(not view.shared for view in found.writes):
+            raise StatementRefusedError(
+                "Rows are written for every tenant past SQLAlchemy's statements, where the tenants cannot follow",
+                statement=text,
+                hint="Execute it as text(...) on the connection",
+            )
+        if found.kind == "setting":
+            self._admit_setting(text, placeholders, holder, scope)
         if len(found.parts) == 1:
             return found.parts[0], found
         return found.sql(str(self.pin(holder))), found
 
+    def admit_text(self, compiled: Any, holder: Any) -> None:
+        """Look at a whole ``text()`` that is executed: settings concern the connection.
+
+        :param holder: the driver's connection
+        """
+        statement = compiled.statement
+        while not isinstance(statement, TextClause):  # columns or entities are wrapped round it
+            statement = statement.element
+        text = statement.text
+        setting = compiled.__dict__.get("ft_setting")
+        if setting is None:
+            with suppress(StatementRefusedError):  # let through by report-only mode
+                setting = self.raw.classify(text, "text") == "setting"
+            compiled.__dict__["ft_setting"] = bool(setting)
+        scope = current_scope()
+        if setting and not (scope is not None and scope.internal):
+            self._admit_setting(text, "text", holder, scope or self.fallback())
+
     def _admit_setting(self, text: str, placeholders: Placeholders, holder: Any, scope: Scope | None) -> None:
-        """Keep what a tenant changes on a connection away from the connection's next user."""
-        words = [t.key or t.name for t in scan(text, self.raw.dialect, placeholders, None).tokens]
-        if words[0] != "PRAGMA":
-            if words[0] in ("SET", "RESET") and words[1] != "LOCAL":
-                holder.__dict__[WORN] = True
+        """Keep what a tenant sets on a connection from the connection's next user."""
+        if scope is not None and scope.tenant_id in (None, TEMPLATE_ID):
             return
-        if "=" not in words and "(" not in words:
+        words = [t.key or t.name for t in scan(text, self.raw.dialect, placeholders, None).tokens]
+        if words[0] in ("SET", "RESET") and words[1] not in ("LOCAL", "TRANSACTION", "CONSTRAINTS"):
+            holder.__dict__[WORN] = True
+        if words[0] != "PRAGMA" or ("=" not in words and "(" not in words):
             return
         name = (words[3] if words[2] == "." else words[1]).lower()
         if name == "foreign_keys":
             holder.__dict__[WORN] = True
-        elif name != "defer_foreign_keys" and not (scope is not None and (scope.central or self._is_template(scope))):
-            raise StatementRefusedError(
+        elif name != "defer_foreign_keys":
+            refusal = StatementRefusedError(
                 f"PRAGMA {name} is set for the connection, which other tenants use next",
                 value=name,
                 hint="Set it where the engine is made, in a 'connect' listener",
             )
-
-    @staticmethod
-    def _is_template(scope: Scope) -> bool:
-        return scope.tenant_id == TEMPLATE_ID
+            self.refuse(refusal)
 
     # ---- DDL
     def ddl_text(self, text: str) -> str:

@@ -81,6 +81,7 @@ class RawSql:
     :param column: the tenant column
     :param safe_functions: more functions that may be called: ``name`` or ``schema.name``
     :param directory_prefix: of flask_tenant's own tables, which are never the application's
+    :param template: whether it writes seeds: their automatic ids are above every tenant's
     :raises ConfigurationError: for a column name that would need quoting
     """
 
@@ -92,6 +93,7 @@ class RawSql:
         column: str = "tenant_id",
         safe_functions: Collection[str] = (),
         directory_prefix: str = "tenancy_",
+        template: bool = False,
     ) -> None:
         if dialect not in SAFE:
             raise ConfigurationError(
@@ -113,14 +115,27 @@ class RawSql:
             aggregates=AGGREGATES[dialect],
             prefix=directory_prefix.lower(),
             extra_functions=extra,
+            template=template,
         )
         self._tenant: Callable[[str, Placeholders], Rewritten]
         self._central: Callable[[str, Placeholders], Rewritten]
         self._fragment: Callable[[str, Place, Placeholders], Fragment]
+        self.seeds: RawSql = self
+        if not template:
+            self.seeds = RawSql(
+                dialect,
+                views,
+                column=column,
+                safe_functions=safe_functions,
+                directory_prefix=directory_prefix,
+                template=True,
+            )
         self.invalidate()
 
     def invalidate(self) -> None:
         """Forget all that was worked out: the tables have changed."""
+        if self.seeds is not self:
+            self.seeds.invalidate()
         self._tenant = lru_cache(CACHE_ENTRIES)(self._work_out)
         self._central = lru_cache(CACHE_ENTRIES)(self._work_out_central)
         self._fragment = lru_cache(CACHE_ENTRIES)(self._work_out_fragment)

@@ -16,6 +16,9 @@ TENANT = "\0"
 """Stands for the tenant's id in rewritten text until it is cut there; the lexer lets no NUL through."""
 
 
+_WORD_ENDS = TENANT + "_$'\"`"
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What holds for all statements of one database.
@@ -24,6 +27,7 @@ class Setup:
     :param functions: names that may be called, folded
     :param aggregates: those of them that work over a group
     :param prefix: of flask_tenant's own tables
+    :param template: whether rows are seeds: their automatic ids are above every tenant's, because they are copied
     """
 
     dialect: Dialect
@@ -33,6 +37,7 @@ class Setup:
     aggregates: frozenset[str]
     prefix: str
     extra_functions: frozenset[str] = frozenset()
+    template: bool = False
 
 
 class Cursor:
@@ -195,6 +200,11 @@ class Cursor:
         ):
             if start < at:
                 self.refuse("Changes overlap here", hint="Write the statement in a plainer way")
+            before, behind = self.text[start - 1 : start], self.text[end : end + 1]
+            if text and before and touches(before, text[0]):
+                text = f" {text}"
+            if text and behind and touches(text[-1], behind):
+                text += " "
             pieces += [self.text[at:start], text]
             at = end
         pieces.append(self.text[at:])
@@ -255,6 +265,11 @@ class Cursor:
         if not self.sqlite:
             return frozenset(names)
         return frozenset(fold(name, "sqlite", quoted=True) for name in names)
+
+
+def touches(left: str, right: str) -> bool:
+    """Whether two characters side by side would make one token of two."""
+    return (left.isalnum() or left in _WORD_ENDS) and (right.isalnum() or right in _WORD_ENDS)
 
 
 def is_op(token: Token, symbol: str) -> bool:

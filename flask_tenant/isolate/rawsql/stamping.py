@@ -50,11 +50,16 @@ class Stamping(Queries):
         if auto is not None:
             table = self.table_name(view, source.schema)
             largest = f"coalesce(max({self.quote(auto)}), 0)"
+            everybody = self.setup.template
             if view.never_reused:
-                kept = f"FROM main.{self.setup.prefix}sequence AS ft_kept"
-                of_table = f"ft_kept.name = {self.literal(view.name)} AND ft_kept.tenant = {TENANT}"
-                largest = f"max({largest}, (SELECT coalesce(max(ft_kept.number), 0) {kept} WHERE {of_table}))"
-            next_id = f"(SELECT {largest} FROM {table} AS ft_ids WHERE {self.belongs('ft_ids')})"
+                name = view.name.replace("'", "''")
+                used = "" if everybody else f" AND tenant = {TENANT}"
+                largest = (
+                    f"max({largest}, (SELECT coalesce(max(number), 0) FROM {self.setup.prefix}sequence "
+                    f"WHERE name = '{name}'{used}))"
+                )
+            where = "" if everybody else f" WHERE {self.belongs('ft_ids')}"
+            next_id = f"(SELECT {largest} FROM {table} AS ft_ids{where})"
         else:
             next_id = ""
         # the column list
@@ -161,6 +166,9 @@ class Stamping(Queries):
 
     def number_query(self, query: Query, listed: list[str], at_auto: int | None, next_id: str) -> None:
         """Wrap a query, so that its rows are counted in its own order, on SQLite."""
+        last = query.arms[-1]
+        if self.key == "ON" and last.where_at == query.last and last.scope.sources:
+            self.unexpected("SQLite needs a WHERE before ON CONFLICT, such as WHERE true")
         count = f"{next_id}+row_number() OVER ()"
         names = [f"c{k}" for k in range(len(listed))]
         shown = [f"{_SOURCE}.{name}" for name in names]
