@@ -77,7 +77,9 @@ def test_a_debug_toolbar(listening: list[tuple[str, Any]], database_url: str) ->
         listening.clear()
         answer = client.get(at(slug, "/")).json
         assert answer == {"found": [f"{title}0", f"{title}1"], "raw": 2, "plain": 6, "recorded": 3}
-        assert [statement.endswith("/* route='list' */") for statement, _ in listening] == [True] * len(listening)
+        assert [statement.endswith("/* route='list' */") for statement, _ in listening] == [True] * len(
+            listening
+        )
         assert len(listening) >= 3
     with app.app_context():
         db.engine.dispose()
@@ -89,7 +91,9 @@ def test_a_listener_that_changes_what_a_statement_does_is_judged(database_url: s
     app = Flask("changed")
     Tenancy(app, engines=[engine])
     metadata = sa.MetaData()
-    note = sa.Table("note", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("title", sa.Text))
+    note = sa.Table(
+        "note", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("title", sa.Text)
+    )
     metadata.create_all(engine)
     with_tenants(app)
     from flask_tenant import tenant_context

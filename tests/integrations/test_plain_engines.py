@@ -179,7 +179,10 @@ def _two_databases(tmp_path: Path, tenancy: Tenancy | None = None, **config: Any
     app = Flask("two")
     app.config.update(
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path / 'main.db'}",
-        SQLALCHEMY_BINDS={"log": f"sqlite:///{tmp_path / 'log.db'}", "more": f"sqlite:///{tmp_path / 'more.db'}"},
+        SQLALCHEMY_BINDS={
+            "log": f"sqlite:///{tmp_path / 'log.db'}",
+            "more": f"sqlite:///{tmp_path / 'more.db'}",
+        },
         **config,
     )
     db = SQLAlchemy(app)
