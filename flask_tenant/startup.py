@@ -46,11 +46,12 @@ class Startup:
 
     @staticmethod
     def _factory(app: Flask, frame: FrameType) -> FrameType | None:
-        found, at = None, frame
+        found: FrameType | None = None
+        at: FrameType | None = frame
         while at is not None:
             if any(value is app for value in list(at.f_locals.values())):
                 found = at
-            at = at.f_back  # type: ignore[assignment]
+            at = at.f_back
         return found
 
     def end(self) -> None:

@@ -32,7 +32,7 @@ _MARK = "ft_tenant_id"
 
 
 @cache
-def _bound_map(base: type[Any]) -> type[Any]:
+def _bound_map(base: Any) -> Any:
     """An identity map that answers the tenant whose rows it holds, and nobody else."""
 
     class TenantIdentityMap(base):  # type: ignore[misc]
@@ -83,7 +83,7 @@ def _bound_map(base: type[Any]) -> type[Any]:
 
 
 @cache
-def _central_map(base: type[Any]) -> type[Any]:
+def _central_map(base: Any) -> Any:
     """An identity map that takes no tenant's rows: two tenants' rows of one id would be one object in it."""
 
     class CentralIdentityMap(base):  # type: ignore[misc]

@@ -242,7 +242,8 @@ class _Copying:
 
 def physical(view: TableView, hidden: str) -> sa.Table:
     """Return a table as it stands in the database, its hidden column included."""
-    columns = [sa.Column(hidden, sa.BigInteger), *(sa.Column(c, sa.types.NullType) for c in view.columns)]
+    columns: list[sa.Column[Any]] = [sa.Column(hidden, sa.BigInteger)]
+    columns += [sa.Column(name, sa.types.NullType) for name in view.columns]
     return sa.Table(view.name, sa.MetaData(), *columns, schema=view.schema)
 
 
