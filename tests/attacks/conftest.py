@@ -21,9 +21,9 @@ def standing_world(back_end: str, make_database: MakeDatabase) -> Iterator[World
 def world(standing_world: World) -> Iterator[World]:
     """The database under attack. Whatever a test does, its neighbours' rows must be there afterwards, byte by byte."""
     yield standing_world
-    after, neighbours = standing_world.snapshot(), standing_world.neighbours()
-    kept = standing_world.others_as_committed()
+    after = standing_world.snapshot()
+    kept, neighbours = standing_world.neighbours(after), standing_world.neighbours()
     if after != standing_world.original:
         standing_world.restore()
-    assert all(neighbours.values())
+    assert all(neighbours.values()), "there was nobody to protect"
     assert kept == neighbours, "the neighbours' rows have changed"

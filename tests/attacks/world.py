@@ -16,7 +16,6 @@ import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from sqlalchemy.pool import NullPool
 
 from flask_tenant import Tenancy, TenancyError, tenant_context
 from flask_tenant.isolate import plainly
@@ -160,8 +159,8 @@ class World:
     """A pool database behind the wall, the same past it, and a database of the attacker's own."""
 
     def __init__(self, pool_url: str, single_url: str, **engine_options: Any) -> None:
-        self.physical = sa.create_engine(pool_url, poolclass=NullPool)
-        self.single = sa.create_engine(single_url, poolclass=NullPool)
+        self.physical = sa.create_engine(pool_url)
+        self.single = sa.create_engine(single_url)
         self.engine = sa.create_engine(pool_url, **engine_options)
         self.sqlite = self.engine.dialect.name == "sqlite"
         self.driver = self.engine.dialect.driver
@@ -179,6 +178,10 @@ class World:
         with self.single.begin() as connection:
             fill(connection, ATTACKER)
             connection.execute(Country.__table__.insert(), COUNTRIES)
+        self.hidden_at = {
+            name: [c["name"] for c in sa.inspect(self.physical).get_columns(name)].index(HIDDEN)
+            for name in TENANT_TABLES
+        }
         self.original = self.snapshot()
         for name in TENANT_TABLES:
             owners = [sum(i in row for row in self.original[name]) for i in self.ids.values()]
@@ -219,20 +222,12 @@ class World:
         assert all(found.values()) or where == "", "there is nobody to protect"
         return found
 
-    def others_as_committed(self) -> Rows:
-        """The neighbours' rows past the wall, on a connection of its own."""
-        with self.physical.connect() as connection:
-            return table_rows(connection, f"WHERE {HIDDEN} <> {self.ids[ATTACKER]}")
-
-    def neighbours(self) -> Rows:
-        """The neighbours' rows as they were made."""
+    def neighbours(self, rows: Rows | None = None) -> Rows:
+        """The neighbours' part of a snapshot, by default of the one taken in the beginning."""
         mine = self.ids[ATTACKER]
-        with self.physical.connect() as connection:
-            names = {
-                name: [c["name"] for c in sa.inspect(connection).get_columns(name)] for name in TENANT_TABLES
-            }
         return {
-            name: [row for row in rows if row[names[name].index(HIDDEN)] != mine] for name, rows in self.original.items()
+            name: [row for row in found if row[self.hidden_at[name]] != mine]
+            for name, found in (rows or self.original).items()
         }
 
     def restore(self) -> None:
@@ -263,6 +258,7 @@ class World:
     def right(self, sql: str, way: Way = "text", parameters: Any = None) -> Outcome:
         """Run it on the attacker's own database."""
         with self.single.connect() as connection:
+            self.begin(connection)
             outcome = run(connection, sql, way, parameters)
             if outcome.error is None:
                 outcome.mine = table_rows(connection)
@@ -272,11 +268,17 @@ class World:
     def bite(self, sql: str, way: Way = "text", parameters: Any = None) -> Outcome:
         """Run it on the pool past the wall."""
         with self.physical.connect() as connection:
+            self.begin(connection)
             outcome = run(connection, sql, way, parameters)
             if outcome.error is None:
                 outcome.others = table_rows(connection, f"WHERE {HIDDEN} <> {self.ids[ATTACKER]}")
             connection.rollback()
         return outcome
+
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction that can be rolled back whole: sqlite3 begins none before DDL and savepoints."""
+        if self.sqlite:
+            connection.exec_driver_sql("BEGIN")
 
     def has_teeth(self, sql: str, way: Way = "text", parameters: Any = None) -> bool:
         """Whether, without the wall, the statement reads, changes or learns of the neighbours."""
@@ -335,7 +337,8 @@ def run(connection: Connection, sql: str, way: Way, parameters: Any = None) -> O
             finally:
                 cursor.close()
         if way == "driver":
-            result: Any = connection.exec_driver_sql(sql, parameters)
+            percent = connection.dialect.name != "sqlite" and parameters is None
+            result: Any = connection.exec_driver_sql(sql.replace("%", "%%") if percent else sql, parameters)
         else:
             result = connection.execute(sa.text(sql), parameters or {})
         if result.returns_rows:

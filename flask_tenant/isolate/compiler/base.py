@@ -15,7 +15,8 @@ from sqlalchemy.sql.selectable import FromClause, TableClause
 from ...context import current_scope
 from ...errors import HiddenColumnError, StatementRefusedError
 from ..hidden import HiddenColumn, belongs
-from .plan import Plan, plan
+from ..rawsql.words import ROW_ADDRESSES
+from .plan import Plan, plan, table_below
 
 if TYPE_CHECKING:
     from ..wall import Wall
@@ -74,8 +75,29 @@ class Base(SQLCompiler):
     def _ft_check_name(self, column: ColumnClause[Any]) -> None:
         if type(column) is HiddenColumn or not isinstance(column.name, str):
             return
-        if column.name.lower() == self.wall.config.column.lower():
+        name = column.name.lower()
+        if name == self.wall.config.column.lower():
             raise hidden_column(column.name)
+        if name in ROW_ADDRESSES[self.dialect.name]:
+            self._ft_check_address(name, column.table)
+
+    def _ft_check_address(self, name: str, source: Any) -> None:
+        """Refuse the address of a physical row, unless the table has a column of that name.
+
+        :param source: where the column comes from, ``None`` if it does not say
+        """
+        table = table_below(source)
+        if source is not None and (table is None or not self._ft_is_tenant(table)):
+            return  # a subquery's own column, or a shared table's
+        view = self.wall.views.find(table.name, table.schema) if table is not None else None  # type: ignore[attr-defined]
+        if view is None or name not in {c.lower() for c in view.columns}:
+            self._ft_refused(
+                StatementRefusedError(
+                    f"{name!r} is the address of a row in a table that all tenants share",
+                    value=name,
+                    hint="Use the table's primary key",
+                )
+            )
 
     def _ft_own_work(self, what: str) -> bool:
         """Whether flask_tenant itself, or SQLAlchemy on its own behalf, compiles this.

@@ -14,6 +14,7 @@ from sqlalchemy.sql.dml import Delete, Update, UpdateBase
 from sqlalchemy.sql.elements import BindParameter
 
 from ...errors import StatementRefusedError
+from ..rawsql.words import ROW_ADDRESSES
 from .base import Base, guarded, hidden_column
 
 
@@ -77,6 +78,8 @@ class DmlMixin(Base):
             name = getattr(key, "name", None) or getattr(key, "key", None) or key
             if isinstance(name, str) and name.lower() == column:
                 raise hidden_column(name)
+            if isinstance(name, str) and name.lower() in ROW_ADDRESSES[self.dialect.name]:
+                self._ft_check_address(name.lower(), statement.table)
 
 
 def _table_types() -> tuple[type, ...]:

@@ -23,6 +23,7 @@ from sqlalchemy.sql.selectable import TableClause
 from ..config import TMP
 from ..ddl import sequence_table
 from ..hidden import ID_KEY, STAMP, STAMP_KEY, HiddenColumn, stamp_column
+from ..rawsql.words import ROW_ADDRESSES
 from .base import Base, guarded
 from .dml import with_factory
 
@@ -272,6 +273,8 @@ class InsertMixin(Base):
                     from .base import hidden_column
 
                     raise hidden_column(name)
+                if isinstance(name, str) and name.lower() in ROW_ADDRESSES[self.dialect.name]:
+                    self._ft_check_address(name.lower(), table)
             changed = on_conflict._clone()
             where = on_conflict.update_whereclause
             mine = self._ft_belongs(table)
