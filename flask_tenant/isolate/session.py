@@ -126,7 +126,7 @@ def bind_session(session: Session, wall: Wall) -> None:
         if hasattr(held, "ft_tenant_id"):
             held._ft_check()
         elif not hasattr(held, "ft_wall"):
-            held.__class__ = _central_map(type(held))
+            held.__class__ = _central_map(cast(Any, type(held)))
             held.ft_wall = wall
         return
     scope = current_scope() or wall.fallback()
@@ -143,7 +143,7 @@ def bind_session(session: Session, wall: Wall) -> None:
     elif hasattr(held, "ft_wall"):
         raise TenantChangedError(f"A session of central work is used in {scope!r}", hint=_HINT)
     else:
-        held.__class__ = _bound_map(type(held))
+        held.__class__ = _bound_map(cast(Any, type(held)))
         held.ft_wall = wall
         held.ft_tenant_id = scope.tenant_id
 
