@@ -1,4 +1,4 @@
-"""Flask-Admin's model views inside a tenant: list, search, filter, create, edit and delete, with relations."""
+"""Flask-Admin's views inside a tenant: list, search, filter, create, edit and delete, with relations."""
 
 from __future__ import annotations
 

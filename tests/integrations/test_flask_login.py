@@ -116,7 +116,7 @@ def test_a_browser_keeps_each_tenants_cookie_to_its_host(app: Flask) -> None:
 
 def test_a_stolen_cookie_is_looked_up_among_the_other_tenants_own_users(app: Flask) -> None:
     """A cookie says "user 7" and no tenant. Shown to another tenant it never yields the user that it was made
-    for; it names whoever has id 7 *there*, as it does between any two single-tenant installations that share a
+    for; it names whoever has id 7 *there*, as it does between any two single-tenant installations of one
     SECRET_KEY. Binding cookies to their tenant is not the wall's business."""
     acme, thief = app.test_client(), app.test_client()
     ids = {

@@ -1,4 +1,4 @@
-"""marshmallow-sqlalchemy through Flask-Marshmallow: load into the tenant's session, dump the tenant's rows."""
+"""marshmallow-sqlalchemy through Flask-Marshmallow: load into the tenant's session, dump its rows."""
 
 from __future__ import annotations
 

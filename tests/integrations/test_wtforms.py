@@ -20,7 +20,7 @@ pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
 
 
 class QuerySelectField(SelectField):
-    """A choice among rows, as applications and WTForms-SQLAlchemy write it: the query runs when the form is used.
+    """A choice among rows, as applications and WTForms-SQLAlchemy write it: asked for when the form is used.
 
     :param query: returns the rows
     """
