@@ -456,6 +456,8 @@ SELECT id IN (SELECT customer_id FROM invoice) IS NULL, id IN (SELECT 1 FROM cus
 
 SELECT * FROM (SELECT (SELECT count(*) FROM customer), id FROM invoice)
 
+SELECT (main.customer.name), ((id)), (main.customer.id) + 1 FROM main.customer
+
 SELECT (key, value) IN setting FROM setting
 
 SELECT (SELECT count(*) FROM customer) /* the comment counts */ , 1
@@ -543,6 +545,18 @@ SELECT c.*, count(i.id) AS n FROM customer c LEFT JOIN invoice i ON i.customer_i
 SELECT customer.id, name, sum(total) FROM customer JOIN invoice ON invoice.customer_id = customer.id GROUP BY customer.id HAVING max(balance) > 5 ORDER BY balance DESC
 
 SELECT id, name FROM customer GROUP BY id
+
+SELECT id k, name FROM customer GROUP BY k
+
+SELECT DISTINCT city FROM customer*ORDER BY 1
+
+UPDATE setting SET value = '1'RETURNING *
+
+INSERT INTO setting VALUES('r','s')RETURNING*
+
+SELECT*FROM customer*WHERE"id"=1
+
+SELECT c IS NULL, (c).name, c::text, json_build_object('c', c), to_jsonb(c) FROM customer c
 
 SELECT id AS k, name FROM customer GROUP BY k
 

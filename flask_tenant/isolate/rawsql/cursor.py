@@ -27,7 +27,7 @@ class Setup:
     :param functions: names that may be called, folded
     :param aggregates: those of them that work over a group
     :param prefix: of flask_tenant's own tables
-    :param template: whether rows are seeds: their automatic ids are above every tenant's, because they are copied
+    :param template: whether rows are seeds, which are copied: their automatic ids are above every tenant's
     """
 
     dialect: Dialect

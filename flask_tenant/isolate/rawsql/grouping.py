@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from .cursor import is_op
 from .lexer import NAME, NUMBER, QUOTED
-from .nodes import Arm, Scope, Source
+from .nodes import Arm, Item, Scope, Source
 from .relations import MANY_SOURCES, Relations
-from .words import ROW_ADDRESSES
+from .words import ROW_ADDRESSES, words
+
+_GIVE_ARGUMENTS = words(
+    "any_value array_agg coalesce first_value greatest lag last_value lead least nth_value nullif"
+)
+"""Functions that give what they got, or a list of it."""
 
 
 class Grouping(Relations):
@@ -14,25 +19,20 @@ class Grouping(Relations):
 
     def refuse_whole_rows(self, arm: Arm) -> None:
         """Refuse rows as values of the answer: they would be of type ``record``, not of the table's type."""
-        for source in arm.scope.sources:
-            if source.kind != "table":
+        whole = {s.alias for s in arm.scope.sources if s.kind == "table" and s.alias not in s.columns}
+        for mention in arm.scope.mentions:
+            if mention.qualifier is not None or mention.name not in whole or mention.at > arm.last:
                 continue
-            for mention in arm.scope.mentions:
-                if (
-                    mention.qualifier is None
-                    and mention.name == source.alias
-                    and mention.name not in source.columns
-                    and (
-                        mention.function == "array_agg"
-                        or any(i.first == i.last == mention.at for i in arm.items)
-                    )
-                ):
-                    self.refuse(
-                        "A whole row as a value",
-                        mention.at,
-                        value=mention.name,
-                        hint="Name the columns, or use row_to_json()",
-                    )
+            following = self.tokens[mention.at + 1].key
+            field = following == ")" and self.tokens[mention.at + 2].key == "."
+            plain = not mention.function and not field and following not in ("IS", "::")
+            if plain or mention.function in _GIVE_ARGUMENTS:
+                self.refuse(
+                    "A whole row as a value",
+                    mention.at,
+                    value=mention.name,
+                    hint="Name the columns, or use row_to_json()",
+                )
 
     # ---- PostgreSQL: GROUP BY a primary key lets the table's other columns be selected
     def group_by_key(self, arm: Arm) -> None:
@@ -96,17 +96,22 @@ class Grouping(Relations):
                 text = self.text[tokens[start].start : tokens[start].end]
                 if text.isdigit() and 1 <= int(text) <= len(arm.items):
                     chosen = arm.items[int(text) - 1]
-                    item = self.plain_column(chosen.first, chosen.last)
+                    item = self.item_column(chosen)
             if item is not None:
                 found.append(item)
                 if item[0] is None:  # perhaps an item's label
                     for chosen in arm.items:
                         if chosen.label == item[1]:
-                            labelled = self.plain_column(chosen.first, chosen.last)
+                            labelled = self.item_column(chosen)
                             if labelled is not None:
                                 found.append(labelled)
             at += 1
         return found
+
+    def item_column(self, item: Item) -> tuple[str | None, str] | None:
+        """The column that an item of a SELECT consists of, its label aside."""
+        labelled = self.is_labelled(item.first, item.last)
+        return self.plain_column(item.first, item.last - labelled)
 
     def plain_column(self, first: int, last: int) -> tuple[str | None, str] | None:
         """The column that a range of tokens consists of."""

@@ -266,7 +266,7 @@ class Queries(Grouping):
         if only:
             source.before = "ONLY "
             dropped = self.tokens[arm.first + 1]
-            self.replace(dropped.start, dropped.end, "")
+            self.replace(dropped.start, dropped.end, " ")
         if is_op(self.token, "*"):
             self.drop(self.i, self.i, source)
             self.i += 1
@@ -343,7 +343,8 @@ class Queries(Grouping):
                 self.expression()
                 item = Item(first, self.i - 1, is_op(self.tokens[self.i - 1], "*"))
                 if self.is_labelled(first, self.i - 1):
-                    self.labels.add(self.tokens[self.i - 1].name)
+                    item.label = self.tokens[self.i - 1].name
+                    self.labels.add(item.label)
                 if self.sqlite and self.key != "AS":
                     self.keep_heading(first, edits)
                 if self.accept("AS"):

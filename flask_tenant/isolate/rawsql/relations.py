@@ -134,7 +134,7 @@ class Relations(Expressions):
         scope.sources.append(source)
         if only and source.kind == "table":
             source.before = "ONLY "
-            self.replace(self.tokens[first - 1].start, self.tokens[first].start, "")
+            self.replace(self.tokens[first - 1].start, self.tokens[first].start, " ")
         self.decorated(source)
 
     def resolve(self, chain: list[int]) -> Source:
@@ -182,11 +182,11 @@ class Relations(Expressions):
         source.inner = " " + self.source_text(first, self.i - 1)
         self.conceal(first, self.i - 1)
         if source.kind == "table":
-            self.replace(self.tokens[first].start, self.tokens[self.i - 1].end, "")
+            self.replace(self.tokens[first].start, self.tokens[self.i - 1].end, " ")
 
     def drop(self, first: int, last: int, source: Source) -> None:
         if source.kind == "table":
-            self.replace(self.tokens[first].start, self.tokens[last].end, "")
+            self.replace(self.tokens[first].start, self.tokens[last].end, " ")
 
     def constant(self) -> None:
         """Step over a bracketed number or placeholder."""
@@ -289,6 +289,8 @@ class Relations(Expressions):
 
     def is_column(self, first: int, last: int) -> bool:
         """Whether an expression is but the name of a column."""
+        while is_op(self.tokens[first], "(") and self.lexed.mates[first] == last:
+            first, last = first + 1, last - 1
         return all(t.kind in (NAME, QUOTED) or t.key == "." for t in self.tokens[first : last + 1])
 
     # ---- when a level of names is complete

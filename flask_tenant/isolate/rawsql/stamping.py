@@ -52,12 +52,11 @@ class Stamping(Queries):
             largest = f"coalesce(max({self.quote(auto)}), 0)"
             everybody = self.setup.template
             if view.never_reused:
-                name = view.name.replace("'", "''")
-                used = "" if everybody else f" AND tenant = {TENANT}"
-                largest = (
-                    f"max({largest}, (SELECT coalesce(max(number), 0) FROM {self.setup.prefix}sequence "
-                    f"WHERE name = '{name}'{used}))"
-                )
+                of_table = f"ft_kept.name = {self.literal(view.name)}"
+                if not everybody:
+                    of_table += f" AND ft_kept.tenant = {TENANT}"
+                kept = f"FROM main.{self.setup.prefix}sequence AS ft_kept WHERE {of_table}"
+                largest = f"max({largest}, (SELECT coalesce(max(ft_kept.number), 0) {kept}))"
             where = "" if everybody else f" WHERE {self.belongs('ft_ids')}"
             next_id = f"(SELECT {largest} FROM {table} AS ft_ids{where})"
         else:

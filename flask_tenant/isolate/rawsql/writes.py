@@ -111,6 +111,8 @@ class Writes(Stamping):
                             self.refuse("RETURNING * with this FROM", self.i - 1, hint="Name the columns")
                         shown += [f"{other.alias_text or other.alias}.*" for other in others]
                     self.replace(star.start, star.end, ", ".join(shown))
+                if self.key == "AS":
+                    self.unexpected()
             elif star.name == source.alias and self.peek() == "." and is_op(self.tokens[self.i + 2], "*"):
                 self.i += 3
                 if not source.table.shared:
