@@ -207,6 +207,13 @@ class _SqliteContext(_Context):
             if view is not None and self.cursor.rowcount != 0:
                 connection.ft_inserted = view
             return super().get_lastrowid()
+        if self.ft_asked is None:  # while the statement runs; the application may look later, where it cannot wait
+            self.ft_asked = (self._ft_asked_id(wall, connection, view),)
+        return self.ft_asked[0]
+
+    ft_asked: tuple[Any] | None = None
+
+    def _ft_asked_id(self, wall: Wall, connection: Any, view: TableView | None) -> Any:
         with internal():  # the driver's thread knows no tenant: the physical row, and then we ask
             row = super().get_lastrowid()
         if row is None or (view is not None and view.shared):

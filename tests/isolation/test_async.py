@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import joinedload, selectinload
 
 from flask_tenant import Tenancy, tenant_context
-from flask_tenant.errors import NoTenantError
+from flask_tenant.errors import NoTenantError, StatementRefusedError
 from flask_tenant.extension import _apps, state_of
 from tests.isolation import schema as s
 from tests.isolation.oracle import Unordered, learnt, normal
@@ -61,11 +61,12 @@ async def driver_text(session: AsyncSession) -> Any:
 
 
 async def driver_cursor(session: AsyncSession) -> Any:
-    connection = await session.connection()
-    raw = await connection.get_raw_connection()
-    cursor = raw.cursor()
-    cursor_rows = await connection.run_sync(lambda _: (cursor.execute("SELECT name FROM customer"), cursor.fetchall())[1])
-    return Unordered(tuple(row) for row in cursor_rows)
+    def work(connection: sa.Connection) -> Any:
+        cursor = connection.connection.cursor()
+        cursor.execute("SELECT name FROM customer")
+        return Unordered(tuple(row) for row in cursor.fetchall())
+
+    return await (await session.connection()).run_sync(work)
 
 
 async def run_sync(session: AsyncSession) -> Any:
@@ -103,7 +104,7 @@ async def savepoint(session: AsyncSession) -> Any:
     return "no error"
 
 
-WORKS = (rows, joined, selected, got, streamed, whole_text, driver_text, driver_cursor, run_sync, flushed, written, savepoint)
+WORKS = (rows, joined, selected, got, streamed, whole_text, driver_text, run_sync, flushed, written, savepoint)
 
 
 def engine_to(url: str, driver: str) -> Any:
@@ -147,19 +148,42 @@ def test_the_same_answers(work: Callable[[AsyncSession], Any], app: Flask, world
     async def both(tenant: str) -> None:
         alone = engine_to(str(world.singles[tenant].url.render_as_string(hide_password=False)), DRIVERS[back_end])
         state_of(app).tenancy.exempt(alone)
-        expected = await work_on(alone, work)
-        await alone.dispose()
-        with tenant_context(tenant, app):
-            got_ = await work_on(app.extensions["engine"], work)
-        assert got_ == expected
+        try:
+            expected = await work_on(alone, work)
+        finally:
+            await alone.dispose()
+        try:
+            with tenant_context(tenant, app):
+                answer = await work_on(app.extensions["engine"], work)
+        finally:
+            await app.extensions["engine"].dispose()
+        assert answer == expected
         assert expected
         for engine in (world.pool, *world.singles.values()):  # numbers that were used up
             world._settle(engine)
-        await app.extensions["engine"].dispose()
 
     for tenant in ("a", "b"):
         asyncio.run(both(tenant))
     world.check_untouched()
+
+
+def test_a_cursor_of_the_driver(app: Flask, world: World) -> None:
+    """psycopg's is guarded like any other; aiosqlite's works in a thread that knows no tenant, and is refused."""
+
+    async def ask() -> Any:
+        with tenant_context("a", app):
+            async with AsyncSession(app.extensions["engine"]) as session:
+                try:
+                    return await driver_cursor(session)
+                finally:
+                    await session.rollback()
+                    await app.extensions["engine"].dispose()
+
+    if world.dialect == "sqlite":
+        with pytest.raises(StatementRefusedError, match="knows no tenant"):
+            asyncio.run(ask())
+    else:
+        assert {name[0] for (name,) in asyncio.run(ask())} == {"a"}
 
 
 def test_tasks_at_the_same_time(app: Flask, world: World) -> None:
