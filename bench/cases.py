@@ -46,6 +46,7 @@ class Case:
 
 
 ORM, RAW, MISS = 1.05, 1.10, 200.0
+DEMO = ("demo", "demo_plain")
 AHEAD = (("ours", "hand"), ("sqlite",))
 CASES = (
     Case(
@@ -56,6 +57,7 @@ CASES = (
     Case("get_fresh", "open a session, get(), close", "orm", "nothing", ORM),
     Case("list_orm", "list with join, ORM", "orm", "session", ORM),
     Case("list_core", "list with join, Core", "core", "connection", ORM),
+    Case("load_many", "load 200 entities, ORM", "orm", "session", ORM),
     Case("lazy", "lazy load of children", "orm", "session", ORM),
     Case("aggregate", "aggregate over a join", "core", "connection", ORM),
     Case("raw_key", "raw SQL by key, text()", "raw", "connection", RAW),
@@ -78,7 +80,7 @@ CASES = (
     Case("numbered_orm", "the same add_all; by hand: ids from a SELECT", "insert", "session", None, *AHEAD),
     Case("insert_raw", "1,000 rows, exec_driver_sql", "raw", "connection", RAW),
     Case("page", "one request: page of 20 invoices", "request", "nothing", ORM),
-    Case("demo", "one request: demo_app's invoice list", "request", "nothing", None, ("ours", "plain")),
+    Case("demo", "one request: demo_app's invoice list", "request", "nothing", None, DEMO),
     Case("compile_key", "compile: SELECT by key", "compile", "nothing", MISS),
     Case("compile_list", "compile: ORM list with join", "compile", "nothing", MISS),
     Case("compile_report", "compile: 5 tables, CTE, EXISTS, union", "compile", "nothing", MISS),
@@ -148,6 +150,8 @@ class Work(ABC):
     def list_orm(self, session: Session) -> Any: ...
     @abstractmethod
     def list_core(self, connection: Connection) -> Any: ...
+    @abstractmethod
+    def load_many(self, session: Session) -> Any: ...
     @abstractmethod
     def lazy(self, session: Session) -> Any: ...
     @abstractmethod

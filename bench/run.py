@@ -111,9 +111,13 @@ def measure(
     random = Random(1)
     measured = {case: Measured(case, back_end) for case in cases if back_end in case.back_ends}
     names = sorted({side for case in measured for side in case.sides})
+    if "demo" in names:
+        from bench.tenanted import fill_demo
+
+        fill_demo(databases)
     for generation in range(plan.generations):
         for url in (databases.ours, databases.hand, databases.plain):
-            tidy(url)
+            tidy(url)  # what was rolled back has left dead rows
         with workers(names, databases) as sides:
             for case, found in measured.items():
                 say(f"{back_end}, {generation + 1} of {plan.generations}: {case.title}")

@@ -108,6 +108,11 @@ class Single(Work):
         )
         return [tuple(row) for row in connection.execute(query)]
 
+    def load_many(self, session: Session) -> Any:
+        prices = [found.price for found in session.scalars(select(Product))]
+        session.expunge_all()
+        return sum(prices)
+
     def lazy(self, session: Session) -> Any:
         found = session.get_one(Invoice, next(self.keys))
         lines = [line.amount for line in found.lines]

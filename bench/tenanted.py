@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 from flask import Flask
@@ -23,7 +23,9 @@ from bench.databases import TENANTS, Databases, load, seed, single_tenant_engine
 from bench.models import Base, Unit
 from flask_tenant import Tenancy
 from flask_tenant.extension import Application, state_of, tenant_context
-from tests.services.postgres import PostgresServer
+
+if TYPE_CHECKING:
+    from tests.services.postgres import PostgresServer
 
 
 def tenanted(url: str) -> tuple[Application, Engine]:
@@ -149,7 +151,6 @@ def on_sqlite(folder: Path) -> Iterator[Databases]:
     build(f"sqlite:///{ours}", f"sqlite:///{plain}")
     shutil.copyfile(ours, hand)
     databases = Databases(*(f"sqlite:///{path}" for path in (ours, hand, plain, demo, demo_plain)))
-    fill_demo(databases)
     yield databases
 
 
@@ -160,5 +161,4 @@ def on_postgresql(server: PostgresServer) -> Iterator[Databases]:
     build(server.url(ours), server.url(plain))
     hand = server.create_database(template=ours)
     databases = Databases(*(server.url(name) for name in (ours, hand, plain, demo, demo_plain)))
-    fill_demo(databases)
     yield databases

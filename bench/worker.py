@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from sqlalchemy.engine import Engine, make_url
 
 from bench.cases import CASES, Case, Work
@@ -37,18 +38,25 @@ class Took:
 class Side:
     """One side, ready to work.
 
-    :param name: ``ours``, ``hand``, ``again`` (the hand-written code once more) or ``plain``
+    :param name: ``ours``, ``hand``, ``again`` (the hand-written code once more), ``plain``, ``demo`` and
+        ``demo_plain`` (demo_app with and without flask_tenant)
     """
+
+    work: Work | None = None
 
     def __init__(self, name: str, databases: Databases, back_end: str) -> None:
         os.environ["BENCH_BACK_END"] = back_end
+        self._databases = databases
         self.scope: Callable[[], AbstractContextManager[Any]] = nullcontext
-        self.pages: dict[str, Callable[[], bytes]] = {}
-        self.back_end = back_end
-        self.servers: list[Path | None] = []
-        make = {"ours": self._ours, "hand": self._hand, "again": self._hand, "plain": self._plain}
-        self.work = make[name](databases)
-        self.servers.append(_server_process(self.work.engine))
+        make = {
+            "ours": self._ours,
+            "hand": self._hand,
+            "again": self._hand,
+            "plain": self._plain,
+            "demo": self._demo,
+            "demo_plain": self._demo_plain,
+        }
+        self._server = _server_process(make[name]())
 
     def run(self, case: Case, times: int) -> tuple[Took, Any]:
         """Run a case so many times in a row.
@@ -56,13 +64,14 @@ class Side:
         :returns: what that took, and what the last run returned
         """
         with ExitStack() as stack:
-            if case.kind == "request":
-                method: Any = lambda _: self.pages[case.method]()  # noqa: E731
+            handed = None
+            if case.kind == "request" or self.work is None:
+                method: Any = self._answer
             else:
-                method = getattr(self.work, case.method)
+                self.work.restart()
                 stack.enter_context(self.scope())
-            self.work.restart()
-            handed = stack.enter_context(self.work.opened(case.needs))
+                handed = stack.enter_context(self.work.opened(case.needs))
+                method = getattr(self.work, case.method)
             answer = None
             server = self._server_cpu()
             cpu, wall = time.process_time_ns(), time.perf_counter_ns()
@@ -71,54 +80,68 @@ class Side:
             took = time.perf_counter_ns() - wall, time.process_time_ns() - cpu
             return Took(took[0], took[1] + self._server_cpu() - server), answer
 
+    def _answer(self, _: None) -> bytes:
+        return self._request()
+
     def _server_cpu(self) -> int:
         # The first number of schedstat is the time spent on a processor, in nanoseconds.
-        return sum(int(server.read_text().split()[0]) for server in self.servers if server is not None)
+        return int(self._server.read_text().split()[0]) if self._server is not None else 0
 
     # ---- the sides
-    def _ours(self, databases: Databases) -> Work:
-        from bench.tenanted import Tenanted, tenanted, tenanted_demo
+    def _ours(self) -> Engine:
+        from bench.tenanted import Tenanted, tenanted
         from flask_tenant.extension import tenant_context
 
-        state, engine = tenanted(databases.ours)
+        state, engine = tenanted(self._databases.ours)
         self.scope = lambda: tenant_context(TENANTS[0], state.app)
+        self.work = Tenanted(state, engine)
         self._page(state.app)
-        self._demo(tenanted_demo(databases.demo))
-        return Tenanted(state, engine)
+        return engine
 
-    def _hand(self, databases: Databases) -> Work:
+    def _hand(self) -> Engine:
         from bench import byhand, byhand_models
         from bench.databases import single_tenant_engine
         from bench.pages import create_app
 
-        engine = single_tenant_engine(databases.hand)
+        engine = single_tenant_engine(self._databases.hand)
         tenants = {slug: n for n, slug in enumerate(TENANTS, 1)}
         byhand_models.enter(tenants[TENANTS[0]])
+        self.work = byhand.ByHand(engine)
         self._page(create_app(engine, byhand.page_query, tenants))
-        return byhand.ByHand(engine)
+        return engine
 
-    def _plain(self, databases: Databases) -> Work:
+    def _plain(self) -> Engine:
         from bench.databases import single_tenant_engine
-        from bench.pages import create_app, demo
+        from bench.pages import create_app
         from bench.single import Single, page_query
 
-        engine = single_tenant_engine(databases.plain)
+        engine = single_tenant_engine(self._databases.plain)
+        self.work = Single(engine)
         self._page(create_app(engine, page_query))
-        self._demo(demo(databases.demo_plain))
-        return Single(engine)
+        return engine
 
-    def _page(self, app: Any) -> None:
+    def _page(self, app: Flask) -> None:
         from bench.pages import caller
 
-        self.pages["page"] = caller(app, "/invoices", f"{TENANTS[0]}.localhost")
+        self._request = caller(app, "/invoices", f"{TENANTS[0]}.localhost")
 
-    def _demo(self, app: Any) -> None:
+    def _demo(self) -> Engine:
+        from bench.tenanted import tenanted_demo
+
+        return self._log_in(tenanted_demo(self._databases.demo))
+
+    def _demo_plain(self) -> Engine:
+        from bench.pages import demo
+
+        return self._log_in(demo(self._databases.demo_plain))
+
+    def _log_in(self, app: Flask) -> Engine:
         from bench.pages import demo_caller
         from demo_app.extensions import db
 
-        self.pages["demo"] = demo_caller(app)
+        self._request = demo_caller(app)
         with app.app_context():
-            self.servers.append(_server_process(db.engine))
+            return db.engine
 
 
 def _server_process(engine: Engine) -> Path | None:
