@@ -1,13 +1,54 @@
-"""What all tests share: the services, and the promise that the wheel is tested where `make test` says so."""
+"""What all tests share: the services, which applications a test sees, and the wheel where `make test` says
+so."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 import pytest
 
+import flask_tenant
+from flask_tenant import extension
+
 pytest_plugins = ["tests.services.postgres", "tests.services.databases"]
+
+# While an application with Tenancy lives in a process, engines that nobody has declared are refused there.
+# Tests share their process: each sees the applications that its own fixtures have built, and no other test's.
+_built: WeakKeyDictionary[pytest.FixtureDef[Any], WeakSet[Any]] = WeakKeyDictionary()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
+    """Remember which applications a fixture builds."""
+    before = set(extension._apps)
+    try:
+        return (yield)
+    finally:
+        _built[fixturedef] = WeakSet(set(extension._apps) - before)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Bring back the applications of those fixtures that the test shares with earlier ones."""
+    extension._apps.clear()
+    used: Iterable[Any] = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009
+    for fixture in (fixture for fixtures in used for fixture in fixtures):
+        extension._apps |= _built.get(fixture, WeakSet())
+
+
+ONCE = {"demo", "docs", "rawsql", "bench", "thirdparty"}
+"""Folders whose tests run in the main environment only: no other version of SQLAlchemy or Python changes them much."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs once."""
+    for item in items:
+        if ONCE & set(item.path.relative_to(Path(__file__).parent).parts[:1]):
+            item.add_marker(pytest.mark.once)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -29,8 +70,6 @@ def pytest_sessionstart() -> None:
     """Refuse to test the source tree where the installed package is meant."""
     if "FLASK_TENANT_TEST_WHEEL" not in os.environ:
         return
-    import flask_tenant
-
     where = Path(flask_tenant.__file__).resolve()
     if "site-packages" not in where.parts:
         raise pytest.UsageError(
