@@ -456,6 +456,8 @@ SELECT id IN (SELECT customer_id FROM invoice) IS NULL, id IN (SELECT 1 FROM cus
 
 SELECT * FROM (SELECT (SELECT count(*) FROM customer), id FROM invoice)
 
+SELECT (SELECT name FROM customer WHERE id) FROM customer
+
 SELECT (main.customer.name), ((id)), (main.customer.id) + 1 FROM main.customer
 
 SELECT (key, value) IN setting FROM setting

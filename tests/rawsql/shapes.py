@@ -330,7 +330,7 @@ class Maker:
         a, alias = self.named("customer")
         return (
             f"UPDATE invoice SET note = {alias}.{self.pick(['name', 'city'])} FROM {a} WHERE {alias}.id = invoice.customer_id "
-            f"AND ({self.condition('customer', alias, 1)})"
+            f"AND ({self.condition('customer', alias, 1)} OR {self.condition('customer', alias, 0)})"
         )
 
     def delete(self) -> str:

@@ -291,7 +291,8 @@ class Relations(Expressions):
         """Whether an expression is but the name of a column."""
         while is_op(self.tokens[first], "(") and self.lexed.mates[first] == last:
             first, last = first + 1, last - 1
-        return all(t.kind in (NAME, QUOTED) or t.key == "." for t in self.tokens[first : last + 1])
+        names, dots = self.tokens[first : last + 1 : 2], self.tokens[first + 1 : last + 1 : 2]
+        return all(t.kind in (NAME, QUOTED) for t in names) and all(t.key == "." for t in dots)
 
     # ---- when a level of names is complete
     def close(self, scope: Scope, parent: Scope) -> None:
