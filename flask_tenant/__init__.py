@@ -1,8 +1,8 @@
 """Turn a Flask application into a multi-tenant SaaS by registering one extension.
 
-    from flask_tenant import Tenancy
+from flask_tenant import Tenancy
 
-    Tenancy().init_app(app)
+Tenancy().init_app(app)
 """
 
 from __future__ import annotations

@@ -65,7 +65,9 @@ def main() -> None:
 @click.option("--database", help="URL of a scratch database to use in place of the application's own.")
 @click.option("--shared", multiple=True, help="A table that belongs to no tenant (repeatable).")
 @click.option("--port", default=8000, show_default=True)
-def run(target: str, tenants: tuple[str, ...], database: str | None, shared: tuple[str, ...], port: int) -> None:
+def run(
+    target: str, tenants: tuple[str, ...], database: str | None, shared: tuple[str, ...], port: int
+) -> None:
     """Serve MODULE:APP (an application or a factory) to several tenants."""
     from . import autoregister
 

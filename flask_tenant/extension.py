@@ -392,7 +392,9 @@ def state_of(app: Flask | None = None) -> Application:
         app = flask.current_app
     if app is not None:
         if KEY not in app.extensions:
-            raise ConfigurationError(f"Tenancy is not registered with {app.name!r}", hint="Tenancy().init_app(app)")
+            raise ConfigurationError(
+                f"Tenancy is not registered with {app.name!r}", hint="Tenancy().init_app(app)"
+            )
         return cast(Application, app.extensions[KEY])
     states = list(_apps)
     if len(states) != 1:
@@ -424,7 +426,9 @@ def central_context(*, reason: str, app: Flask | None = None) -> Iterator[Scope]
     :raises TenantError: without a reason
     """
     if not reason.strip():
-        raise TenantError("Central work without a reason", hint="central_context(reason='monthly usage report')")
+        raise TenantError(
+            "Central work without a reason", hint="central_context(reason='monthly usage report')"
+        )
     state = state_of(app)
     outer = current_scope()
     log.warning("Central work begins (%s): %s", outer or "outside any tenant", reason)
@@ -441,7 +445,9 @@ def for_each_tenant(*, reason: str, app: Flask | None = None) -> Iterator[Tenant
     :param reason: why; it is written to the log
     """
     if not reason.strip():
-        raise TenantError("A loop over tenants without a reason", hint="for_each_tenant(reason='yearly numbering')")
+        raise TenantError(
+            "A loop over tenants without a reason", hint="for_each_tenant(reason='yearly numbering')"
+        )
     state = state_of(app)
     tenants = state.directory.all()
     log.warning("Loop over %s tenants begins: %s", len(tenants), reason)

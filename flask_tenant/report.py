@@ -27,7 +27,10 @@ class Report:
     """
 
     def __init__(
-        self, wanted: bool, tenants: weakref.WeakMethod[Callable[[], int]], listed: Callable[[TenancyError], object]
+        self,
+        wanted: bool,
+        tenants: weakref.WeakMethod[Callable[[], int]],
+        listed: Callable[[TenancyError], object],
     ) -> None:
         self._wanted = wanted
         self._tenants = tenants

@@ -60,11 +60,15 @@ class Settings:
     def _check(self) -> None:
         if not _NAME.match(self.column):
             raise ConfigurationError(
-                f"TENANT_COLUMN is {self.column!r}", value=self.column, hint="Use lower-case letters, digits and _"
+                f"TENANT_COLUMN is {self.column!r}",
+                value=self.column,
+                hint="Use lower-case letters, digits and _",
             )
         if self.enforcement not in ("enforce", "report"):
             raise ConfigurationError(
-                f"TENANT_ENFORCEMENT is {self.enforcement!r}", value=self.enforcement, hint="Use 'enforce' or 'report'"
+                f"TENANT_ENFORCEMENT is {self.enforcement!r}",
+                value=self.enforcement,
+                hint="Use 'enforce' or 'report'",
             )
 
 

@@ -6,11 +6,20 @@ from blinker import Namespace
 
 _signals = Namespace()
 
-tenant_creating = _signals.signal("tenant-creating", doc="Before a tenant is created. Sender: the Tenancy; slug, name.")
-tenant_created = _signals.signal("tenant-created", doc="After a tenant was created. Sender: the Tenancy; tenant.")
-tenant_entered = _signals.signal("tenant-entered", doc="After a scope was entered. Sender: the Tenancy; scope.")
+tenant_creating = _signals.signal(
+    "tenant-creating", doc="Before a tenant is created. Sender: the Tenancy; slug, name."
+)
+tenant_created = _signals.signal(
+    "tenant-created", doc="After a tenant was created. Sender: the Tenancy; tenant."
+)
+tenant_entered = _signals.signal(
+    "tenant-entered", doc="After a scope was entered. Sender: the Tenancy; scope."
+)
 tenant_left = _signals.signal("tenant-left", doc="After a scope was left. Sender: the Tenancy; scope.")
-central_entered = _signals.signal("central-entered", doc="After central work began. Sender: the Tenancy; reason.")
+central_entered = _signals.signal(
+    "central-entered", doc="After central work began. Sender: the Tenancy; reason."
+)
 statement_reported = _signals.signal(
-    "statement-reported", doc="In report-only mode, after a statement was let through. Sender: the Tenancy; error."
+    "statement-reported",
+    doc="In report-only mode, after a statement was let through. Sender: the Tenancy; error.",
 )

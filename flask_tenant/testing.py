@@ -77,7 +77,7 @@ def _empty(connection: Connection, table: sa.Table) -> None:
         if view.never_reused:
             sequence = sequence_table(wall.config)
             connection.exec_driver_sql(
-                f"DELETE FROM {sequence} WHERE tenant = ? AND name = ?",  # noqa: S608 - a name of ours
+                f"DELETE FROM {sequence} WHERE tenant = ? AND name = ?",
                 (scope.tenant_id, view.name),
             )
         if connection.dialect.name == "postgresql" and view.auto_id is not None:
@@ -94,8 +94,9 @@ def _restart(
     name = f"{quote(schema)}.{quote(table)}" if schema else quote(table)
     largest = "0" if at_one else f"(SELECT coalesce(max({quote(column)}), 0) FROM {name})"
     connection.execute(
-        sa.text(f"SELECT setval(s, {largest} + 1, false) FROM pg_get_serial_sequence(:table, :column) AS s")  # noqa: S608
-        .bindparams(table=name, column=column)
+        sa.text(
+            f"SELECT setval(s, {largest} + 1, false) FROM pg_get_serial_sequence(:table, :column) AS s"
+        ).bindparams(table=name, column=column)
     )
 
 

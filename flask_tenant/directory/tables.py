@@ -11,7 +11,9 @@ metadata = sa.MetaData()
 tenant = sa.Table(
     f"{PREFIX}tenant",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),  # never reused: AUTOINCREMENT on SQLite, a sequence on PostgreSQL
+    sa.Column(
+        "id", sa.Integer, primary_key=True
+    ),  # never reused: AUTOINCREMENT on SQLite, a sequence on PostgreSQL
     sa.Column("slug", sa.String(63), nullable=False, unique=True),
     sa.Column("name", sa.String(200), nullable=False),
     sa.Column("state", sa.String(20), nullable=False),

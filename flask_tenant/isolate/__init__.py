@@ -18,11 +18,11 @@ __all__ = [
     "ScopedSessions",
     "Wall",
     "config_of",
-    "sequence_table",
     "is_tenanted",
     "migrating",
     "physical",
     "plainly",
     "refuse_unguarded",
+    "sequence_table",
     "tenant_column",
 ]

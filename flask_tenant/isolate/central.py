@@ -33,14 +33,18 @@ class CentralMixin(Base):
                 raise self.wall.refuse_central(f"Central work was about to write table {table.name!r}")
             self.ft_rendered += 1
             if self.ft_rendered > 1:
-                raise self.wall.refuse_central("Central work joins tenant tables, which would mix tenants' rows")
+                raise self.wall.refuse_central(
+                    "Central work joins tenant tables, which would mix tenants' rows"
+                )
         return cast(str, super().visit_table(table, asfrom=asfrom, iscrud=iscrud, **kw))  # type: ignore[misc]
 
     ft_rendered = 0
 
     def visit_insert(self, insert_stmt: Any, **kw: Any) -> str:
         if self._ft_is_tenant(insert_stmt.table):
-            raise self.wall.refuse_central(f"Central work was about to write table {insert_stmt.table.name!r}")
+            raise self.wall.refuse_central(
+                f"Central work was about to write table {insert_stmt.table.name!r}"
+            )
         return cast(str, super().visit_insert(insert_stmt, **kw))  # type: ignore[misc]
 
 
@@ -77,7 +81,9 @@ def watch_central(connection: Connection) -> None:
 
 def _is_tenant(wall: Any, element: FromClause) -> bool:
     table = table_below(element)
-    return table is not None and wall.config.is_tenant(table.name, table.schema if hasattr(table, "schema") else None)
+    return table is not None and wall.config.is_tenant(
+        table.name, table.schema if hasattr(table, "schema") else None
+    )
 
 
 def _aggregates(select: Select[Any]) -> bool:

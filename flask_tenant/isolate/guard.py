@@ -12,7 +12,6 @@ from typing import Any
 
 from ..errors import ConfigurationError, StatementRefusedError
 
-
 WORN = "ft_worn"
 """Marks a driver's connection whose settings a tenant has changed: nobody else gets it as it is."""
 
@@ -37,11 +36,18 @@ def _is_comment(text: str) -> bool:
     if not text:
         return True
     inner = text[2:-2]
-    return text.startswith("/*") and text.endswith("*/") and len(text) >= 4 and "*/" not in inner and "/*" not in inner
+    return (
+        text.startswith("/*")
+        and text.endswith("*/")
+        and len(text) >= 4
+        and "*/" not in inner
+        and "/*" not in inner
+    )
 
 
 def refused(what: str, hint: str) -> Any:
     """Return a method that refuses: for the driver's ways round SQL text."""
+
     def method(self: Any, *args: Any, **kw: Any) -> Any:
         raise StatementRefusedError(f"{what} on a tenanted connection", value=what, hint=hint)
 
@@ -58,7 +64,9 @@ def as_text(query: bytes, encoding: str) -> str:
         return query.decode(encoding)
     except UnicodeDecodeError as error:
         raise StatementRefusedError(
-            f"A query in bytes that are not {encoding}", value=query[error.start : error.end], hint="Send it as a str"
+            f"A query in bytes that are not {encoding}",
+            value=query[error.start : error.end],
+            hint="Send it as a str",
         ) from None
 
 

@@ -77,7 +77,9 @@ def psycopg_error(error: Any, wall: Wall | None) -> Exception:
         fields = {}
         for field in DiagnosticField:
             value = info.error_field(field)
-            text = _clean_field(field.name.lower(), value.decode("utf-8", "replace") if value else None, column)
+            text = _clean_field(
+                field.name.lower(), value.decode("utf-8", "replace") if value else None, column
+            )
             fields[field] = text.encode() if text is not None else None
         error._info = fields
     error.args = (cleaned(str(error.args[0]), column), *error.args[1:])

@@ -91,7 +91,9 @@ def _central_map(base: Any) -> Any:
 
         def _ft_check(self, state: Any) -> None:
             if _is_tenants(state, self.ft_wall):
-                raise self.ft_wall.refuse_central("Central work was about to load entities over several tenants")
+                raise self.ft_wall.refuse_central(
+                    "Central work was about to load entities over several tenants"
+                )
 
         def _add_unpresent(self, state: Any, key: Any) -> None:
             self._ft_check(state)
@@ -135,7 +137,8 @@ def bind_session(session: Session, wall: Wall) -> None:
     begun = session.info.get("ft_begun")
     if begun is not None and begun != scope.tenant_id:
         raise TenantChangedError(
-            f"A session begun under tenant {begun} reaches the database under tenant {scope.tenant_id}", hint=_HINT
+            f"A session begun under tenant {begun} reaches the database under tenant {scope.tenant_id}",
+            hint=_HINT,
         )
     if hasattr(held, "ft_tenant_id"):
         if held.ft_tenant_id != scope.tenant_id:
@@ -247,9 +250,7 @@ class ScopedSessions:
             inner.scopefunc = lambda: (original(), _key(here))
         else:
             # thread-local: make it a registry by thread, then by scope
-            registry.registry = ScopedRegistry(
-                registry.session_factory, lambda: (get_ident(), _key(here))
-            )
+            registry.registry = ScopedRegistry(registry.session_factory, lambda: (get_ident(), _key(here)))
 
     @classmethod
     def of(cls, registry: scoped_session[Any], here: Callable[[], Scope | None]) -> ScopedSessions:

@@ -293,7 +293,9 @@ def test_the_control_of_what_is_refused(world: World) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("template", ["SELECT id, name FROM customer WHERE name = '{}'", "DELETE FROM visit WHERE page = '{}'"])
+@pytest.mark.parametrize(
+    "template", ["SELECT id, name FROM customer WHERE name = '{}'", "DELETE FROM visit WHERE page = '{}'"]
+)
 @pytest.mark.parametrize(
     "evil",
     [
@@ -323,9 +325,14 @@ def test_injection(world: World, template: str, evil: str, way: Way) -> None:
 
 
 def test_injection_has_teeth(world: World) -> None:
-    for template in ("SELECT id, name FROM customer WHERE name = '{}'", "DELETE FROM visit WHERE page = '{}'"):
+    for template in (
+        "SELECT id, name FROM customer WHERE name = '{}'",
+        "DELETE FROM visit WHERE page = '{}'",
+    ):
         assert world.has_teeth(template.format("' OR 1=1 --"))
-    assert world.has_teeth("SELECT id, name FROM customer WHERE name = '' UNION SELECT hits, page FROM visit --'")
+    assert world.has_teeth(
+        "SELECT id, name FROM customer WHERE name = '' UNION SELECT hits, page FROM visit --'"
+    )
     assert world.has_teeth("DELETE FROM visit WHERE page = '' OR tenant_id <> 1 OR 'x' = ''")
 
 

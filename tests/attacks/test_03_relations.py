@@ -145,7 +145,9 @@ def test_a_view_over_base_tables(world: World) -> None:
         assert "canary-bella-1" in repr(world.bite("SELECT * FROM everybody").rows)
         for way in WAYS:
             assert world.attack("SELECT * FROM everybody", way).refused
-            assert world.attack("SELECT c.id FROM customer c JOIN everybody e ON e.name = c.name", way).refused
+            assert world.attack(
+                "SELECT c.id FROM customer c JOIN everybody e ON e.name = c.name", way
+            ).refused
         lightweight = sa.table("everybody", sa.column("name"))
         with world.as_(), world.engine.connect() as connection:
             with pytest.raises((StatementRefusedError, sa.exc.DBAPIError)) as caught:
@@ -167,7 +169,9 @@ def test_a_function_that_reads_a_table(world: World) -> None:
 
 
 @pytest.mark.parametrize("what", ["view", "trigger"])
-def test_what_runs_below_the_wall_stops_the_start(make_database: MakeDatabase, back_end: str, what: str) -> None:
+def test_what_runs_below_the_wall_stops_the_start(
+    make_database: MakeDatabase, back_end: str, what: str
+) -> None:
     """Views and triggers that nobody has vouched for are named at start-up."""
     with make_database(back_end) as url:
         engine = sa.create_engine(url)

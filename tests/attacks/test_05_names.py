@@ -151,7 +151,20 @@ def test_postgresql(world: World, attack: Attack) -> None:
     withstands(world, attack)
 
 
-SPACES = ["\u00a0", "\u2003", "\u3000", "\u200b", "\ufeff", "\u0085", "\u2028", "\u1680", "\x0b", "\x1c", "\x00", "\x1a"]
+SPACES = [
+    "\u00a0",
+    "\u2003",
+    "\u3000",
+    "\u200b",
+    "\ufeff",
+    "\u0085",
+    "\u2028",
+    "\u1680",
+    "\x0b",
+    "\x1c",
+    "\x00",
+    "\x1a",
+]
 
 
 @pytest.mark.parametrize("space", SPACES, ids=[f"U+{ord(c):04X}" for c in SPACES])
@@ -174,7 +187,9 @@ def test_what_looks_like_white_space(world: World, space: str, way: str) -> None
         world.withstands(template.format(space), way)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["cuſtomer", "customerſ", "CUſTOMER", "ｃustomer", "customeŕ", "İnvoice", "K"])
+@pytest.mark.parametrize(
+    "name", ["cuſtomer", "customerſ", "CUſTOMER", "ｃustomer", "customeŕ", "İnvoice", "K"]
+)
 def test_letters_that_fold_differently(world: World, name: str) -> None:
     """``str.upper()`` makes an ASCII word of some that no database knows."""
     for way in WAYS:

@@ -2,7 +2,7 @@
 extension.
 
 SQLAlchemy's mappers keep compiled statements, those keep their dialect, and the dialect of a tenanted engine
-leads to the wall: from there nothing may lead on to the engine. """
+leads to the wall: from there nothing may lead on to the engine."""
 
 from __future__ import annotations
 

@@ -38,7 +38,10 @@ def test_refusals_are_listed_until_a_second_tenant_comes(notes: Notes) -> None:
             with pytest.raises(sa.exc.DBAPIError, match="my_function"):
                 notes.db.session.execute(sa.select(sa.func.my_function(notes.Note.id)))
             notes.db.session.rollback()
-            with notes.db.engine.connect() as connection, pytest.raises(sa.exc.DBAPIError, match="my_function"):
+            with (
+                notes.db.engine.connect() as connection,
+                pytest.raises(sa.exc.DBAPIError, match="my_function"),
+            ):
                 connection.exec_driver_sql(UNSAFE)
     assert [type(e) for e in listed].count(StatementRefusedError) == len(listed) - 1 >= 2
     assert all("my_function" in str(e) for e in listed[1:])

@@ -46,7 +46,14 @@ def test_the_host_name_is_read_as_the_browser_means_it(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["nobody.example.test", "acme-.example.test", "<script>.example.test", "%61cme.example.test", "0.example"]
+    "host",
+    [
+        "nobody.example.test",
+        "acme-.example.test",
+        "<script>.example.test",
+        "%61cme.example.test",
+        "0.example",
+    ],
 )
 def test_an_unknown_host_gets_a_proper_404(app: Flask, host: str) -> None:
     answer = app.test_client().get("/notes", headers={"Host": host})
@@ -72,7 +79,13 @@ def test_with_a_base_domain_only_its_own_hosts_are_served(notes: Notes) -> None:
     client = app.test_client()
     answers = {
         host: client.get("/countries", headers={"Host": host}).status_code
-        for host in ("acme.example.test", "example.test", "acme.evil.test", "a.acme.example.test", "acmeexample.test")
+        for host in (
+            "acme.example.test",
+            "example.test",
+            "acme.evil.test",
+            "a.acme.example.test",
+            "acmeexample.test",
+        )
     }
     assert answers == {
         "acme.example.test": 200,

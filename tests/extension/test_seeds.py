@@ -56,7 +56,9 @@ def test_seeds_in_raw_sql_reach_tenants_that_have_rows_of_the_same_ids(app: Flas
             notes.db.session.commit()
 
     def seed() -> None:
-        notes.db.session.execute(sa.text("INSERT INTO note (title, body) VALUES ('seed', ''), ('seed 2', '')"))
+        notes.db.session.execute(
+            sa.text("INSERT INTO note (title, body) VALUES ('seed', ''), ('seed 2', '')")
+        )
 
     notes.create_app(seed=seed)
     with app.app_context():

@@ -78,7 +78,9 @@ class Tally:
 
 def normal(value: Any) -> Any:
     """Turn what a database gave into plain comparable values; objects stay what they are."""
-    if isinstance(value, (str, int, float, bool, bytes, type(None), Decimal, dt.date, dt.time, dt.timedelta, uuid.UUID)):
+    if isinstance(
+        value, (str, int, float, bool, bytes, type(None), Decimal, dt.date, dt.time, dt.timedelta, uuid.UUID)
+    ):
         return value
     if isinstance(value, Unordered):
         return sorted((normal(v) for v in value), key=repr)
@@ -155,7 +157,9 @@ class Oracle:
                         outcome.rows = self._renamed(outcome.rows, case.ids)
                     if not alone and world.others(connection, tenant) != world.before[tenant]:
                         difference = _difference(world.before[tenant], world.others(connection, tenant))
-                        self.tally.wrong.append(f"A NEIGHBOUR'S ROWS: {difference}\n--- as {tenant}: {case.what}")
+                        self.tally.wrong.append(
+                            f"A NEIGHBOUR'S ROWS: {difference}\n--- as {tenant}: {case.what}"
+                        )
             except RefusedError as error:
                 outcome.refused = error
             except DBAPIError as error:
@@ -185,7 +189,9 @@ class Oracle:
                 of = rows[table.fullname]
                 numbers = sorted(row[at] for row in of)
                 rank = {number: n if ids == "ranked" else 0 for n, number in enumerate(numbers)}
-                found[table.fullname] = sorted(((*row[:at], rank[row[at]], *row[at + 1 :]) for row in of), key=repr)
+                found[table.fullname] = sorted(
+                    ((*row[:at], rank[row[at]], *row[at + 1 :]) for row in of), key=repr
+                )
                 if ids == "any":
                     found[f"{table.fullname}'s ids"] = [(number,) for number in numbers]
         return found
@@ -205,7 +211,9 @@ def _difference(expected: Dump | None, got: Dump | None) -> str:
 # ---- what a case runs
 def execute(connection: Any, statement: Any, parameters: Any = None, *, ordered: bool | None = None) -> Any:
     """Execute a statement, and return all that an application could learn from it."""
-    result = connection.execute(statement, parameters) if parameters is not None else connection.execute(statement)
+    result = (
+        connection.execute(statement, parameters) if parameters is not None else connection.execute(statement)
+    )
     return learnt(result, statement, ordered=ordered)
 
 
@@ -218,7 +226,12 @@ def learnt(result: Any, statement: Any = None, *, ordered: bool | None = None) -
         return {"keys": tuple(result.keys()), "rows": found if ordered else Unordered(found)}
     told: dict[str, Any] = {"count": result.rowcount}
     context = getattr(result, "context", None)
-    if context is not None and context.isinsert and not context.executemany and context.compiled.statement.select is None:
+    if (
+        context is not None
+        and context.isinsert
+        and not context.executemany
+        and context.compiled.statement.select is None
+    ):
         if context.dialect.name == "sqlite" and context.compiled.statement._post_values_clause is not None:
             return told  # where the row is there already, SQLite shows the id of an earlier one
         if not context.compiled.statement._multi_values:

@@ -92,7 +92,8 @@ def rows(tenant: str, dialect: str) -> list[Any]:
     made += [s.Party(id=20, name=f"{tenant} party")]
     made += [s.Letter(id=i, title=f"{tenant} letter {i}", sender=f"{tenant}{i}") for i in range(1, 4)]
     made += [
-        s.Contract(id=i, title=f"{tenant} contract {i}", until=dt.date(2030, shift, i)) for i in range(4, 6 + shift)
+        s.Contract(id=i, title=f"{tenant} contract {i}", until=dt.date(2030, shift, i))
+        for i in range(4, 6 + shift)
     ]
     if dialect == "postgresql":
         made += [s.Folder(id=i, name=f"folder {i}") for i in (1, 2)]

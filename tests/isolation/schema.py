@@ -13,7 +13,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import DeclarativeBase, DynamicMapped, Mapped, WriteOnlyMapped, column_property, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    DynamicMapped,
+    Mapped,
+    WriteOnlyMapped,
+    column_property,
+    mapped_column,
+)
 from sqlalchemy.orm import relationship as rel
 
 ARCHIVE = "archive"
@@ -26,7 +33,7 @@ _numbers = itertools.count(1)
 
 def reset() -> None:
     """Begin again with what Python makes up for rows, so that two runs make up the same."""
-    global _numbers  # noqa: PLW0603
+    global _numbers
     _numbers = itertools.count(1)
 
 
@@ -203,7 +210,9 @@ class Method(enum.Enum):
 
 class Payment(Base):
     __tablename__ = "payment"
-    __table_args__ = (sa.ForeignKeyConstraint(["invoice_id", "position"], ["line.invoice_id", "line.position"]),)
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["invoice_id", "position"], ["line.invoice_id", "line.position"]),
+    )
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=next_uuid)
     invoice_id: Mapped[int | None]
     position: Mapped[int | None]
@@ -254,7 +263,9 @@ class Person(Party):
     born: Mapped[int | None]
     company_id: Mapped[int | None] = mapped_column(sa.ForeignKey("company.id"))
     company: Mapped[Company | None] = rel(
-        foreign_keys=[company_id], back_populates="people", primaryjoin=lambda: Person.company_id == Company.id
+        foreign_keys=[company_id],
+        back_populates="people",
+        primaryjoin=lambda: Person.company_id == Company.id,
     )
     __mapper_args__ = {"polymorphic_identity": "person", "inherit_condition": id == Party.id}  # noqa: RUF012
 

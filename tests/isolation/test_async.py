@@ -50,7 +50,9 @@ async def streamed(session: AsyncSession) -> Any:
 
 
 async def whole_text(session: AsyncSession) -> Any:
-    found = await session.execute(sa.text("SELECT name FROM customer WHERE city = :c OR active"), {"c": "Bern"})
+    found = await session.execute(
+        sa.text("SELECT name FROM customer WHERE city = :c OR active"), {"c": "Bern"}
+    )
     return Unordered(found.all())
 
 
@@ -70,7 +72,9 @@ async def driver_cursor(session: AsyncSession) -> Any:
 
 
 async def run_sync(session: AsyncSession) -> Any:
-    return await session.run_sync(lambda inner: [(i.number, i.customer.name) for i in inner.scalars(sa.select(I).order_by(I.id))])
+    return await session.run_sync(
+        lambda inner: [(i.number, i.customer.name) for i in inner.scalars(sa.select(I).order_by(I.id))]
+    )
 
 
 async def flushed(session: AsyncSession) -> Any:
@@ -78,7 +82,11 @@ async def flushed(session: AsyncSession) -> Any:
     session.add_all([made, s.Club(name="a"), s.Club(name="b")])
     (await session.get_one(C, 1)).city = "Thun"
     await session.flush()
-    return made.id, (await session.execute(sa.select(C).order_by(C.id))).all(), (await session.scalars(sa.select(s.Club.id))).all()
+    return (
+        made.id,
+        (await session.execute(sa.select(C).order_by(C.id))).all(),
+        (await session.scalars(sa.select(s.Club.id))).all(),
+    )
 
 
 async def written(session: AsyncSession) -> Any:
@@ -100,11 +108,25 @@ async def savepoint(session: AsyncSession) -> Any:
         async with session.begin_nested():
             session.add(s.Club(name="club 1"))
     except sa.exc.IntegrityError as error:
-        return "tenant_id" in str(error), (await session.scalars(sa.select(s.Club.name).order_by(s.Club.id))).all()
+        return "tenant_id" in str(error), (
+            await session.scalars(sa.select(s.Club.name).order_by(s.Club.id))
+        ).all()
     return "no error"
 
 
-WORKS = (rows, joined, selected, got, streamed, whole_text, driver_text, run_sync, flushed, written, savepoint)
+WORKS = (
+    rows,
+    joined,
+    selected,
+    got,
+    streamed,
+    whole_text,
+    driver_text,
+    run_sync,
+    flushed,
+    written,
+    savepoint,
+)
 
 
 def engine_to(url: str, driver: str) -> Any:
@@ -144,9 +166,13 @@ async def work_on(engine: Any, work: Callable[[AsyncSession], Any]) -> Any:
 
 
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: work.__name__)
-def test_the_same_answers(work: Callable[[AsyncSession], Any], app: Flask, world: World, back_end: str) -> None:
+def test_the_same_answers(
+    work: Callable[[AsyncSession], Any], app: Flask, world: World, back_end: str
+) -> None:
     async def both(tenant: str) -> None:
-        alone = engine_to(str(world.singles[tenant].url.render_as_string(hide_password=False)), DRIVERS[back_end])
+        alone = engine_to(
+            str(world.singles[tenant].url.render_as_string(hide_password=False)), DRIVERS[back_end]
+        )
         state_of(app).tenancy.exempt(alone)
         try:
             expected = await work_on(alone, work)

@@ -38,7 +38,10 @@ def test_any_statement(writes: bool, world: World, record_property: Callable[[st
     @given(statements(world.dialect, writes=writes), st.sampled_from(TENANTS))
     def check(statement: object, tenant: str) -> None:
         oracle.tally.wrong.clear()
-        oracle.check(Case(show(statement), lambda connection: execute(connection, statement), fails=True, ids="any"), tenant)
+        oracle.check(
+            Case(show(statement), lambda connection: execute(connection, statement), fails=True, ids="any"),
+            tenant,
+        )
         assert not oracle.tally.wrong, oracle.tally.wrong[0]
 
     check()

@@ -15,7 +15,9 @@ AS = ("a", "b")
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-def test_shape(shape: Shape, back_end: str, world: World, record_property: Callable[[str, object], None]) -> None:
+def test_shape(
+    shape: Shape, back_end: str, world: World, record_property: Callable[[str, object], None]
+) -> None:
     if shape.only not in ("", world.dialect):
         return  # the database has no such thing: nothing is generated, and no figure printed
     oracle = Oracle(world)
@@ -26,5 +28,7 @@ def test_shape(shape: Shape, back_end: str, world: World, record_property: Calla
     record_property("figure", tally.line())
     world.check_untouched()
     assert not tally.wrong, f"{len(tally.wrong)} wrong\n" + "\n\n".join(tally.wrong[:12])
-    assert len(tally.refused) <= 0.02 * tally.generated, f"{len(tally.refused)} refused\n" + "\n\n".join(tally.refused[:12])
+    assert len(tally.refused) <= 0.02 * tally.generated, f"{len(tally.refused)} refused\n" + "\n\n".join(
+        tally.refused[:12]
+    )
     assert tally.filled >= 0.5 * (tally.generated - tally.failed_alike), tally.line()

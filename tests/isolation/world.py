@@ -33,7 +33,9 @@ def begins_itself(engine: sa.Engine) -> sa.Engine:
         @sa.event.listens_for(engine, "connect")
         def autocommit(connection: Any, _: Any) -> None:
             connection.isolation_level = None
-            sqlite3.Connection.execute(connection, "PRAGMA foreign_keys = ON") if type(connection) is sqlite3.Connection else None
+            sqlite3.Connection.execute(connection, "PRAGMA foreign_keys = ON") if type(
+                connection
+            ) is sqlite3.Connection else None
 
         @sa.event.listens_for(engine, "begin")
         def begin(connection: sa.Connection) -> None:
@@ -133,7 +135,9 @@ class World:
             if tenant is not None and table.fullname not in schema.SHARED:
                 where = f" WHERE tenant_id = {self.ids[tenant]}"
             columns = ", ".join(quote(c.name) for c in table.columns)
-            found[table.fullname] = sorted(physical(driver, f"SELECT {columns} FROM {full(table)}{where}"), key=repr)
+            found[table.fullname] = sorted(
+                physical(driver, f"SELECT {columns} FROM {full(table)}{where}"), key=repr
+            )
         return found
 
     def others(self, connection: sa.Connection, tenant: str) -> Dump:
@@ -145,7 +149,9 @@ class World:
                 sql = f"SELECT * FROM {full(table)} WHERE tenant_id <> {self.ids[tenant]}"
                 found[table.fullname] = sorted(physical(driver, sql), key=repr)
                 if not found[table.fullname]:
-                    raise AssertionError(f"{table.fullname}: the neighbours have no rows that could be harmed")
+                    raise AssertionError(
+                        f"{table.fullname}: the neighbours have no rows that could be harmed"
+                    )
         return found
 
     def _everything(self, tenant: str) -> Dump:
@@ -218,7 +224,9 @@ def full(table: sa.Table) -> str:
     return ".".join(quote(part) for part in (table.schema, table.name) if part)
 
 
-def worlds(back_end: str, make: Callable[[str], AbstractContextManager[str]]) -> AbstractContextManager[World]:
+def worlds(
+    back_end: str, make: Callable[[str], AbstractContextManager[str]]
+) -> AbstractContextManager[World]:
     """Make a world, and unmake it."""
     return _opened(back_end, make)
 

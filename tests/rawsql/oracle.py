@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - statements and what they give stand on one line
 """Runs a statement as one tenant on the pool and on that tenant's single database, and compares all there is."""
 
 from __future__ import annotations

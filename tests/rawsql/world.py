@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - statements and what they give stand on one line
 """One small application: its tables, three tenants' rows, and the two databases to compare.
 
 The *pool* holds all three tenants in tables with the hidden column, at a different place in each. The *single*

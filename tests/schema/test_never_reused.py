@@ -26,9 +26,7 @@ def make_app(url: str) -> tuple[Flask, SQLAlchemy, type]:
     with app.app_context():
         db.create_all()
         # the same by hand
-        db.session.execute(
-            sa.text("CREATE TABLE receipt (id INTEGER PRIMARY KEY AUTOINCREMENT, what TEXT)")
-        )
+        db.session.execute(sa.text("CREATE TABLE receipt (id INTEGER PRIMARY KEY AUTOINCREMENT, what TEXT)"))
         db.session.commit()
     for slug in ("acme", "bella"):
         state_of(app).create(slug, slug)

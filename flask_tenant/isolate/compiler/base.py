@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Boolean
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, BindParameter, ColumnClause, ColumnElement
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    BindParameter,
+    BooleanClauseList,
+    ColumnClause,
+    ColumnElement,
+)
 from sqlalchemy.sql.operators import eq, ge, gt, le, lt, ne
 from sqlalchemy.sql.selectable import FromClause, TableClause
 
@@ -175,4 +181,6 @@ def _is_plain(criterion: Any) -> bool:
 
 
 def _is_value(element: Any) -> bool:
-    return isinstance(element, BindParameter) or (isinstance(element, ColumnClause) and not element.is_literal)
+    return isinstance(element, BindParameter) or (
+        isinstance(element, ColumnClause) and not element.is_literal
+    )

@@ -17,7 +17,6 @@ from ...errors import StatementRefusedError
 from ..rawsql.words import ROW_ADDRESSES
 from .base import Base, guarded, hidden_column
 
-
 S = TypeVar("S", bound=UpdateBase)
 
 

@@ -101,7 +101,8 @@ class InsertMixin(Base):
             # one parameter for the whole batch, not one for each row
             self._insertmanyvalues = many._replace(
                 insert_crud_params=[
-                    (c, n, v, [b for b in bound if b != STAMP_KEY]) for c, n, v, bound in many.insert_crud_params
+                    (c, n, v, [b for b in bound if b != STAMP_KEY])
+                    for c, n, v, bound in many.insert_crud_params
                 ]
             )
         if many is None and text.count(ROW_NUMBER) > 1:
@@ -146,7 +147,9 @@ class InsertMixin(Base):
         names = list(statement._select_names)
         if len(columns) != len(names):  # columns written as text have no names that SQLAlchemy knows
             columns = [literal_column("ft_source.*")]
-        numbered = None if next_id is None else NextId(next_id.table, next_id.column, func.row_number().over())
+        numbered = (
+            None if next_id is None else NextId(next_id.table, next_id.column, func.row_number().over())
+        )
         if numbered is not None and not given:
             columns.append(numbered)
             names.append(ID_KEY)
@@ -186,7 +189,10 @@ class InsertMixin(Base):
 
     def _ft_given(self, key: str, statement: Any) -> bool:
         given: set[Any] = set(self.column_keys or ())
-        for row in (statement._values, *(m for several in statement._multi_values or () for m in several[:1])):
+        for row in (
+            statement._values,
+            *(m for several in statement._multi_values or () for m in several[:1]),
+        ):
             given.update(getattr(k, "key", k) for k in (row or ()))
         given.update(statement._select_names or ())
         return key in given
@@ -199,9 +205,7 @@ class InsertMixin(Base):
         copied = source._generate()
         copied._raw_columns = [*source._raw_columns, HiddenColumn(self.wall.config.column, origin)]
         statement.select, statement._select_names = copied, [*statement._select_names, STAMP_KEY]
-        statement.table = StampedTable(
-            statement.table, [stamp_column(self.wall.config.column, default=None)]
-        )
+        statement.table = StampedTable(statement.table, [stamp_column(self.wall.config.column, default=None)])
         state._dict_parameters = {**state._dict_parameters, STAMP_KEY: null()}
         self.wall.allow_batch_copy(origin.name)
         self.ft_batch_copy_of = origin
@@ -240,7 +244,9 @@ class InsertMixin(Base):
         if view is not None and view.never_reused:
             sequence = sequence_table(self.wall.config)
             name = self.render_literal_value(view.name, String())
-            largest = f"max({largest}, (SELECT coalesce(max(number), 0) FROM {sequence} WHERE name = {name}{used}))"
+            largest = (
+                f"max({largest}, (SELECT coalesce(max(number), 0) FROM {sequence} WHERE name = {name}{used}))"
+            )
         text = f"(SELECT {largest} FROM {table}{where}) + {offset}"
         if element.given is None:
             return text

@@ -85,7 +85,11 @@ class SelectMixin(Base):
                 continue
             source = source._deannotate() if hasattr(source, "_deannotate") else source
             key = list(source.primary_key)
-            if key and all(id(k._deannotate()) in named for k in key) and not any(a.table is source for a in added):
+            if (
+                key
+                and all(id(k._deannotate()) in named for k in key)
+                and not any(a.table is source for a in added)
+            ):
                 below = table_below(source)
                 if below is not None and self._ft_is_tenant(below) and self._ft_claims(found, source, froms):
                     added.append(HiddenColumn(column, source))
@@ -144,7 +148,8 @@ class SelectMixin(Base):
             return text
         if iscrud:
             raise StatementRefusedError(
-                f"Table {table.name!r} is written in a place that flask_tenant does not know", value=table.name
+                f"Table {table.name!r} is written in a place that flask_tenant does not know",
+                value=table.name,
             )
         inner = f"({self._ft_derived(table, kw)})"
         if enclosing_alias is not None and enclosing_alias.element is table:

@@ -21,13 +21,58 @@ from .base import Base
 
 _SYMBOLS = re.compile(r"[!#%&*+/<=>?@^|~:.-]+\Z")
 _WORD_OPERATORS = frozenset(
-    "AND|OR|XOR|NOT|IN|NOT IN|IS|IS NOT|IS DISTINCT FROM|IS NOT DISTINCT FROM|LIKE|NOT LIKE|ILIKE|NOT ILIKE|GLOB|"
-    "NOT GLOB|MATCH|NOT MATCH|REGEXP|NOT REGEXP|RLIKE|SIMILAR TO|NOT SIMILAR TO|BETWEEN|DIV|MOD|OVERLAPS|COLLATE|"
-    "AT TIME ZONE|ESCAPE".split("|")
+    [
+        "AND",
+        "OR",
+        "XOR",
+        "NOT",
+        "IN",
+        "NOT IN",
+        "IS",
+        "IS NOT",
+        "IS DISTINCT FROM",
+        "IS NOT DISTINCT FROM",
+        "LIKE",
+        "NOT LIKE",
+        "ILIKE",
+        "NOT ILIKE",
+        "GLOB",
+        "NOT GLOB",
+        "MATCH",
+        "NOT MATCH",
+        "REGEXP",
+        "NOT REGEXP",
+        "RLIKE",
+        "SIMILAR TO",
+        "NOT SIMILAR TO",
+        "BETWEEN",
+        "DIV",
+        "MOD",
+        "OVERLAPS",
+        "COLLATE",
+        "AT TIME ZONE",
+        "ESCAPE",
+    ]
 )
 _PREFIXES = frozenset(
-    "DISTINCT|ALL|OR REPLACE|OR IGNORE|OR ABORT|OR FAIL|OR ROLLBACK|MATERIALIZED|NOT MATERIALIZED|ONLY|"
-    "FOR UPDATE|FOR SHARE|FOR NO KEY UPDATE|FOR KEY SHARE|NOWAIT|SKIP LOCKED".split("|")
+    [
+        "DISTINCT",
+        "ALL",
+        "OR REPLACE",
+        "OR IGNORE",
+        "OR ABORT",
+        "OR FAIL",
+        "OR ROLLBACK",
+        "MATERIALIZED",
+        "NOT MATERIALIZED",
+        "ONLY",
+        "FOR UPDATE",
+        "FOR SHARE",
+        "FOR NO KEY UPDATE",
+        "FOR KEY SHARE",
+        "NOWAIT",
+        "SKIP LOCKED",
+    ]
 )
 _SAMPLES = frozenset({"bernoulli", "system"})
 _COMMENT = re.compile(r"/\*(?:(?!\*/|/\*).)*\*/\Z", re.DOTALL)
@@ -43,7 +88,11 @@ class TextMixin(Base):
             return self._ft_text(textclause, add_to_result_map, kw)
         whole = not self.stack or isinstance(self.stack[-1]["selectable"], TextualSelect)
         try:
-            parts = self._ft_whole(textclause.text) if whole else self._ft_fragment(textclause.text, kw, add_to_result_map)
+            parts = (
+                self._ft_whole(textclause.text)
+                if whole
+                else self._ft_fragment(textclause.text, kw, add_to_result_map)
+            )
         except DdlRefusedError:
             parts = (self.wall.ddl_text(textclause.text),)
         except StatementRefusedError as refusal:
@@ -117,7 +166,9 @@ class TextMixin(Base):
             default = "If it reads and writes nothing beyond its arguments, name it in TENANT_SAFE_FUNCTIONS"
             self._ft_refused(
                 StatementRefusedError(
-                    f"The function {name!r} is not known to be safe", value=name, hint=HINTS.get(bare, default)
+                    f"The function {name!r} is not known to be safe",
+                    value=name,
+                    hint=HINTS.get(bare, default),
                 )
             )
         outer, self.ft_function_at = self.ft_function_at, len(self.stack)
@@ -156,7 +207,9 @@ class TextMixin(Base):
         for prefix, dialect_name in prefixes:
             if dialect_name in (None, "*", self.dialect.name):
                 text = getattr(prefix, "text", None)
-                known = text is not None and (text.strip().upper() in _PREFIXES or _COMMENT.match(text.strip()))
+                known = text is not None and (
+                    text.strip().upper() in _PREFIXES or _COMMENT.match(text.strip())
+                )
                 _plain(text, known, "A prefix or suffix")
         # The prefixes are known words now; their text must not be taken for a fragment.
         words = [p.text for p, name in prefixes if name in (None, "*", self.dialect.name)]

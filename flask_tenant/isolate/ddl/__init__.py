@@ -20,7 +20,8 @@ __all__ = [
     "ddl_compiler_for",
     "is_ddl",
     "running",
-    "sequence_table", "settle",
+    "sequence_table",
+    "settle",
     "split_statements",
     "translate_ddl",
 ]

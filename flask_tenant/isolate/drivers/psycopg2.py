@@ -77,7 +77,11 @@ def _is_value(tokens: list[Token]) -> bool:
                 depth += 1
             elif token.key in ")]":
                 depth -= 1
-            elif token.key != "::" and not (token.key == "," and depth) and not (token.key in "+-" and not before):
+            elif (
+                token.key != "::"
+                and not (token.key == "," and depth)
+                and not (token.key in "+-" and not before)
+            ):
                 return False
         elif token.kind not in (STRING, NUMBER) or before == "value":
             return False

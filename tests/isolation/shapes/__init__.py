@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.isolation.shapes import entities, fragments, joins, loading, odds, postgres, selects, units, upserts, writes
+from tests.isolation.shapes import (
+    entities,
+    fragments,
+    joins,
+    loading,
+    odds,
+    postgres,
+    selects,
+    units,
+    upserts,
+    writes,
+)
 from tests.isolation.shapes.registry import SHAPES, Shape
 
 __all__ = ["SHAPES", "Shape"]

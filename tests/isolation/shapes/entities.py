@@ -7,7 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import func
-from sqlalchemy.orm import Bundle, Session, aliased, contains_eager, defer, load_only, undefer, with_loader_criteria
+from sqlalchemy.orm import (
+    Bundle,
+    Session,
+    aliased,
+    contains_eager,
+    defer,
+    load_only,
+    undefer,
+    with_loader_criteria,
+)
 
 from tests.isolation import schema as s
 from tests.isolation.oracle import Case, Unordered, orm
@@ -29,7 +38,18 @@ def rows(query: Any, parameters: Any = None) -> Case:
 
 @shape()
 def queries(dialect: str) -> Iterator[Any]:
-    for model in (s.Customer, s.Invoice, s.Line, s.Product, s.Club, s.Setting, s.Category, s.Payment, s.Odd, s.Country):
+    for model in (
+        s.Customer,
+        s.Invoice,
+        s.Line,
+        s.Product,
+        s.Club,
+        s.Setting,
+        s.Category,
+        s.Payment,
+        s.Odd,
+        s.Country,
+    ):
         yield rows(sa.select(model))
         yield rows(sa.select(aliased(model)))
         yield rows(sa.select(model).order_by(*sa.inspect(model).primary_key).limit(2).offset(1))
@@ -77,10 +97,16 @@ def queries(dialect: str) -> Iterator[Any]:
     yield rows(sa.select(C).join(C.invoices).where(I.paid).options(contains_eager(C.invoices)).order_by(C.id))
     yield rows(sa.select(C).options(with_loader_criteria(C, C.active)))
     yield rows(sa.select(C, I).join(C.invoices).options(with_loader_criteria(I, I.paid.is_(False))))
-    yield rows(sa.select(C, I).outerjoin(C.invoices).options(with_loader_criteria(I, lambda cls: cls.total > 50)))
+    yield rows(
+        sa.select(C, I).outerjoin(C.invoices).options(with_loader_criteria(I, lambda cls: cls.total > 50))
+    )
     yield rows(sa.select(Bundle("both", C.id, C.name)).order_by(C.id))
     yield rows(sa.select(C.city, func.count(I.id)).join(C.invoices).group_by(C.city))
-    yield rows(sa.select(C, func.count(I.id)).outerjoin(C.invoices).group_by(C.id) if dialect == "postgresql" else sa.select(C.id, func.count(I.id)).outerjoin(C.invoices).group_by(C.id))
+    yield rows(
+        sa.select(C, func.count(I.id)).outerjoin(C.invoices).group_by(C.id)
+        if dialect == "postgresql"
+        else sa.select(C.id, func.count(I.id)).outerjoin(C.invoices).group_by(C.id)
+    )
     sub = sa.select(C).where(C.active).subquery()
     yield rows(sa.select(aliased(C, sub)))
     yield rows(sa.select(aliased(C, sub), I).join(I, I.customer_id == sub.c.id))
@@ -94,7 +120,11 @@ def queries(dialect: str) -> Iterator[Any]:
     tree = sa.select(s.Category).where(s.Category.parent_id.is_(None)).cte("tree", recursive=True)
     tree = tree.union_all(sa.select(s.Category).join(tree, s.Category.parent_id == tree.c.id))
     yield rows(sa.select(aliased(s.Category, tree)))
-    yield rows(sa.select(C.name, sa.select(func.count(I.id)).where(I.customer_id == C.id).scalar_subquery().label("n")).order_by(C.id))
+    yield rows(
+        sa.select(
+            C.name, sa.select(func.count(I.id)).where(I.customer_id == C.id).scalar_subquery().label("n")
+        ).order_by(C.id)
+    )
     yield rows(sa.select(C).where(C.id == sa.bindparam("tenant_id")), {"tenant_id": 2})
     yield rows(sa.select(C).where(C.boss == None))  # noqa: E711
     yield rows(sa.select(s.Country, C).join(C, C.country_code == s.Country.code))
@@ -147,24 +177,39 @@ def inheritance(dialect: str) -> Iterator[Any]:
         yield rows(sa.select(func.count()).select_from(model))
         yield rows(sa.select(model).where(model.id > 1).order_by(model.id).limit(3))
         yield rows(sa.select(aliased(model, flat=True)))
-        yield orm(lambda session, m=model: [session.get(m, n) for n in (1, 2, 3, 4, 20, 99)], f"get {model.__name__}")
+        yield orm(
+            lambda session, m=model: [session.get(m, n) for n in (1, 2, 3, 4, 20, 99)],
+            f"get {model.__name__}",
+        )
     everybody, flat = with_polymorphic(s.Party, "*"), with_polymorphic(s.Party, "*", aliased=True, flat=True)
     for poly in (everybody, flat):
         yield rows(sa.select(poly))
         yield rows(sa.select(poly).where(poly.Person.born > 1955))
-        yield rows(sa.select(poly).where(sa.or_(poly.Person.born > 1955, poly.Company.vat == "VAT1")).order_by(poly.id))
+        yield rows(
+            sa.select(poly)
+            .where(sa.or_(poly.Person.born > 1955, poly.Company.vat == "VAT1"))
+            .order_by(poly.id)
+        )
         yield rows(sa.select(poly, C).join(C, C.id == poly.id))
         yield rows(sa.select(C, poly).outerjoin(poly, C.id == poly.id))
     person, company = aliased(s.Person, flat=True), aliased(s.Company, flat=True)
     yield rows(sa.select(s.Company, person).join(s.Company.people.of_type(person)))
-    yield rows(sa.select(s.Company, person).outerjoin(s.Company.people.of_type(person)).order_by(s.Company.id, person.id))
+    yield rows(
+        sa.select(s.Company, person)
+        .outerjoin(s.Company.people.of_type(person))
+        .order_by(s.Company.id, person.id)
+    )
     yield rows(sa.select(s.Person).join(s.Person.company.of_type(company)).where(company.vat == "VAT1"))
     yield rows(sa.select(s.Company).where(s.Company.people.any(s.Person.born > 1955)))
     yield rows(sa.select(s.Person).where(s.Person.company.has(s.Company.vat == "VAT2")))
-    yield rows(sa.select(s.Party).options(selectin_polymorphic(s.Party, [s.Person, s.Company])).order_by(s.Party.id))
+    yield rows(
+        sa.select(s.Party).options(selectin_polymorphic(s.Party, [s.Person, s.Company])).order_by(s.Party.id)
+    )
 
     def people(session: Session) -> Any:
-        found = session.scalars(sa.select(s.Company).options(selectinload(s.Company.people)).order_by(s.Company.id)).all()
+        found = session.scalars(
+            sa.select(s.Company).options(selectinload(s.Company.people)).order_by(s.Company.id)
+        ).all()
         return [(c.name, [(p.name, p.born) for p in c.people]) for c in found]
 
     def attributes(session: Session) -> Any:
@@ -175,7 +220,9 @@ def inheritance(dialect: str) -> Iterator[Any]:
         person = session.get_one(s.Person, 3)
         person.name, person.born = "renamed", 2000
         session.get_one(s.Letter, 1).sender = "me"
-        session.add_all([s.Person(id=90, name="new", born=1), s.Contract(id=91, title="new"), s.Company(id=92, name="n")])
+        session.add_all(
+            [s.Person(id=90, name="new", born=1), s.Contract(id=91, title="new"), s.Company(id=92, name="n")]
+        )
         session.flush()
         session.delete(session.get_one(s.Person, 4))
         session.delete(session.get_one(s.Contract, 4))
@@ -183,7 +230,9 @@ def inheritance(dialect: str) -> Iterator[Any]:
         return session.scalars(sa.select(s.Party).order_by(s.Party.id)).all()
 
     def added(session: Session) -> Any:
-        company = s.Company(name="made", vat="V", people=[s.Person(name="x", born=1), s.Person(name="y", born=2)])
+        company = s.Company(
+            name="made", vat="V", people=[s.Person(name="x", born=1), s.Person(name="y", born=2)]
+        )
         session.add(company)
         session.commit()
         return company.id, [p.id for p in company.people], [p.company_id for p in company.people]
@@ -192,9 +241,15 @@ def inheritance(dialect: str) -> Iterator[Any]:
         session.execute(sa.update(s.Letter).values(sender="bulk"))
         session.execute(sa.update(s.Document).where(s.Document.kind == "contract").values(title="all"))
         session.execute(sa.delete(s.Letter).where(s.Letter.id == 1))
-        session.execute(sa.insert(s.Letter), [{"id": 70 + n, "title": "t", "sender": "s", "revision": 1} for n in range(3)])
+        session.execute(
+            sa.insert(s.Letter),
+            [{"id": 70 + n, "title": "t", "sender": "s", "revision": 1} for n in range(3)],
+        )
         return session.scalars(sa.select(s.Document).order_by(s.Document.id)).all()
 
     yield from (people, attributes, change, added, bulk)
     yield orm(lambda session: session.execute(sa.update(s.Party).values(name="x")).rowcount, "update base")
-    yield orm(lambda session: session.execute(sa.update(s.Person).where(s.Person.id == 3).values(born=1)).rowcount, "update child table")
+    yield orm(
+        lambda session: session.execute(sa.update(s.Person).where(s.Person.id == 3).values(born=1)).rowcount,
+        "update child table",
+    )

@@ -52,17 +52,36 @@ def whole_text(dialect: str) -> Iterator[Any]:
     yield from ((text(sql), values) for sql, values in BOUND)
     for sql, values in BOUND:
         yield text(sql).bindparams(**values)
-    yield text("SELECT name FROM customer WHERE id IN :ids").bindparams(sa.bindparam("ids", expanding=True)), {"ids": [1, 3]}
-    yield text("SELECT name FROM customer WHERE id IN :ids").bindparams(sa.bindparam("ids", expanding=True)), {"ids": []}
+    yield (
+        text("SELECT name FROM customer WHERE id IN :ids").bindparams(sa.bindparam("ids", expanding=True)),
+        {"ids": [1, 3]},
+    )
+    yield (
+        text("SELECT name FROM customer WHERE id IN :ids").bindparams(sa.bindparam("ids", expanding=True)),
+        {"ids": []},
+    )
     yield text("UPDATE customer SET city = 'Thun' WHERE id < 4")
     yield text("UPDATE invoice SET note = :note WHERE customer_id = :c"), {"note": "n", "c": 2}
-    yield text("UPDATE invoice SET note = :note WHERE id = :c"), [{"note": "n", "c": 2}, {"note": "m", "c": 3}]
+    yield (
+        text("UPDATE invoice SET note = :note WHERE id = :c"),
+        [{"note": "n", "c": 2}, {"note": "m", "c": 3}],
+    )
     yield text("DELETE FROM payment")
-    yield text("DELETE FROM line WHERE invoice_id = :i AND NOT EXISTS (SELECT 1 FROM payment WHERE payment.invoice_id = line.invoice_id)"), {"i": 4}
+    yield (
+        text(
+            "DELETE FROM line WHERE invoice_id = :i AND NOT EXISTS (SELECT 1 FROM payment WHERE payment.invoice_id = line.invoice_id)"
+        ),
+        {"i": 4},
+    )
     yield text("INSERT INTO setting (key, value) VALUES (:k, :v)"), {"k": "new", "v": "x"}
-    yield text("INSERT INTO setting (key, value) VALUES (:k, :v)"), [{"k": f"new{n}", "v": "x"} for n in range(3)]
+    yield (
+        text("INSERT INTO setting (key, value) VALUES (:k, :v)"),
+        [{"k": f"new{n}", "v": "x"} for n in range(3)],
+    )
     yield text("INSERT INTO setting (key, value) SELECT name, city FROM customer")
-    yield text("INSERT INTO setting (key, value) VALUES ('title', 'mine') ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+    yield text(
+        "INSERT INTO setting (key, value) VALUES ('title', 'mine') ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    )
     yield text("INSERT INTO club (name) VALUES ('fresh') RETURNING name")
     yield text("DELETE FROM payment RETURNING amount")
 
@@ -70,19 +89,26 @@ def whole_text(dialect: str) -> Iterator[Any]:
 @shape()
 def text_with_columns(dialect: str) -> Iterator[Any]:
     c = customer.c
-    for sql in ("SELECT id, name FROM customer", "SELECT id, name FROM customer WHERE city = 'Bern' OR active"):
+    for sql in (
+        "SELECT id, name FROM customer",
+        "SELECT id, name FROM customer WHERE city = 'Bern' OR active",
+    ):
         plain = text(sql).columns(sa.column("id", sa.Integer), sa.column("name", sa.String))
         yield plain
         sub = plain.subquery("chosen")
         yield sa.select(sub.c.name).where(sub.c.id > 2)
         yield sa.select(sub.c.id, invoice.c.number).join_from(sub, invoice, invoice.c.customer_id == sub.c.id)
-        yield sa.select(sub.c.id, invoice.c.number).outerjoin_from(sub, invoice, invoice.c.payer_id == sub.c.id)
+        yield sa.select(sub.c.id, invoice.c.number).outerjoin_from(
+            sub, invoice, invoice.c.payer_id == sub.c.id
+        )
         yield sa.select(sub.c.id, c.email).outerjoin_from(customer, sub, c.id == sub.c.id)
         cte = plain.cte("written")
         yield sa.select(cte.c.id, cte.c.name)
         yield sa.select(cte.c.id, c.email).join_from(cte, customer, c.id == cte.c.id)
         yield sa.select(c.id).where(c.id.in_(sa.select(cte.c.id)))
-    typed = text("SELECT id, name, balance FROM customer").columns(id=sa.Integer, name=sa.String, balance=sa.Numeric)
+    typed = text("SELECT id, name, balance FROM customer").columns(
+        id=sa.Integer, name=sa.String, balance=sa.Numeric
+    )
     yield typed
     yield text("SELECT id, name FROM customer WHERE id = :x").columns(c.id, c.name), {"x": 3}
 
@@ -91,7 +117,9 @@ def text_with_columns(dialect: str) -> Iterator[Any]:
         return session.scalars(query).all()
 
     def some_columns(session: Session) -> Any:
-        written = text("SELECT id, name FROM customer WHERE id < :n ORDER BY id").columns(s.Customer.id, s.Customer.name)
+        written = text("SELECT id, name FROM customer WHERE id < :n ORDER BY id").columns(
+            s.Customer.id, s.Customer.name
+        )
         return session.scalars(sa.select(s.Customer).from_statement(written), {"n": 4}).all()
 
     def subquery(session: Session) -> Any:
@@ -100,7 +128,12 @@ def text_with_columns(dialect: str) -> Iterator[Any]:
         return [(a.id, a.name) for a in session.scalars(sa.select(alias).order_by(alias.id))]
 
     def legacy(session: Session) -> Any:
-        return session.query(s.Customer).from_statement(text("SELECT * FROM customer WHERE id = :i")).params(i=2).all()
+        return (
+            session.query(s.Customer)
+            .from_statement(text("SELECT * FROM customer WHERE id = :i"))
+            .params(i=2)
+            .all()
+        )
 
     yield from (entities, some_columns, subquery, legacy)
 
@@ -147,21 +180,43 @@ def text_in_select(dialect: str) -> Iterator[Any]:
         yield sa.select(func.count()).select_from(*sources)
         yield sa.select(text("*")).select_from(*sources)
     yield sa.select(text("name")).select_from(text("customer"))
-    yield sa.select(text("c.name, i.number")).select_from(text("customer c, invoice i")).where(text("c.id = i.customer_id"))
-    yield sa.select(invoice.c.id, text("c.name")).select_from(invoice, text("customer c")).where(text("c.id = invoice.customer_id"))
-    for order in ("id", "name DESC", "lower(name), id", "city IS NULL, city, id", "(SELECT count(*) FROM invoice WHERE customer_id = customer.id), id"):
+    yield (
+        sa.select(text("c.name, i.number"))
+        .select_from(text("customer c, invoice i"))
+        .where(text("c.id = i.customer_id"))
+    )
+    yield (
+        sa.select(invoice.c.id, text("c.name"))
+        .select_from(invoice, text("customer c"))
+        .where(text("c.id = invoice.customer_id"))
+    )
+    for order in (
+        "id",
+        "name DESC",
+        "lower(name), id",
+        "city IS NULL, city, id",
+        "(SELECT count(*) FROM invoice WHERE customer_id = customer.id), id",
+    ):
         yield sa.select(c.id, c.name).order_by(text(order))
         yield sa.select(c.id, c.name).order_by(text(order)).limit(3)
     for group in ("city", "customer.city", "lower(city)", "city, active"):
         yield sa.select(func.count()).select_from(customer).group_by(text(group))
-    yield sa.select(text("*")).select_from(customer.outerjoin(invoice, customer.c.id == invoice.c.payer_id)).where(text("number IS NULL"))
+    yield (
+        sa.select(text("*"))
+        .select_from(customer.outerjoin(invoice, customer.c.id == invoice.c.payer_id))
+        .where(text("number IS NULL"))
+    )
     yield sa.select(text("*")).select_from(customer.join(invoice, customer.c.id == invoice.c.payer_id))
-    yield sa.select(text("invoice.*"), c.name).select_from(customer.join(invoice, customer.c.id == invoice.c.payer_id))
+    yield sa.select(text("invoice.*"), c.name).select_from(
+        customer.join(invoice, customer.c.id == invoice.c.payer_id)
+    )
     yield sa.select(func.count(text("*"))).select_from(customer)
     yield sa.select(func.sum(text("balance"))).select_from(customer)
     yield sa.select(c.id).where(c.id.in_(sa.select(text("customer_id")).select_from(invoice)))
     yield sa.update(customer).values(balance=text("balance * 2"))
-    yield sa.update(customer).values(balance=text("(SELECT coalesce(sum(total), 0) FROM invoice WHERE customer_id = customer.id)"))
+    yield sa.update(customer).values(
+        balance=text("(SELECT coalesce(sum(total), 0) FROM invoice WHERE customer_id = customer.id)")
+    )
     yield sa.update(customer).values({"city": sa.literal_column("upper(name)")})
     yield sa.insert(s.Setting).values(key="k", value=text("(SELECT max(name) FROM customer)"))
     yield sa.insert(s.Setting).values(key="k", value=sa.literal_column("'a' || 'b'"))
@@ -177,7 +232,9 @@ def driver_text(dialect: str) -> Iterator[Any]:
     marks = {"?": "?" if dialect == "sqlite" else "%s", "%": "%" if dialect == "sqlite" else "%%"}
 
     def run(sql: str, values: Any) -> Case:
-        return Case(sql, lambda c: learnt(c.exec_driver_sql(sql, values) if values else c.exec_driver_sql(sql)))
+        return Case(
+            sql, lambda c: learnt(c.exec_driver_sql(sql, values) if values else c.exec_driver_sql(sql))
+        )
 
     for sql in WHOLE:
         yield run(sql, None)

@@ -7,7 +7,8 @@ from itertools import product
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import func, orm as o
+from sqlalchemy import func
+from sqlalchemy import orm as o
 from sqlalchemy.orm import Session, aliased
 
 from tests.isolation import schema as s
@@ -51,7 +52,14 @@ def loaders(dialect: str) -> Iterator[Any]:
         ]  # fmt: skip
         for query in queries:
 
-            def run(session: Session, query: Any = query, loader: Any = loader, attribute: Any = attribute, show: Any = show, name: str = name) -> Any:
+            def run(
+                session: Session,
+                query: Any = query,
+                loader: Any = loader,
+                attribute: Any = attribute,
+                show: Any = show,
+                name: str = name,
+            ) -> Any:
                 found = session.scalars(query.options(loader(attribute))).unique().all()
                 if name == "raise":
                     return [str(sa.inspect(x).identity) for x in found]
@@ -63,34 +71,61 @@ def loaders(dialect: str) -> Iterator[Any]:
 @shape()
 def chains(dialect: str) -> Iterator[Any]:
     def show(c: Any) -> Any:
-        return c.name, [(i.number, [(n.position, n.product and n.product.name) for n in i.lines]) for i in c.invoices]
+        return c.name, [
+            (i.number, [(n.position, n.product and n.product.name) for n in i.lines]) for i in c.invoices
+        ]
 
     names = ("lazy", "joined", "subquery", "selectin")
     for one, two, three in product(names, names, names):
 
         def run(session: Session, one: str = one, two: str = two, three: str = three) -> Any:
             first = LOADERS[one](C.invoices)
-            second = {"lazy": first.lazyload, "joined": first.joinedload, "subquery": first.subqueryload, "selectin": first.selectinload}[two](I.lines)
-            third = {"lazy": second.lazyload, "joined": second.joinedload, "subquery": second.subqueryload, "selectin": second.selectinload}[three](L.product)
-            return [show(c) for c in session.scalars(sa.select(C).order_by(C.id).limit(4).options(third)).unique()]
+            second = {
+                "lazy": first.lazyload,
+                "joined": first.joinedload,
+                "subquery": first.subqueryload,
+                "selectin": first.selectinload,
+            }[two](I.lines)
+            third = {
+                "lazy": second.lazyload,
+                "joined": second.joinedload,
+                "subquery": second.subqueryload,
+                "selectin": second.selectinload,
+            }[three](L.product)
+            return [
+                show(c) for c in session.scalars(sa.select(C).order_by(C.id).limit(4).options(third)).unique()
+            ]
 
         yield orm(run, f"{one} > {two} > {three}")
     for name in ("joined", "selectin", "subquery"):
 
         def criteria(session: Session, name: str = name) -> Any:
-            found = session.scalars(sa.select(C).options(LOADERS[name](C.invoices.and_(I.paid))).order_by(C.id)).unique()
+            found = session.scalars(
+                sa.select(C).options(LOADERS[name](C.invoices.and_(I.paid))).order_by(C.id)
+            ).unique()
             return [(c.name, [i.number for i in c.invoices]) for c in found]
 
         def everywhere(session: Session, name: str = name) -> Any:
             options = (LOADERS[name](C.invoices), o.with_loader_criteria(I, I.total > 60))
-            return [(c.name, [i.number for i in c.invoices]) for c in session.scalars(sa.select(C).options(*options).order_by(C.id)).unique()]
+            return [
+                (c.name, [i.number for i in c.invoices])
+                for c in session.scalars(sa.select(C).options(*options).order_by(C.id)).unique()
+            ]
 
         def deep(session: Session, name: str = name) -> Any:
-            found = session.scalars(sa.select(s.Category).options(LOADERS[name](s.Category.children)).order_by(s.Category.id)).unique()
+            found = session.scalars(
+                sa.select(s.Category).options(LOADERS[name](s.Category.children)).order_by(s.Category.id)
+            ).unique()
             return [(c.name, [(k.name, [g.name for g in k.children]) for k in c.children]) for c in found]
 
         def text_filter(session: Session, name: str = name) -> Any:
-            found = session.scalars(sa.select(C).where(sa.text("customer.city = 'Bern' OR customer.active")).options(LOADERS[name](C.invoices)).order_by(C.id).limit(5))
+            found = session.scalars(
+                sa.select(C)
+                .where(sa.text("customer.city = 'Bern' OR customer.active"))
+                .options(LOADERS[name](C.invoices))
+                .order_by(C.id)
+                .limit(5)
+            )
             return [(c.name, [i.number for i in c.invoices]) for c in found.unique()]
 
         yield from (orm(f, f"{f.__name__} {name}") for f in (criteria, everywhere, deep, text_filter))
@@ -99,7 +134,11 @@ def chains(dialect: str) -> Iterator[Any]:
 @shape()
 def by_itself(dialect: str) -> Iterator[Any]:
     def get(session: Session) -> Any:
-        return [session.get(C, n) for n in (1, 2, 99)], [session.get(L, (3, 1)), session.get(L, (3, 77))], session.get(s.Setting, "title")
+        return (
+            [session.get(C, n) for n in (1, 2, 99)],
+            [session.get(L, (3, 1)), session.get(L, (3, 77))],
+            session.get(s.Setting, "title"),
+        )
 
     def get_options(session: Session) -> Any:
         c = session.get(C, 2, options=[o.selectinload(C.invoices)])
@@ -109,7 +148,9 @@ def by_itself(dialect: str) -> Iterator[Any]:
     def get_uuid(session: Session) -> Any:
         from tests.isolation.rows import payment_id
 
-        return [session.get(s.Payment, payment_id(n)) for n in (1, 2, 3)], session.get(s.Payment, payment_id(999))
+        return [session.get(s.Payment, payment_id(n)) for n in (1, 2, 3)], session.get(
+            s.Payment, payment_id(999)
+        )
 
     def get_locked(session: Session) -> Any:
         return session.get(C, 2, with_for_update=True), session.get(C, 3, populate_existing=True)
@@ -137,7 +178,10 @@ def by_itself(dialect: str) -> Iterator[Any]:
         return c.name, c.city, [i.number for i in c.invoices]
 
     def deferred(session: Session) -> Any:
-        return [(n.qty, n.amount) for n in session.scalars(sa.select(L).order_by(L.invoice_id, L.position).limit(4))]
+        return [
+            (n.qty, n.amount)
+            for n in session.scalars(sa.select(L).order_by(L.invoice_id, L.position).limit(4))
+        ]
 
     def column_properties(session: Session) -> Any:
         return [(i.number, i.line_count) for i in session.scalars(sa.select(I).order_by(I.id))]
@@ -150,11 +194,18 @@ def by_itself(dialect: str) -> Iterator[Any]:
 
     def write_only(session: Session) -> Any:
         c = session.get_one(C, 2)
-        return session.scalars(c.written.select()).all(), session.scalars(c.written.select().where(I.paid)).all()
+        return session.scalars(c.written.select()).all(), session.scalars(
+            c.written.select().where(I.paid)
+        ).all()
 
     def dynamic(session: Session) -> Any:
         c = session.get_one(C, 2)
-        return c.dynamic.all(), c.dynamic.count(), c.dynamic.filter(I.paid).all(), c.dynamic.order_by(I.number).first()
+        return (
+            c.dynamic.all(),
+            c.dynamic.count(),
+            c.dynamic.filter(I.paid).all(),
+            c.dynamic.order_by(I.number).first(),
+        )
 
     def merge(session: Session) -> Any:
         merged = session.merge(C(id=3, name="merged"))
@@ -189,7 +240,11 @@ def by_itself(dialect: str) -> Iterator[Any]:
         return [(c.name, [i.number for i in c.invoices]) for c in session.scalars(query)]
 
     def server_side(session: Session) -> Any:
-        query = sa.select(C, func.upper(C.name)).order_by(C.id).execution_options(stream_results=True, max_row_buffer=2)
+        query = (
+            sa.select(C, func.upper(C.name))
+            .order_by(C.id)
+            .execution_options(stream_results=True, max_row_buffer=2)
+        )
         return [tuple(row) for row in session.execute(query)]
 
     def lambdas(session: Session) -> Any:

@@ -17,7 +17,20 @@ customer, invoice, line, item, setting, category = (
     m.__table__ for m in (s.Customer, s.Invoice, s.Line, s.Product, s.Setting, s.Category)
 )
 odd, country, document, payment = (m.__table__ for m in (s.Odd, s.Country, s.Document, s.Payment))
-OWN = (customer, invoice, line, item, setting, category, odd, document, payment, s.membership, s.event_log, s.Club.__table__)
+OWN = (
+    customer,
+    invoice,
+    line,
+    item,
+    setting,
+    category,
+    odd,
+    document,
+    payment,
+    s.membership,
+    s.event_log,
+    s.Club.__table__,
+)
 
 
 @shape()
@@ -71,34 +84,65 @@ def grouping(dialect: str) -> Iterator[Any]:
         yield sa.select(func.count(sa.distinct(i.customer_id)), func.min(i.id)).where(keys[0].is_not(None))
     # GROUP BY a primary key stands for all columns of its table
     for key in ((c.id,), (c.id, c.name), (c.active, c.id)):
-        yield sa.select(c.id, c.name, c.email, func.count(i.id)).join_from(
-            customer, invoice, i.customer_id == c.id
-        ).group_by(*key)
-        yield sa.select(c.id, c.name, func.count(i.id)).outerjoin_from(
-            customer, invoice, i.customer_id == c.id
-        ).group_by(*key).order_by(c.name)
-        yield sa.select(customer, func.max(i.number)).join_from(customer, invoice, i.payer_id == c.id).group_by(*key)
+        yield (
+            sa.select(c.id, c.name, c.email, func.count(i.id))
+            .join_from(customer, invoice, i.customer_id == c.id)
+            .group_by(*key)
+        )
+        yield (
+            sa.select(c.id, c.name, func.count(i.id))
+            .outerjoin_from(customer, invoice, i.customer_id == c.id)
+            .group_by(*key)
+            .order_by(c.name)
+        )
+        yield (
+            sa.select(customer, func.max(i.number))
+            .join_from(customer, invoice, i.payer_id == c.id)
+            .group_by(*key)
+        )
     a, b = customer.alias(), customer.alias("b")
-    yield sa.select(a.c.id, a.c.name, func.count(b.c.id)).outerjoin_from(a, b, b.c.boss_id == a.c.id).group_by(a.c.id)
+    yield (
+        sa.select(a.c.id, a.c.name, func.count(b.c.id))
+        .outerjoin_from(a, b, b.c.boss_id == a.c.id)
+        .group_by(a.c.id)
+    )
     yield sa.select(b, func.count(a.c.id)).join_from(b, a, a.c.boss_id == b.c.id).group_by(b.c.id)
-    yield sa.select(a.c.id, a.c.name, b.c.name, b.c.id).join_from(a, b, a.c.boss_id == b.c.id).group_by(a.c.id, b.c.id)
+    yield (
+        sa.select(a.c.id, a.c.name, b.c.name, b.c.id)
+        .join_from(a, b, a.c.boss_id == b.c.id)
+        .group_by(a.c.id, b.c.id)
+    )
     yield sa.select(line).group_by(line.c.invoice_id, line.c.position)
     yield sa.select(line, func.count()).group_by(line.c.position, line.c.invoice_id).having(line.c.qty > 1)
-    yield sa.select(invoice, func.count(line.c.qty)).join_from(invoice, line).group_by(i.id).having(func.count() > 1)
-    yield sa.select(c.id, c.name, country.c.name.label("land"), func.count(i.id)).select_from(
-        customer.join(country).join(invoice, i.customer_id == c.id)
-    ).group_by(c.id, country.c.code)
+    yield (
+        sa.select(invoice, func.count(line.c.qty))
+        .join_from(invoice, line)
+        .group_by(i.id)
+        .having(func.count() > 1)
+    )
+    yield (
+        sa.select(c.id, c.name, country.c.name.label("land"), func.count(i.id))
+        .select_from(customer.join(country).join(invoice, i.customer_id == c.id))
+        .group_by(c.id, country.c.code)
+    )
     yield sa.select(c.id.label("x"), func.count()).group_by("x")
     yield sa.select(c.city.label("place"), func.count()).group_by("place").order_by(sa.desc("place"))
     yield sa.select(c.id, c.name).group_by(sa.text("customer.id"))
     yield sa.select(c.city).group_by(sa.text("1"))
     yield sa.select(func.count(c.id)).group_by(sa.text("lower(city)"))
-    inner = sa.select(c.id, c.name, func.count(i.id).label("n")).join_from(
-        customer, invoice, i.customer_id == c.id
-    ).group_by(c.id).subquery()
+    inner = (
+        sa.select(c.id, c.name, func.count(i.id).label("n"))
+        .join_from(customer, invoice, i.customer_id == c.id)
+        .group_by(c.id)
+        .subquery()
+    )
     yield sa.select(inner).where(inner.c.n > 1)
-    yield sa.select(c.id, c.name, sa.select(func.count()).where(i.customer_id == c.id).scalar_subquery()).group_by(c.id)
-    yield sa.select(func.count(), func.sum(i.total), func.avg(i.total), func.min(i.issued), func.max(i.issued))
+    yield sa.select(
+        c.id, c.name, sa.select(func.count()).where(i.customer_id == c.id).scalar_subquery()
+    ).group_by(c.id)
+    yield sa.select(
+        func.count(), func.sum(i.total), func.avg(i.total), func.min(i.issued), func.max(i.issued)
+    )
     yield sa.select(func.count().filter(i.paid), func.sum(i.total).filter(i.note.is_(None)))
     yield sa.select(sa.func.coalesce(func.max(i.id), 0) + 1)
 
@@ -116,7 +160,9 @@ def ordering(dialect: str) -> Iterator[Any]:
         yield query.limit(limit).offset(offset)
     yield sa.select(c.id.label("n"), c.name).order_by(sa.desc("n"))
     yield sa.select(customer).order_by("balance", "id")
-    yield sa.select(c.id).order_by(sa.select(func.count()).where(invoice.c.customer_id == c.id).scalar_subquery(), c.id)
+    yield sa.select(c.id).order_by(
+        sa.select(func.count()).where(invoice.c.customer_id == c.id).scalar_subquery(), c.id
+    )
     yield sa.select(c.id).order_by(c.id).slice(2, 4)
     yield sa.select(c.id).order_by(None)
     if dialect == "postgresql":
@@ -127,7 +173,13 @@ def ordering(dialect: str) -> Iterator[Any]:
 @shape()
 def distinct(dialect: str) -> Iterator[Any]:
     c, i = customer.c, invoice.c
-    for columns in ((c.city,), (c.city, c.active), (c.active,), (func.lower(c.city),), (c.country_code, c.city)):
+    for columns in (
+        (c.city,),
+        (c.city, c.active),
+        (c.active,),
+        (func.lower(c.city),),
+        (c.country_code, c.city),
+    ):
         yield sa.select(*columns).distinct()
         yield sa.select(*columns).distinct().order_by(*columns)
         yield sa.select(func.count()).select_from(sa.select(*columns).distinct().subquery())
@@ -149,7 +201,9 @@ def subqueries(dialect: str) -> Iterator[Any]:
     yield sa.select(sa.exists(sa.select(i.id).where(i.number == "2024-001")))
     yield sa.select(c.id, sa.select(func.count()).where(mine).scalar_subquery().label("n"))
     yield sa.select(c.id, sa.select(func.sum(i.total)).where(mine).correlate(customer).scalar_subquery())
-    yield sa.select(c.id, sa.select(func.sum(i.total)).where(mine).correlate_except(invoice).scalar_subquery())
+    yield sa.select(
+        c.id, sa.select(func.sum(i.total)).where(mine).correlate_except(invoice).scalar_subquery()
+    )
     yield sa.select(c.id).where(c.balance > sa.select(func.avg(c.balance)).correlate(None).scalar_subquery())
     other = customer.alias()
     yield sa.select(c.id).where(c.balance >= sa.select(func.max(other.c.balance)).scalar_subquery())
@@ -181,14 +235,19 @@ def subqueries(dialect: str) -> Iterator[Any]:
         c.id, sa.select(func.max(sa.select(func.count()).where(n.invoice_id == i.id).correlate(invoice).scalar_subquery()))
         .where(mine).scalar_subquery(),
     )  # fmt: skip
-    yield sa.select(sa.select(func.count()).select_from(customer).scalar_subquery() + sa.select(func.count(i.id)).scalar_subquery())
+    yield sa.select(
+        sa.select(func.count()).select_from(customer).scalar_subquery()
+        + sa.select(func.count(i.id)).scalar_subquery()
+    )
     yield sa.select(sa.tuple_(c.id, c.active).in_(sa.select(i.customer_id, i.paid)))
     yield sa.select(c.id).where(sa.tuple_(c.id, c.active).in_(sa.select(i.customer_id, i.paid)))
     yield sa.select(sa.literal("x").label("t"), sa.select(c.name).where(c.id == 1).scalar_subquery())
     if dialect == "postgresql":
         yield sa.select(c.id).where(c.id == sa.any_(sa.select(i.customer_id).scalar_subquery()))
         yield sa.select(c.id).where(c.id != sa.all_(sa.select(i.customer_id).where(i.paid).scalar_subquery()))
-        yield sa.select(c.id, sa.func.array(sa.select(i.number).where(mine).order_by(i.number).scalar_subquery()))
+        yield sa.select(
+            c.id, sa.func.array(sa.select(i.number).where(mine).order_by(i.number).scalar_subquery())
+        )
 
 
 @shape()
@@ -209,7 +268,10 @@ def common_tables(dialect: str) -> Iterator[Any]:
         yield sa.select(c.id).where(sa.exists().where(cte.c.id == c.id)).union(sa.select(cte.c.id))
         second = sa.select(cte.c.id).where(cte.c.id < 6).cte("second")
         yield sa.select(second.c.id, cte.c.id).join_from(second, cte, second.c.id == cte.c.id)
-        yield sa.select(sa.select(func.count()).select_from(cte).scalar_subquery(), sa.select(func.count()).select_from(second).scalar_subquery())
+        yield sa.select(
+            sa.select(func.count()).select_from(cte).scalar_subquery(),
+            sa.select(func.count()).select_from(second).scalar_subquery(),
+        )
         nested = source.cte("inner_one", nesting=True)
         yield sa.select(sa.select(nested.c.id).subquery().c.id)
         yield sa.select(c.id).where(c.id.in_(sa.select(nested.c.id)))
@@ -217,8 +279,14 @@ def common_tables(dialect: str) -> Iterator[Any]:
             yield sa.select(source.cte("kept").prefix_with("MATERIALIZED", dialect="postgresql"))
         # a CTE of the name of a table, its own and another's
         for name in ("country", "setting", *(("customer", "invoice") if dialect == "postgresql" else ())):
-            yield sa.select(source.cte(name))  # (on SQLite a CTE that reads the table of its own name is recursive)
-    tree = sa.select(g.id, g.name, sa.literal(0).label("depth")).where(g.parent_id.is_(None)).cte("tree", recursive=True)
+            yield sa.select(
+                source.cte(name)
+            )  # (on SQLite a CTE that reads the table of its own name is recursive)
+    tree = (
+        sa.select(g.id, g.name, sa.literal(0).label("depth"))
+        .where(g.parent_id.is_(None))
+        .cte("tree", recursive=True)
+    )
     below = category.alias("below")
     for union in (tree.union_all, tree.union):
         whole = union(
@@ -286,10 +354,16 @@ def windows(dialect: str) -> Iterator[Any]:
         if "groups" in frame and not hasattr(sa.func.sum(i.id).over(order_by=i.id), "groups"):
             continue
         yield sa.select(i.id, func.sum(i.total).over(order_by=i.id, **frame))
-    ranked = sa.select(i.id, i.customer_id, func.row_number().over(partition_by=i.customer_id, order_by=i.id).label("r")).subquery()
+    ranked = sa.select(
+        i.id, i.customer_id, func.row_number().over(partition_by=i.customer_id, order_by=i.id).label("r")
+    ).subquery()
     yield sa.select(ranked.c.id).where(ranked.c.r == 1)
-    yield sa.select(customer.c.name, ranked.c.id).join_from(customer, ranked, sa.and_(ranked.c.customer_id == customer.c.id, ranked.c.r <= 2))
-    yield sa.select(i.customer_id, func.sum(func.sum(i.total)).over(order_by=i.customer_id)).group_by(i.customer_id)
+    yield sa.select(customer.c.name, ranked.c.id).join_from(
+        customer, ranked, sa.and_(ranked.c.customer_id == customer.c.id, ranked.c.r <= 2)
+    )
+    yield sa.select(i.customer_id, func.sum(func.sum(i.total)).over(order_by=i.customer_id)).group_by(
+        i.customer_id
+    )
 
 
 @shape()
@@ -311,4 +385,6 @@ def expressions(dialect: str) -> Iterator[Any]:
     yield sa.select(odd.c.key).where(odd.c.percent == 20)
     yield sa.select(odd.alias("Another Name").c.mixed)
     yield sa.select(payment.c.id, payment.c.method).where(payment.c.method == s.Method.CARD)
-    yield sa.select(customer.c.id, invoice.c.id, invoice.c.customer_id).join(invoice, invoice.c.customer_id == customer.c.id)
+    yield sa.select(customer.c.id, invoice.c.id, invoice.c.customer_id).join(
+        invoice, invoice.c.customer_id == customer.c.id
+    )

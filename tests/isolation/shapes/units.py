@@ -32,10 +32,16 @@ def flushes(dialect: str) -> Iterator[Any]:
         return c.id, c.active, c.balance, c
 
     def add_children(session: Session) -> Any:
-        c = C(name="new", email="new@x", invoices=[invoice("n1", lines=[L(position=p, qty=1, price=1) for p in (1, 2)]), invoice("n2")])
+        c = C(
+            name="new",
+            email="new@x",
+            invoices=[invoice("n1", lines=[L(position=p, qty=1, price=1) for p in (1, 2)]), invoice("n2")],
+        )
         session.add(c)
         session.commit()
-        return [(i.id, i.customer_id, i.state, i.line_count, [n.position for n in i.lines]) for i in c.invoices]
+        return [
+            (i.id, i.customer_id, i.state, i.line_count, [n.position for n in i.lines]) for i in c.invoices
+        ]
 
     def add_many(session: Session) -> Any:
         made = [s.Club(name=f"n{n}") for n in range(40)]
@@ -57,14 +63,20 @@ def flushes(dialect: str) -> Iterator[Any]:
         return p.stock, p.code, p.version, p.label, i.state, i.line_count
 
     def add_tree(session: Session) -> Any:
-        root = s.Category(name="root", children=[s.Category(name="x", children=[s.Category(name="y")]), s.Category(name="z")])
+        root = s.Category(
+            name="root",
+            children=[s.Category(name="x", children=[s.Category(name="y")]), s.Category(name="z")],
+        )
         session.add(root)
         session.commit()
         return [(c.name, c.parent_id == root.id) for c in root.children], root.id
 
     def many_to_many(session: Session) -> Any:
         c = session.get_one(C, 1)
-        c.clubs = [*session.scalars(sa.select(s.Club).where(s.Club.id > 2).order_by(s.Club.id)), s.Club(name="own")]
+        c.clubs = [
+            *session.scalars(sa.select(s.Club).where(s.Club.id > 2).order_by(s.Club.id)),
+            s.Club(name="own"),
+        ]
         session.commit()
         return [k.name for k in c.clubs]
 
@@ -159,7 +171,9 @@ def flushes(dialect: str) -> Iterator[Any]:
         return session.get(s.Payment, payment_id(2))
 
     def missing_row(session: Session) -> Any:
-        c = C(id=12 if session.scalar(sa.select(sa.func.count(C.id))) < 12 else 13)  # a neighbour's row, or nobody's
+        c = C(
+            id=12 if session.scalar(sa.select(sa.func.count(C.id))) < 12 else 13
+        )  # a neighbour's row, or nobody's
         make_transient_to_detached(c)
         session.add(c)
         c.city = "forged"
@@ -223,31 +237,98 @@ def orm_bulk(dialect: str) -> Iterator[Any]:
         return orm(work, what)
 
     yield run(lambda x: bool(x.execute(sa.insert(C), rows)), "insert")
-    yield run(lambda x: x.scalars(sa.insert(C).returning(C, sort_by_parameter_order=True), rows).all(), "insert returning entities")
-    yield run(lambda x: x.execute(sa.insert(C).returning(C.id, C.active), rows).all(), "insert returning columns")
-    yield run(lambda x: x.scalars(sa.insert(s.Club).values([{"name": "a"}, {"name": "b"}]).returning(s.Club)).all(), "insert values")
-    yield run(lambda x: x.execute(sa.insert(C).values(name=sa.func.upper("x"), email="e").returning(C.id, C.name)).all(), "insert expression")
-    yield run(lambda x: x.execute(sa.insert(s.Product), [{"sku": f"n{n}", "name": "N", "price": 1} for n in range(3)]) is not None, "defaults")
-    yield run(lambda x: x.execute(sa.insert(s.Setting), [{"key": f"n{n}"} for n in range(3)]) is not None, "natural key")
-    yield run(lambda x: x.execute(sa.insert(s.Company), [{"name": f"n{n}", "vat": "v"} for n in range(3)]) is not None, "two tables")
-    yield run(lambda x: x.scalars(sa.insert(s.Company).returning(s.Company), [{"name": f"n{n}", "vat": "v"} for n in range(3)]).all(), "two tables back")
-    yield run(lambda x: bool(x.execute(sa.update(C), [{"id": n, "city": f"c{n}"} for n in (1, 2, 3)])), "update by primary key")
-    yield run(lambda x: bool(x.execute(sa.update(L), [{"invoice_id": 3, "position": 1, "qty": 70}])), "update by composite key")
-    yield run(lambda x: bool(x.execute(sa.update(s.Setting), [{"key": "title", "value": "b"}])), "update by natural key")
-    yield run(lambda x: bool(x.execute(sa.update(s.Company), [{"id": 1, "vat": "b", "name": "n"}, {"id": 2, "vat": "c", "name": "m"}])), "update two tables")
+    yield run(
+        lambda x: x.scalars(sa.insert(C).returning(C, sort_by_parameter_order=True), rows).all(),
+        "insert returning entities",
+    )
+    yield run(
+        lambda x: x.execute(sa.insert(C).returning(C.id, C.active), rows).all(), "insert returning columns"
+    )
+    yield run(
+        lambda x: x.scalars(sa.insert(s.Club).values([{"name": "a"}, {"name": "b"}]).returning(s.Club)).all(),
+        "insert values",
+    )
+    yield run(
+        lambda x: x.execute(
+            sa.insert(C).values(name=sa.func.upper("x"), email="e").returning(C.id, C.name)
+        ).all(),
+        "insert expression",
+    )
+    yield run(
+        lambda x: (
+            x.execute(sa.insert(s.Product), [{"sku": f"n{n}", "name": "N", "price": 1} for n in range(3)])
+            is not None
+        ),
+        "defaults",
+    )
+    yield run(
+        lambda x: x.execute(sa.insert(s.Setting), [{"key": f"n{n}"} for n in range(3)]) is not None,
+        "natural key",
+    )
+    yield run(
+        lambda x: (
+            x.execute(sa.insert(s.Company), [{"name": f"n{n}", "vat": "v"} for n in range(3)]) is not None
+        ),
+        "two tables",
+    )
+    yield run(
+        lambda x: x.scalars(
+            sa.insert(s.Company).returning(s.Company), [{"name": f"n{n}", "vat": "v"} for n in range(3)]
+        ).all(),
+        "two tables back",
+    )
+    yield run(
+        lambda x: bool(x.execute(sa.update(C), [{"id": n, "city": f"c{n}"} for n in (1, 2, 3)])),
+        "update by primary key",
+    )
+    yield run(
+        lambda x: bool(x.execute(sa.update(L), [{"invoice_id": 3, "position": 1, "qty": 70}])),
+        "update by composite key",
+    )
+    yield run(
+        lambda x: bool(x.execute(sa.update(s.Setting), [{"key": "title", "value": "b"}])),
+        "update by natural key",
+    )
+    yield run(
+        lambda x: bool(
+            x.execute(
+                sa.update(s.Company), [{"id": 1, "vat": "b", "name": "n"}, {"id": 2, "vat": "c", "name": "m"}]
+            )
+        ),
+        "update two tables",
+    )
     yield run(lambda x: x.bulk_save_objects([C(**row) for row in rows]), "bulk_save_objects")
-    yield run(lambda x: x.bulk_save_objects([s.Club(name=f"n{n}") for n in range(3)], return_defaults=True), "bulk_save_objects back")
-    yield run(lambda x: x.bulk_insert_mappings(s.Club, [{"name": f"n{n}"} for n in range(3)]), "bulk_insert_mappings")
-    yield run(lambda x: x.bulk_insert_mappings(s.Club, [{"id": 30 + n, "name": f"n{n}"} for n in range(3)]), "bulk_insert_mappings with ids")
-    yield run(lambda x: x.bulk_insert_mappings(s.Company, [{"name": f"n{n}", "vat": "v"} for n in range(3)], return_defaults=True), "bulk two tables")
-    yield run(lambda x: x.bulk_update_mappings(C, [{"id": 1, "city": "b"}, {"id": 2, "city": "c"}]), "bulk_update_mappings")
+    yield run(
+        lambda x: x.bulk_save_objects([s.Club(name=f"n{n}") for n in range(3)], return_defaults=True),
+        "bulk_save_objects back",
+    )
+    yield run(
+        lambda x: x.bulk_insert_mappings(s.Club, [{"name": f"n{n}"} for n in range(3)]),
+        "bulk_insert_mappings",
+    )
+    yield run(
+        lambda x: x.bulk_insert_mappings(s.Club, [{"id": 30 + n, "name": f"n{n}"} for n in range(3)]),
+        "bulk_insert_mappings with ids",
+    )
+    yield run(
+        lambda x: x.bulk_insert_mappings(
+            s.Company, [{"name": f"n{n}", "vat": "v"} for n in range(3)], return_defaults=True
+        ),
+        "bulk two tables",
+    )
+    yield run(
+        lambda x: x.bulk_update_mappings(C, [{"id": 1, "city": "b"}, {"id": 2, "city": "c"}]),
+        "bulk_update_mappings",
+    )
 
     def conflict(session: Session) -> Any:
         from sqlalchemy.dialects import postgresql, sqlite
 
         insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
         statement = insert(s.Setting).values([{"key": "title", "value": "u"}, {"key": "fresh", "value": "u"}])
-        statement = statement.on_conflict_do_update(index_elements=[s.Setting.key], set_={"value": statement.excluded.value}).returning(s.Setting)
+        statement = statement.on_conflict_do_update(
+            index_elements=[s.Setting.key], set_={"value": statement.excluded.value}
+        ).returning(s.Setting)
         found = session.scalars(statement, execution_options={"populate_existing": True}).all()
         return sorted((x.key, x.value) for x in found)
 
@@ -262,13 +343,22 @@ def orm_bulk(dialect: str) -> Iterator[Any]:
 
         def update(session: Session, condition: Any = condition, sync: Any = sync) -> Any:
             loaded = session.scalars(sa.select(C).order_by(C.id)).all()
-            done = session.execute(sa.update(C).where(condition()).values(city="bulk").execution_options(synchronize_session=sync))
+            done = session.execute(
+                sa.update(C)
+                .where(condition())
+                .values(city="bulk")
+                .execution_options(synchronize_session=sync)
+            )
             return done.rowcount, [c.city for c in loaded]
 
         def update_returning(session: Session, condition: Any = condition, sync: Any = sync) -> Any:
             loaded = session.scalars(sa.select(C).order_by(C.id)).all()
-            statement = sa.update(C).where(condition()).values(balance=C.balance + 1).returning(C.id, C.balance)
-            found = sorted(tuple(r) for r in session.execute(statement.execution_options(synchronize_session=sync)))
+            statement = (
+                sa.update(C).where(condition()).values(balance=C.balance + 1).returning(C.id, C.balance)
+            )
+            found = sorted(
+                tuple(r) for r in session.execute(statement.execution_options(synchronize_session=sync))
+            )
             return found, [c.balance for c in loaded]
 
         def delete(session: Session, condition: Any = condition, sync: Any = sync) -> Any:
@@ -277,7 +367,9 @@ def orm_bulk(dialect: str) -> Iterator[Any]:
             loaded = session.scalars(sa.select(s.Payment)).all()
             for table in (s.membership, L.__table__, I.__table__):
                 session.execute(sa.delete(table))
-            done = session.execute(sa.delete(C).where(condition()).execution_options(synchronize_session=sync))
+            done = session.execute(
+                sa.delete(C).where(condition()).execution_options(synchronize_session=sync)
+            )
             return done.rowcount, len(loaded), session.scalars(sa.select(C.id).order_by(C.id)).all()
 
         yield from (orm(f, f"{f.__name__} {sync}") for f in (update, update_returning, delete))

@@ -15,7 +15,9 @@ from tests.isolation import schema as s
 from tests.isolation.oracle import core
 from tests.isolation.shapes.registry import shape
 
-setting, club, invoice, line, customer = (m.__table__ for m in (s.Setting, s.Club, s.Invoice, s.Line, s.Customer))
+setting, club, invoice, line, customer = (
+    m.__table__ for m in (s.Setting, s.Club, s.Invoice, s.Line, s.Customer)
+)
 NEW = {"customer_id": 1, "total": 5, "paid": False, "issued": dt.date(2025, 1, 1)}
 
 
@@ -51,36 +53,74 @@ def conflicts(dialect: str) -> Iterator[Any]:
         yield again, row
         yield again.returning(setting), row
     # a unique key, beside an automatic id
-    for row in ({"name": "club 2"}, {"name": "fresh"}, [{"name": "club 3"}, {"name": "fresh"}], {"id": 2, "name": "other"}):
+    for row in (
+        {"name": "club 2"},
+        {"name": "fresh"},
+        [{"name": "club 3"}, {"name": "fresh"}],
+        {"id": 2, "name": "other"},
+    ):
         ids: Any = "ranked" if isinstance(row, list) else "same"  # a row that is there takes no number
         base = insert(club).values(row)
         yield core(base.on_conflict_do_nothing(), ids=ids)
         yield core(base.on_conflict_do_nothing().returning(club.c.name), ids=ids)
         if "id" not in row:
             yield core(base.on_conflict_do_nothing(index_elements=["name"]), ids=ids)
-            yield core(base.on_conflict_do_update(index_elements=["name"], set_={"name": base.excluded.name + "!"}), ids=ids)
-            yield core(base.on_conflict_do_update(index_elements=[club.c.name], set_={"name": club.c.name + "!"}).returning(club.c.name), ids=ids)
+            yield core(
+                base.on_conflict_do_update(index_elements=["name"], set_={"name": base.excluded.name + "!"}),
+                ids=ids,
+            )
+            yield core(
+                base.on_conflict_do_update(
+                    index_elements=[club.c.name], set_={"name": club.c.name + "!"}
+                ).returning(club.c.name),
+                ids=ids,
+            )
             yield core(insert(club).on_conflict_do_nothing(index_elements=["name"]), row, ids=ids)
             if isinstance(row, list):
                 yield core(insert(club).on_conflict_do_nothing().returning(club.c.name), row, ids=ids)
         else:
-            yield core(base.on_conflict_do_update(index_elements=["id"], set_={"name": base.excluded.name}), ids=ids)
-            yield core(base.on_conflict_do_update(index_elements=[club.c.id], set_={"name": base.excluded.name}).returning(club), ids=ids)
+            yield core(
+                base.on_conflict_do_update(index_elements=["id"], set_={"name": base.excluded.name}), ids=ids
+            )
+            yield core(
+                base.on_conflict_do_update(
+                    index_elements=[club.c.id], set_={"name": base.excluded.name}
+                ).returning(club),
+                ids=ids,
+            )
             if dialect == "postgresql":
-                yield core(base.on_conflict_do_update(constraint="club_pkey", set_={"name": base.excluded.name}).returning(club), ids=ids)
+                yield core(
+                    base.on_conflict_do_update(
+                        constraint="club_pkey", set_={"name": base.excluded.name}
+                    ).returning(club),
+                    ids=ids,
+                )
                 yield core(base.on_conflict_do_nothing(constraint=club.primary_key), ids=ids)
-                yield core(base.on_conflict_do_update(constraint=club.primary_key, set_={"name": base.excluded.name}), ids=ids)
+                yield core(
+                    base.on_conflict_do_update(
+                        constraint=club.primary_key, set_={"name": base.excluded.name}
+                    ),
+                    ids=ids,
+                )
     for position in (1, 50):
         base = insert(line).values(invoice_id=3, position=position, qty=77, price=1)
-        yield base.on_conflict_do_update(index_elements=["invoice_id", "position"], set_={"qty": base.excluded.qty})
-        yield base.on_conflict_do_update(index_elements=["position", "invoice_id"], set_={"qty": line.c.qty + 1}).returning(line)
+        yield base.on_conflict_do_update(
+            index_elements=["invoice_id", "position"], set_={"qty": base.excluded.qty}
+        )
+        yield base.on_conflict_do_update(
+            index_elements=["position", "invoice_id"], set_={"qty": line.c.qty + 1}
+        ).returning(line)
         yield base.on_conflict_do_nothing(index_elements=line.primary_key.columns)
     for number in ("2024-002", "fresh"):
         base = insert(invoice).values({**NEW, "number": number})
         yield base.on_conflict_do_update(index_elements=["number"], set_={"note": base.excluded.number})
-        yield base.on_conflict_do_update(index_elements=["number"], set_={"note": "x"}).returning(invoice.c.number, invoice.c.note)
+        yield base.on_conflict_do_update(index_elements=["number"], set_={"note": "x"}).returning(
+            invoice.c.number, invoice.c.note
+        )
         if dialect == "postgresql":
-            yield base.on_conflict_do_update(constraint="uq_invoice_number", set_={"note": base.excluded.number})
+            yield base.on_conflict_do_update(
+                constraint="uq_invoice_number", set_={"note": base.excluded.number}
+            )
             yield base.on_conflict_do_nothing(constraint="uq_invoice_number").returning(invoice.c.number)
             unique = next(k for k in invoice.constraints if isinstance(k, sa.UniqueConstraint))
             yield base.on_conflict_do_update(constraint=unique, set_={"note": "u"})
@@ -89,9 +129,15 @@ def conflicts(dialect: str) -> Iterator[Any]:
     base = insert(setting).from_select(["key", "value"], source)
     yield base.on_conflict_do_nothing()
     yield base.on_conflict_do_update(index_elements=["key"], set_={"value": base.excluded.value})
-    copied = insert(setting).from_select(["key", "value"], sa.select(setting.c.key, setting.c.value + "!").where(setting.c.key != "x"))
-    yield copied.on_conflict_do_update(index_elements=["key"], set_={"value": copied.excluded.value}).returning(setting)
-    clubs = insert(club).from_select(["name"], sa.select(customer.c.email).where(customer.c.id > 0).order_by(customer.c.id))
+    copied = insert(setting).from_select(
+        ["key", "value"], sa.select(setting.c.key, setting.c.value + "!").where(setting.c.key != "x")
+    )
+    yield copied.on_conflict_do_update(
+        index_elements=["key"], set_={"value": copied.excluded.value}
+    ).returning(setting)
+    clubs = insert(club).from_select(
+        ["name"], sa.select(customer.c.email).where(customer.c.id > 0).order_by(customer.c.id)
+    )
     yield clubs.on_conflict_do_nothing(index_elements=["name"]).returning(club.c.name)
     # several clauses: SQLite alone takes two, 2.1 and later render them
     if dialect == "postgresql":
@@ -105,9 +151,15 @@ def partial_targets(dialect: str) -> Iterator[Any]:
     insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
     for key in ("title", "fresh"):
         base = insert(setting).values(key=key, value="v")
-        yield base.on_conflict_do_update(
-            index_elements=["key"], index_where=setting.c.key.is_not(None), set_={"value": "p"}
-        ) if dialect == "postgresql" else base.on_conflict_do_update(index_elements=["key"], set_={"value": "p"})
+        yield (
+            base.on_conflict_do_update(
+                index_elements=["key"], index_where=setting.c.key.is_not(None), set_={"value": "p"}
+            )
+            if dialect == "postgresql"
+            else base.on_conflict_do_update(index_elements=["key"], set_={"value": "p"})
+        )
         yield base.on_conflict_do_update(index_elements=["key"], set_={setting.c.value: "col"})
-        yield base.on_conflict_do_update(index_elements=[sa.column("key")], set_={"value": base.excluded.value})
+        yield base.on_conflict_do_update(
+            index_elements=[sa.column("key")], set_={"value": base.excluded.value}
+        )
         yield base.on_conflict_do_update(index_elements=[sa.text("key")], set_={"value": base.excluded.value})
