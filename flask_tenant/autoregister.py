@@ -21,7 +21,7 @@ from .errors import ConfigurationError, SchemaNotReadyError
 from .extension import KEY, Tenancy
 
 
-class NeedsScratchDatabase(ConfigurationError):
+class NeedsScratchDatabaseError(ConfigurationError):
     """The application's database holds tables of a single tenant.
 
     :param suggestion: URL of a new SQLite file that could be used instead
@@ -55,7 +55,7 @@ def load(target: str, *, database: str | None = None, shared: Iterable[str] = ()
 
     :param target: ``package.module:app``, or ``package.module:create_app`` for a factory
     :param database: URL that takes the place of the application's own
-    :raises NeedsScratchDatabase: when the application's database has tables without the tenant column
+    :raises NeedsScratchDatabaseError: when the application's database has tables without the tenant column
     :raises ConfigurationError: when the target is no Flask application
     """
     names = tuple(shared)
@@ -77,7 +77,7 @@ def load(target: str, *, database: str | None = None, shared: Iterable[str] = ()
             app.extensions[KEY].discover()
     except SchemaNotReadyError as error:
         folder = tempfile.mkdtemp(prefix="flask-tenant-")
-        raise NeedsScratchDatabase(error, f"sqlite:///{folder}/scratch.db") from error
+        raise NeedsScratchDatabaseError(error, f"sqlite:///{folder}/scratch.db") from error
     return app
 
 

@@ -82,7 +82,7 @@ def run(
                     state.create(slug, slug.title())
             for tenant in state.directory.all():
                 click.echo(f"  http://{tenant.slug}.localhost:{port}")
-    except autoregister.NeedsScratchDatabase as error:
+    except autoregister.NeedsScratchDatabaseError as error:
         click.echo(f"Error: {error}", err=True)
         if not sys.stdin.isatty() or not click.confirm("Use a new scratch database instead?", default=True):
             click.echo(f"Try again with --database {error.suggestion}", err=True)
@@ -102,7 +102,9 @@ def _again(target: str, tenants: tuple[str, ...], database: str, shared: tuple[s
     for flag, values in (("--tenant", tenants), ("--shared", shared)):
         for value in values:
             arguments += [flag, value]
-    os.execv(sys.executable, [sys.executable, "-m", "flask_tenant.cli", *arguments])
+    os.execv(  # noqa: S606 - our own interpreter, no shell wanted
+        sys.executable, [sys.executable, "-m", "flask_tenant.cli", *arguments]
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.schema import CreateTable, DropTable
 
-from .context import Scope, current_scope, entered
+from .context import Scope, entered
 from .extension import exempt_engine
 from .isolate import Wall, physical, plainly, sequence_table
 
@@ -67,18 +67,17 @@ def _empty(connection: Connection, table: sa.Table) -> None:
     view = wall.views.find(table.name, table.schema)
     if view is None or view.shared:
         return
-    scope = current_scope() or wall.fallback()
-    assert scope is not None
+    tenant_id = wall.scope().tenant_id
     with plainly(connection):
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
         rows = physical(view, wall.config.column)
-        connection.execute(rows.delete().where(rows.c[wall.config.column] == scope.tenant_id))
+        connection.execute(rows.delete().where(rows.c[wall.config.column] == tenant_id))
         if view.never_reused:
             sequence = sequence_table(wall.config)
             connection.exec_driver_sql(
                 f"DELETE FROM {sequence} WHERE tenant = ? AND name = ?",
-                (scope.tenant_id, view.name),
+                (tenant_id, view.name),
             )
         if connection.dialect.name == "postgresql" and view.auto_id is not None:
             known = _emptied.setdefault(connection.engine.url, set())

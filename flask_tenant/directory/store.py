@@ -97,8 +97,7 @@ class Directory:
             with self._connect() as connection:
                 values = {"slug": slug, "name": name, "state": TenantState.ACTIVE.value, "created_at": now}
                 result = connection.execute(tenant.insert().values(values))
-                key = result.inserted_primary_key
-                assert key is not None
+                key: Any = result.inserted_primary_key
                 made = Tenant(key[0], slug, name, TenantState.ACTIVE, now)
                 fill(connection, made)
                 connection.execute(version.update().values(number=version.c.number + 1))

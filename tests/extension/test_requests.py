@@ -66,8 +66,8 @@ def test_an_unknown_host_gets_a_proper_404(app: Flask, host: str) -> None:
 def test_without_a_tenant_there_is_no_tenant_data(app: Flask) -> None:
     client = app.test_client()
     assert client.get("/countries", headers={"Host": "localhost"}).json == ["DE"]
+    app.config["PROPAGATE_EXCEPTIONS"] = True
     with pytest.raises(NoTenantError, match="no tenant is active"):
-        app.config["PROPAGATE_EXCEPTIONS"] = True
         client.get("/notes", headers={"Host": "localhost"})
 
 

@@ -115,7 +115,7 @@ class Oracle:
 
     def check(self, case: Case, tenant: str) -> None:
         """Run a case on both databases."""
-        world, tally = self.world, self.tally
+        tally = self.tally
         tally.generated += 1
         expected = self._run(case, tenant, alone=True)
         got = self._run(case, tenant, alone=False)

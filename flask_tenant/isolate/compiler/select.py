@@ -33,7 +33,8 @@ class SelectMixin(Base):
         entry = cast("dict[str, Any]", self.stack[-1])
         rows = frozenset(self._ft_row_names(froms))
         if entry.get("ft_star") or rows & entry.get("ft_names", frozenset()):
-            # '*' (or a whole row) written as text shows what the table physically has: let each table hide its column by itself.
+            # '*' (or a whole row) written as text shows what the table physically has: let each table hide its
+            # column by itself.
             entry["ft_plan"] = Plan()
         else:
             entry["ft_plan"] = found = self._ft_plan(froms)

@@ -1,9 +1,10 @@
 """SQLite's part of the DDL compiler.
 
 A composite key has no generator there, and cannot stand inline: ``PRIMARY KEY AUTOINCREMENT`` leaves the
-column (a comment behind the key keeps the wish, see ``settle``), and ids are numbered inside the INSERT. ``ON DELETE SET NULL`` stays in the text, as the record of
-what is wanted; what carries it out are triggers (see ``settle``), because SQLite would set the hidden
-column NULL as well. Where a trigger is missing, the delete fails instead.
+column (a comment behind the key keeps the wish, see ``settle``), and ids are numbered inside the INSERT. ``ON
+DELETE SET NULL`` stays in the text, as the record of what is wanted; what carries it out are triggers (see
+``settle``), because SQLite would set the hidden column NULL as well. Where a trigger is missing, the delete fails
+instead.
 """
 
 from __future__ import annotations

@@ -232,10 +232,8 @@ class Cursor:
         """Find a table by the tokens of its name, or refuse."""
         name = self.tokens[chain[-1]].name
         schema = self.tokens[chain[0]].name if len(chain) > 1 else None
-        if name.startswith(self.setup.prefix) and self.setup.prefix:
-            view = None
-        else:
-            view = self.setup.views.find(name, schema)
+        ours = bool(self.setup.prefix) and name.startswith(self.setup.prefix)
+        view = None if ours else self.setup.views.find(name, schema)
         if view is None:
             shown = f"{schema}.{name}" if schema else name
             self.refuse(

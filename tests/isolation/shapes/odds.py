@@ -109,7 +109,7 @@ def less_known(dialect: str) -> Iterator[Any]:
     )
     yield sa.select(c.id).where(sa.between(c.id, 2, 4), sa.not_(sa.or_(c.id == 3, c.city == "x")))
     yield sa.select(c.id).where(~(c.id > 3) | (c.city.is_(None) & c.active))
-    yield sa.select(c.id).where(c.id.op("%" if dialect == "sqlite" else "%")(2) == 0)
+    yield sa.select(c.id).where(c.id.op("%")(2) == 0)
     yield sa.select(sa.func.coalesce(sa.select(c.name).where(c.id == 1).scalar_subquery(), "none"))
     yield sa.select(c.id, sa.over(sa.func.count(), partition_by=c.city))
     yield sa.select(sa.func.count(sa.distinct(c.city)), sa.func.count(c.city.distinct()))
