@@ -54,7 +54,8 @@ class DmlMixin(Base):
                 hint="Name one table, and join others with UPDATE ... FROM or a subquery",
             )
         extra = [f for f in getattr(state, "_extra_froms", ()) or () if f is not statement.table]
-        found = self._ft_plan([statement.table, *extra])
+        froms: list[Any] = [statement.table, *extra]
+        found = self._ft_plan(froms)
         changed = statement._generate()
         changed._where_criteria = (*guarded(statement._where_criteria), *found.where)
         changed.ft_plan = found
