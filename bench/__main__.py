@@ -61,7 +61,6 @@ def main(arguments: list[str] | None = None) -> None:
     plan = QUICK if given.quick else Plan(given.generations, given.rounds)
     chosen = [case for case in CASES if not given.cases or case.method in given.cases]
     logging.getLogger("flask_tenant").setLevel(logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
     console = Console()
     measured: list[Measured] = []
     with console.status("building databases") as status, tempfile.TemporaryDirectory() as folder:

@@ -107,7 +107,7 @@ def fill_demo(databases: Databases) -> None:
     from demo_app.extensions import db
     from demo_app.seeding import BUSINESSES, seed
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.disable(logging.WARNING)  # migrations configure their own loggers, and tell much
     app = tenanted_demo(databases.demo)
     with app.app_context():
         upgrade()
@@ -121,6 +121,7 @@ def fill_demo(databases: Databases) -> None:
         upgrade()
         seed(next(iter(BUSINESSES)))
         db.engine.dispose()
+    logging.disable(logging.NOTSET)
 
 
 def build(ours: str, plain: str) -> None:
