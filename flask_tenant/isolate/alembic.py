@@ -13,11 +13,11 @@ import threading
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.schema import ForeignKeyConstraint, PrimaryKeyConstraint
+from sqlalchemy.schema import DDLElement, ForeignKeyConstraint, PrimaryKeyConstraint
 
 from ..errors import ConfigurationError, DdlRefusedError
 from .config import IsolateConfig
-from .ddl import FOREIGN_KEYS_OFF
+from .ddl import FOREIGN_KEYS_OFF, changes_tables
 from .plain import plainly
 
 _registered: set[str] = set()
@@ -148,6 +148,15 @@ class _TenantImpl:
 
 
 class _TenantSqliteImpl(_TenantImpl):
+    def _exec(self: Any, construct: Any, *args: Any, **kw: Any) -> Any:
+        # Python's driver commits DDL at once, and a migration that fails would stay half done.
+        changes = isinstance(construct, DDLElement) or changes_tables(str(construct))
+        if changes and self.ft_config is not None and not self.connection._is_autocommit_isolation():
+            with plainly(self.connection):
+                if not self.connection.connection.dbapi_connection.in_transaction:
+                    self.connection.exec_driver_sql("BEGIN")
+        return super()._exec(construct, *args, **kw)
+
     def start_migrations(self: Any) -> None:
         super().start_migrations()  # type: ignore[misc]
         if self.ft_config is not None and self.connection is not None:

@@ -6,8 +6,8 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import inspect
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy import event, inspect
+from sqlalchemy.engine import Connection, Engine, ExceptionContext
 
 from ..context import Scope, internal
 from ..errors import ConfigurationError, SchemaNotReadyError, UnsafeObjectError
@@ -35,6 +35,10 @@ def config_of(settings: Settings) -> IsolateConfig:
         safe_functions=settings.safe_functions,
         safe_objects=settings.safe_objects,
     )
+
+
+_UNKNOWN = ("42703", "42P01")
+"""What PostgreSQL calls a column and a table that it does not know."""
 
 
 class Isolation:
@@ -65,7 +69,9 @@ class Isolation:
             safe_functions=self.config.safe_functions,
             directory_prefix=self.config.directory_prefix,
         )
-        self.views.changed = raw.invalidate
+        self.views.changed = self._forget_rendered
+        self._raw = raw
+        self._sharing: weakref.WeakSet[Engine] = weakref.WeakSet()
         self.wall = Wall("tenant", self.config, self.views, raw, fallback, report)
         self.template = Template(self.config, self.views, tenants, migrating)
 
@@ -78,6 +84,21 @@ class Isolation:
     def share(self, engine: Engine) -> None:
         """Put the same wall into another engine that goes to the same database."""
         install(engine, self.wall.shaped("tenant"), self.template)
+        self._sharing.add(engine)
+        views = self.views
+
+        @event.listens_for(engine, "handle_error")
+        def unknown_name(context: ExceptionContext) -> None:
+            error = context.original_exception
+            state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+            if state in _UNKNOWN or str(error).startswith("no such "):
+                views.suspect()
+
+    def _forget_rendered(self) -> None:
+        """Forget statements that were rendered from another schema: ours, and those that SQLAlchemy keeps."""
+        self._raw.invalidate()
+        for engine in list(self._sharing):
+            engine.clear_compiled_cache()
 
     @property
     def engine(self) -> Engine:

@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.dml import Insert, UpdateBase
-from sqlalchemy.sql.elements import TextClause
+from sqlalchemy.sql.elements import ClauseElement, TextClause
 from sqlalchemy.sql.selectable import TableClause
 
 from ..context import Scope, current_scope, entered
@@ -40,6 +41,27 @@ def _ours() -> bool:
     return scope is not None and scope.internal
 
 
+def _entered() -> Tenant | None:
+    """The tenant that a migration or start-up code has entered by itself, as for_each_tenant() does."""
+    scope = current_scope()
+    return scope.tenant if scope is not None and scope.tenant_id not in (None, TEMPLATE_ID) else None
+
+
+@cache
+def _watched(base: type[Connection]) -> type[Connection]:
+    """The template's connection serves tenants in turn: it holds the lock on what the migration has changed."""
+
+    class TemplateConnection(base):  # type: ignore[misc,valid-type]
+        def _execute_clauseelement(self, *args: Any, **kw: Any) -> Any:
+            tenant = _entered()
+            if tenant is None:
+                return super()._execute_clauseelement(*args, **kw)
+            with _as_tenant(self, tenant):
+                return super()._execute_clauseelement(*args, **kw)
+
+    return TemplateConnection
+
+
 _CHANGES_ROWS = re.compile(r"\bDO\s+UPDATE\b|\bOR\s+REPLACE\b|^\s*REPLACE\b", re.IGNORECASE)
 """An INSERT that may change rows instead: it runs again for each tenant, as an UPDATE does."""
 
@@ -48,6 +70,17 @@ def _is_upsert(insert: Any) -> bool:
     return insert._post_values_clause is not None or any(
         "REPLACE" in str(getattr(prefix, "text", "")).upper() for prefix, _ in insert._prefixes
     )
+
+
+def _tables_in(element: Any) -> Iterator[TableClause]:
+    return (found for found in visitors.iterate(element) if isinstance(found, TableClause))
+
+
+def _read_by(insert: Any) -> Iterator[TableClause]:
+    """The tables that an INSERT takes values from: what it inserts is each tenant's own."""
+    for source in (insert.select, *(insert._values or {}).values()):
+        if isinstance(source, ClauseElement):
+            yield from _tables_in(source)
 
 
 class Template:
@@ -81,11 +114,12 @@ class Template:
         self._seeded = None
         if not tenants:
             return False
+        connection.__class__ = _watched(cast(Any, type(connection)))
         busy = False
         before: dict[str, set[Any]] = {}
 
         def look(conn: Connection, element: Any, multiparams: Any, params: Any, options: Any) -> None:
-            if busy or _ours():
+            if busy or _ours() or _entered():
                 return
             kind, tables = self._touched(conn, element)
             if kind == "select" and self._migrating():
@@ -96,7 +130,7 @@ class Template:
 
         def apply(conn: Connection, element: Any, multiparams: Any, params: Any, options: Any, result: Any) -> None:
             nonlocal busy
-            if busy or _ours():
+            if busy or _ours() or _entered():
                 return
             kind, tables = self._touched(conn, element)
             if kind not in ("insert", "update", "delete") or not tables:
@@ -108,7 +142,7 @@ class Template:
                         for table in tables:
                             self._copy(conn, table, tenant.id, self._keys(conn, table) - before[table.name])
                     else:
-                        with _as_tenant(conn, tenant):
+                        with entered(Scope(tenant)):
                             conn.execute(element, multiparams or params or None, execution_options=options)
             finally:
                 busy = False
@@ -121,29 +155,37 @@ class Template:
         """What a statement does to which tenant tables."""
         if isinstance(element, TextClause):
             wall = cast(Any, connection.dialect).ft_wall
-            if wall.raw.classify(element.text) == "ddl":
+            if wall.raw.classify(element.text, "text") == "ddl":
                 return "ddl", []
             found = wall.raw.statement(element.text, "text")
             names = found.writes or found.reads
-            again = bool(found.writes) and (found.kind == "select" or _CHANGES_ROWS.search(element.text))
+            again = bool(found.writes) and (
+                found.kind == "select"
+                or any(not v.shared for v in found.reads)
+                or _CHANGES_ROWS.search(element.text)
+            )
             return "update" if again else found.kind, [v for v in names if not v.shared]
         if isinstance(element, UpdateBase):
             table = cast(Any, element).table
             if table.name.startswith(TMP):  # a batch copy moves every tenant's rows at once
                 return "", []
-            kind = "insert" if isinstance(element, Insert) and not _is_upsert(element) else "update"
+            again = not isinstance(element, Insert) or _is_upsert(element) or any(map(self._is_tenant, _read_by(element)))
+            kind = "update" if again else "insert"
             tables = [table]
         elif isinstance(element, sa.sql.expression.Executable) and getattr(element, "is_select", False):
             kind = "select"
-            tables = [t for t in visitors.iterate(cast(Any, element)) if isinstance(t, TableClause)]
+            tables = list(_tables_in(element))
         else:
             return "", []
         views = []
         for table in tables:
-            if self._config.is_tenant(table.name, getattr(table, "schema", None)):
+            if self._is_tenant(table):
                 view = self._views.find(table.name, getattr(table, "schema", None))
                 views.append(view or TableView(table.name, getattr(table, "schema", None)))
         return kind, views
+
+    def _is_tenant(self, table: Any) -> bool:
+        return self._config.is_tenant(table.name, getattr(table, "schema", None))
 
     def _refuse_read(self, connection: Connection, tables: list[TableView]) -> None:
         hidden = self._config.column

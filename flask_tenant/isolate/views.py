@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from threading import RLock
 
+from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from ..context import internal
@@ -26,7 +27,7 @@ def _nothing() -> None:
 class LiveViews:
     """Finds views by name, and looks at the database again after schema changes.
 
-    :param changed: called after each reload, so that what was rendered from the old schema is forgotten
+    :param changed: called when the schema is another, so that what was rendered from the old one is forgotten
     """
 
     def __init__(self, engine: Engine, catalog: Catalog) -> None:
@@ -58,15 +59,26 @@ class LiveViews:
         """The schema has changed, in the transaction of ``connection`` if it is known."""
         with self._lock:
             self._stale = True
-            if connection is not None:
-                self._on = weakref.ref(connection)
+            self._on = weakref.ref(connection) if connection is not None else _nothing
+        if connection is not None and not event.contains(connection, "rollback", self._ended):
+            for end in ("commit", "rollback"):  # what we see in between may never be
+                event.listen(connection, end, self._ended)
         self.changed()
+
+    def suspect(self) -> None:
+        """The database has said that it knows no such table or column: another process may have migrated."""
+        if time.monotonic() - self._loaded > RELOAD_SECONDS:
+            self.forget(None)
+
+    def _ended(self, connection: Connection) -> None:
+        self.forget(None)
 
     def load(self, connection: Connection | None = None) -> None:
         """Inspect the live schema.
 
         :param connection: sees the schema that matters; by default the one that changed it, or a new one
         """
+        before = self.catalog.live
         with self._lock:
             on, engine = connection or self._on(), self._engine()
             if on is not None and not on.closed and not on.invalidated:
@@ -75,5 +87,6 @@ class LiveViews:
             elif engine is not None:
                 with internal(), engine.connect() as fresh, plainly(fresh):
                     self.catalog.load(fresh)
-            self._stale, self._on, self._loaded = False, _nothing, time.monotonic()
-        self.changed()
+            self._stale, self._loaded = False, time.monotonic()
+        if self.catalog.live != before:
+            self.changed()

@@ -18,6 +18,7 @@ from ..context import NO_TENANT_HINT, Scope, current_scope
 from ..errors import CentralRefusedError, DdlRefusedError, NoTenantError, StatementRefusedError, TenantChangedError
 from ..model import TEMPLATE_ID
 from ..protocols import Report
+from .alembic import migrating
 from .config import IsolateConfig
 from .ddl import settle, translate_ddl
 from .guard import WORN
@@ -179,17 +180,29 @@ class Wall:
         except StatementRefusedError as refusal:
             self.refuse(refusal)
             return text, None
-        if self.followed and any(not view.shared for view in found.writes):
-            raise StatementRefusedError(
-                "Rows are written for every tenant past SQLAlchemy's statements, where the tenants cannot follow",
-                statement=text,
-                hint="Execute it as text(...) on the connection",
-            )
+        if self.followed:
+            self._admit_past_template(found, text)
         if found.kind == "setting":
             self._admit_setting(text, placeholders, holder, scope)
         if len(found.parts) == 1:
             return found.parts[0], found
         return found.sql(str(self.pin(holder))), found
+
+    @staticmethod
+    def _admit_past_template(found: Rewritten, text: str) -> None:
+        """Refuse what start-up and migrations do past the template, while there are tenants."""
+        read = next((view.name for view in found.reads if not view.shared), None)
+        if any(not view.shared for view in found.writes):
+            what = "Rows are written for every tenant past SQLAlchemy's statements, where the tenants cannot follow"
+        elif migrating() and read is not None:
+            what = f"A migration reads table {read!r} past SQLAlchemy, and would not see the rows that tenants hold"
+        else:
+            return
+        raise StatementRefusedError(
+            what,
+            statement=text,
+            hint="Execute it as text(...) on the connection, or loop with for_each_tenant()",
+        )
 
     def admit_text(self, compiled: Any, holder: Any) -> None:
         """Look at a whole ``text()`` that is executed: settings concern the connection.
