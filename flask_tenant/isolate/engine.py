@@ -169,14 +169,14 @@ class _Context(DefaultExecutionContext):
             if compiled.isplaintext:
                 holder = driver_for(dialect.driver).raw(connection.connection.dbapi_connection)
                 dialect.ft_wall.admit_text(compiled, holder)
-        self = super()._init_compiled(dialect, connection, *args, **kw)  # type: ignore[misc]
+        self: Any = super()._init_compiled(dialect, connection, *args, **kw)  # type: ignore[misc]
         return self._ft_vouch() if ours else self
 
     @classmethod
     def _init_ddl(cls, dialect: Any, connection: Any, *args: Any, **kw: Any) -> Any:
         compiled = kw["compiled_ddl"] if "compiled_ddl" in kw else args[2]
         dialect.ft_wall.admit_ddl(compiled.statement)
-        self = super()._init_ddl(dialect, connection, *args, **kw)  # type: ignore[misc]
+        self: Any = super()._init_ddl(dialect, connection, *args, **kw)  # type: ignore[misc]
         return self._ft_vouch()
 
     @classmethod
@@ -188,7 +188,9 @@ class _Context(DefaultExecutionContext):
 
     def post_exec(self) -> None:
         super().post_exec()
-        if (self.isddl or self.is_text or getattr(self.compiled, "isplaintext", False)) and changes_tables(self.statement):
+        if (self.isddl or self.is_text or getattr(self.compiled, "isplaintext", False)) and changes_tables(
+            self.statement
+        ):
             self.dialect.ft_wall.schema_changed(self.root_connection)  # type: ignore[attr-defined]
 
     def _execute_scalar(self, stmt: Any, *args: Any, **kw: Any) -> Any:
@@ -207,7 +209,9 @@ class _SqliteContext(_Context):
             if view is not None and self.cursor.rowcount != 0:
                 connection.ft_inserted = view
             return super().get_lastrowid()
-        if self.ft_asked is None:  # while the statement runs; the application may look later, where it cannot wait
+        if (
+            self.ft_asked is None
+        ):  # while the statement runs; the application may look later, where it cannot wait
             self.ft_asked = (self._ft_asked_id(wall, connection, view),)
         return self.ft_asked[0]
 
@@ -216,7 +220,7 @@ class _SqliteContext(_Context):
     def _ft_asked_id(self, wall: Wall, connection: Any, view: TableView | None) -> Any:
         with internal():  # the driver's thread knows no tenant: the physical row, and then we ask
             row = super().get_lastrowid()
-        if row is None or (view is not None and view.shared):
+        if row is None or (view is not None and view.shared):  # type: ignore[redundant-expr]
             return row
         if view is None or view.auto_id is None:
             return None
@@ -276,7 +280,9 @@ class TenantConnection(Connection):
         running.set(weakref.ref(self))
         wall: Wall | None = getattr(self.dialect, "ft_wall", None)
         if wall is not None and wall.ddl_in_tenant is not None and wall.in_tenant():
-            return wall.ddl_in_tenant(self, ddl, lambda: super(TenantConnection, self)._execute_ddl(ddl, *args, **kw))
+            return wall.ddl_in_tenant(
+                self, ddl, lambda: super(TenantConnection, self)._execute_ddl(ddl, *args, **kw)
+            )
         return super()._execute_ddl(ddl, *args, **kw)
 
 
@@ -333,12 +339,12 @@ def install(engine: Engine, wall: Wall, template: Template) -> None:
     wall.asynchronous = dialect.is_async
     plain_compiler = dialect.statement_compiler
     plain = copy.copy(dialect)
-    plain.__class__ = _plain_class(type(dialect))
+    plain.__class__ = _plain_class(cast(Any, type(dialect)))
     dialect.ft_wall = wall
     dialect.ft_plain = plain
-    dialect.__class__ = _dialect_class(type(dialect))
+    dialect.__class__ = _dialect_class(cast(Any, type(dialect)))
     preparer = dialect.identifier_preparer
-    preparer.__class__ = _preparer_class(type(preparer))
+    preparer.__class__ = _preparer_class(cast(Any, type(preparer)))
     dialect.statement_compiler = compiler_for(plain_compiler)
     dialect.ddl_compiler = ddl_compiler_for(dialect.ddl_compiler, wall.config)
     dialect.inspector = inspector_for(getattr(dialect, "inspector", None) or Inspector, wall.config)
@@ -356,8 +362,7 @@ def install(engine: Engine, wall: Wall, template: Template) -> None:
         running = context.execution_context
         if shown is None or running is None or not isinstance(running.compiled, ValuesMixin):
             return
-        shown.statement = plain_text(running.compiled, plain)
-        shown.params = _own_params(shown.params, running)
+        shown.statement, shown.params = _own_words(running, plain, shown.params)
 
     shapes: dict[str, Any] = {"tenant": dialect}
     for shape in ("template", "central"):
@@ -381,22 +386,25 @@ def install(engine: Engine, wall: Wall, template: Template) -> None:
     engine.dispose()
 
 
-def plain_text(compiled: Any, plain: Any) -> str:
-    """Return a statement as it would read without the wall."""
+def _own_words(running: Any, plain: Any, params: Any) -> tuple[str, Any]:
+    """Return a statement and its parameters as they would have been without the wall.
+
+    :param running: the execution context
+    :param plain: the dialect without the wall
+    :param params: what is shown otherwise
+    """
+    compiled = running.compiled
+    rows = [
+        {k: v for k, v in row.items() if k not in compiled.ft_keys}
+        for row in running.compiled_parameters or ()
+    ]
     try:
-        return str(compiled.statement.compile(dialect=plain, column_keys=compiled.column_keys))
+        alone = compiled.statement.compile(dialect=plain, column_keys=compiled.column_keys)
     except Exception:  # what cannot be rendered is not shown
-        return f"({type(compiled.statement).__name__})"
-
-
-def _own_params(params: Any, running: Any) -> Any:
-    keys = set(running.compiled.ft_keys)
-
-    def clean(values: dict[str, Any]) -> dict[str, Any]:
-        return {k: v for k, v in values.items() if k not in keys}
-
-    shown = [clean(values) for values in running.compiled_parameters or ()]
-    return shown[0] if len(shown) == 1 else shown or params
+        return f"({type(compiled.statement).__name__})", rows
+    names = alone.positiontup
+    shown: list[Any] = [tuple(row.get(name) for name in names) for row in rows] if names is not None else rows
+    return str(alone), shown[0] if len(shown) == 1 else shown or params
 
 
 def is_tenanted(dialect: Any) -> bool:

@@ -128,7 +128,9 @@ class Template:
                 before.clear()
                 before.update({t.name: self._keys(conn, t) for t in tables})
 
-        def apply(conn: Connection, element: Any, multiparams: Any, params: Any, options: Any, result: Any) -> None:
+        def apply(
+            conn: Connection, element: Any, multiparams: Any, params: Any, options: Any, result: Any
+        ) -> None:
             nonlocal busy
             if busy or _ours() or _entered():
                 return
@@ -169,7 +171,11 @@ class Template:
             table = cast(Any, element).table
             if table.name.startswith(TMP):  # a batch copy moves every tenant's rows at once
                 return "", []
-            again = not isinstance(element, Insert) or _is_upsert(element) or any(map(self._is_tenant, _read_by(element)))
+            again = (
+                not isinstance(element, Insert)
+                or _is_upsert(element)
+                or any(map(self._is_tenant, _read_by(element)))
+            )
             kind = "update" if again else "insert"
             tables = [table]
         elif isinstance(element, sa.sql.expression.Executable) and getattr(element, "is_select", False):
@@ -225,7 +231,9 @@ class Template:
             wanted = sa.tuple_(*(table.c[k] for k in view.primary_key)).in_(sorted(keys, key=repr))
             try:
                 with connection.begin_nested():
-                    done = connection.execute(self._copying(connection, view, table, tenant_id).where_(wanted))
+                    done = connection.execute(
+                        self._copying(connection, view, table, tenant_id).where_(wanted)
+                    )
             except IntegrityError as error:
                 log.warning("Tenant %s keeps its rows of %s: %s", tenant_id, view.name, error.orig)
                 return
@@ -278,7 +286,9 @@ class _Copying:
         from sqlalchemy.dialects import postgresql, sqlite
 
         insert: Any = sqlite.insert(table) if self._dialect == "sqlite" else postgresql.insert(table)
-        insert = insert.from_select([self._hidden, *(c.name for c in columns)], source, include_defaults=False)
+        insert = insert.from_select(
+            [self._hidden, *(c.name for c in columns)], source, include_defaults=False
+        )
         return insert.on_conflict_do_nothing() if wanted is not None else insert
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import weakref
-import weakref
 from collections.abc import Callable, Iterable
 from threading import RLock
 

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from sqlalchemy.sql.elements import TextClause
 
 from ..context import NO_TENANT_HINT, Scope, current_scope
-from ..errors import CentralRefusedError, DdlRefusedError, NoTenantError, StatementRefusedError, TenantChangedError
+from ..errors import (
+    CentralRefusedError,
+    DdlRefusedError,
+    NoTenantError,
+    StatementRefusedError,
+    TenantChangedError,
+)
 from ..model import TEMPLATE_ID
 from ..protocols import Report
 from .alembic import migrating
@@ -55,7 +61,13 @@ class Wall:
     """Stands in for schema changes inside a tenant; flask_tenant.testing sets it."""
 
     def __init__(
-        self, shape: Shape, config: IsolateConfig, views: LiveViews, raw: RawSql, fallback: Fallback, report: Report
+        self,
+        shape: Shape,
+        config: IsolateConfig,
+        views: LiveViews,
+        raw: RawSql,
+        fallback: Fallback,
+        report: Report,
     ) -> None:
         self.shape = shape
         self.config = config
@@ -137,7 +149,7 @@ class Wall:
         if compiled.ft_private:
             scope = current_scope()
             if scope is None or not scope.internal:
-                name = sorted(compiled.ft_private)[0]
+                name = min(compiled.ft_private)
                 raise StatementRefusedError(
                     f"The statement names {name!r}, which belongs to flask_tenant or to the database itself",
                     value=name,
@@ -257,7 +269,9 @@ class Wall:
         :raises DdlRefusedError: inside a tenant, and outside any but at start-up and in migrations
         """
         about = getattr(ddl, "element", None)
-        name = getattr(about, "name", None) or getattr(ddl, "table_name", None) or getattr(ddl, "statement", "")
+        name = (
+            getattr(about, "name", None) or getattr(ddl, "table_name", None) or getattr(ddl, "statement", "")
+        )
         self._admit_ddl(type(ddl).__name__, str(name))
 
     def _admit_ddl(self, what: str, name: str) -> None:
@@ -283,5 +297,6 @@ class Wall:
     def refuse_central(self, what: str) -> CentralRefusedError:
         """Return the error for what central work may not do."""
         return CentralRefusedError(
-            what, hint="Use for_each_tenant() for ORM work and writes; central work reads rows of one tenant table"
+            what,
+            hint="Use for_each_tenant() for ORM work and writes; central work reads rows of one tenant table",
         )

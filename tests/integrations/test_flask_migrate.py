@@ -22,7 +22,9 @@ from tests.integrations.helpers import table
 
 pytestmark = [
     pytest.mark.databases("sqlite", "postgresql+psycopg"),
-    pytest.mark.filterwarnings("ignore:'get_engine' is deprecated:DeprecationWarning"),  # Flask-Migrate's env.py
+    pytest.mark.filterwarnings(
+        "ignore:'get_engine' is deprecated:DeprecationWarning"
+    ),  # Flask-Migrate's env.py
 ]
 
 VERSIONS = {
@@ -192,8 +194,13 @@ class Project:
 def loggers() -> Iterator[None]:
     """Flask-Migrate's env.py sets up logging for the whole process, and switches off every logger that it finds."""
     root = logging.getLogger()
-    known = [root, *(found for found in root.manager.loggerDict.values() if isinstance(found, logging.Logger))]
-    kept = [(logger, logger.disabled, logger.level, list(logger.handlers), logger.propagate) for logger in known]
+    known = [
+        root,
+        *(found for found in root.manager.loggerDict.values() if isinstance(found, logging.Logger)),
+    ]
+    kept = [
+        (logger, logger.disabled, logger.level, list(logger.handlers), logger.propagate) for logger in known
+    ]
     yield
     for logger, disabled, level, handlers, propagate in kept:
         logger.disabled, logger.propagate = disabled, propagate

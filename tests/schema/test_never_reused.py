@@ -15,7 +15,7 @@ def make_app(url: str) -> tuple[Flask, SQLAlchemy, type]:
     db = SQLAlchemy()
 
     class Bill(db.Model):  # type: ignore[name-defined,misc]
-        __table_args__ = {"sqlite_autoincrement": True}
+        __table_args__ = ({"sqlite_autoincrement": True},)
         id: Mapped[int] = mapped_column(primary_key=True)
         what: Mapped[str]
 
