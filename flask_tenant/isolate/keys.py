@@ -81,7 +81,7 @@ def _same_name(table: str, column: str) -> Problem:
         "",
         (column,),
         "the application has a column of the hidden tenant column's name",
-        "Configure another name for the hidden column",
+        "Set TENANT_COLUMN to another name for the hidden column",
     )
 
 

@@ -1,4 +1,4 @@
-"""A default tenant for shells, the development server and tests. Never for a factory, a migration or an unknown host."""
+"""A default tenant for shells, the development server and tests, never for a factory or a migration."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class TenantDDL(DDLCompiler):
             raise DdlRefusedError(
                 f"The column {column.name!r}{where} bears the name of the hidden tenant column",
                 value=column.name,
-                hint="Configure another name for the hidden column; the application's own stays as it is",
+                hint="Set TENANT_COLUMN to another name for the hidden column; the application's own stays as it is",
             )
         return super().get_column_specification(column, **kw)
 
