@@ -24,7 +24,11 @@ TABLES: tuple[sa.Table, ...] = (*(m.__table__ for m in MODELS), s.membership, s.
 NUMBERS = st.sampled_from([0, 1, 2, 3, 5, 8, 12, 99])
 WORDS = st.sampled_from(["Bern", "a1", "b2", "2024-003", "title", "", "red", "x"])
 FRAGMENTS = {
-    "customer": ("customer.id > 2 OR customer.active", "1 = 1 OR 1 = 1", "customer.city = 'Bern' OR customer.boss_id IS NULL"),
+    "customer": (
+        "customer.id > 2 OR customer.active",
+        "1 = 1 OR 1 = 1",
+        "customer.city = 'Bern' OR customer.boss_id IS NULL",
+    ),
     "invoice": ("invoice.paid OR invoice.id = 1", "invoice.total > 90 OR invoice.note IS NOT NULL"),
     "line": ("line.qty > 2 OR line.position = 1",),
     "category": ("category.parent_id IS NULL OR category.id > 4",),
@@ -74,10 +78,22 @@ class Maker:
     def columns(self, sources: list[Source], sort: str) -> list[Any]:
         return [c for source in sources for c in source.columns.get(sort, ())]
 
+    def keys(self, sources: list[Source]) -> list[Any]:
+        """Columns to join on, whose values meet."""
+        return [
+            c
+            for c in self.columns(sources, "number")
+            if c.name not in ("born", "version", "revision", "percent", "100%")
+        ]
+
     # ---- expressions
     def number(self, sources: list[Source], depth: int) -> Any:
         known = self.columns(sources, "number")
-        choices = ["literal", *(["column"] * 4 if known else []), *(["sum", "negative", "modulo", "coalesce"] if known else [])]
+        choices = [
+            "literal",
+            *(["column"] * 4 if known else []),
+            *(["sum", "negative", "modulo", "coalesce"] if known else []),
+        ]
         choices += ["length"] if self.columns(sources, "word") else []
         choices += ["subquery", "case"] if depth else []
         chosen = self.one(*choices)
@@ -88,7 +104,9 @@ class Maker:
         if chosen == "subquery":
             return self.scalar(sources, depth - 1)
         if chosen == "case":
-            return sa.case((self.condition(sources, depth - 1), self.number(sources, 0)), else_=self.number(sources, 0))
+            return sa.case(
+                (self.condition(sources, depth - 1), self.number(sources, 0)), else_=self.number(sources, 0)
+            )
         column = self.one(*known)
         return {
             "column": lambda: column, "sum": lambda: column + self.draw(NUMBERS), "negative": lambda: -column,
@@ -100,10 +118,12 @@ class Maker:
         if not known:
             return sa.literal(self.draw(WORDS))
         column = self.one(*known)
-        return self.one(column, column, func.lower(column), column + "!", func.coalesce(column, "none"), sa.literal("w"))
+        return self.one(
+            column, column, func.lower(column), column + "!", func.coalesce(column, "none"), sa.literal("w")
+        )
 
     def condition(self, sources: list[Source], depth: int) -> Any:
-        choices = ["compare", "compare", "in", "null", "like", "fragment"]
+        choices = ["compare", "in", "null", "like", "fragment", "most", "most"]  # enough rows must pass
         choices += ["and", "or", "not", "exists", "in query"] if depth else []
         chosen = self.one(*choices)
         if chosen in ("and", "or"):
@@ -116,15 +136,24 @@ class Maker:
             return inner.exists() if self.maybe() else ~inner.exists()
         if chosen == "in query":
             return self.number(sources, 0).in_(self.select(depth - 1, outer=sources, sorts=("number",)))
+        if chosen == "most":
+            return self.one(
+                self.number(sources, 0) >= 0, self.number(sources, 0) != 3, self.word(sources, 0) != "Bern"
+            )
         if chosen == "in":
             return self.number(sources, 0).in_(self.draw(st.lists(NUMBERS, max_size=3)))
         if chosen == "like":
             return self.word(sources, 0).like(self.one("%1", "a%", "%e%", "_"))
         if chosen == "null":
             nullable = [c for source in sources for known in source.columns.values() for c in known]
-            return self.one(*nullable).is_(None) if nullable else sa.literal(1) == 1
+            column = self.one(*nullable) if nullable else sa.literal(1)
+            return self.one(column.is_(None), column.is_not(None), column.is_not(None))
         if chosen == "fragment":
-            bare = [f.element.name for f in sources if isinstance(f.element, sa.Table) and f.element.name in FRAGMENTS]
+            bare = [
+                f.element.name
+                for f in sources
+                if isinstance(f.element, sa.Table) and f.element.name in FRAGMENTS
+            ]
             if bare:
                 return sa.text(self.one(*FRAGMENTS[self.one(*bare)]))
         booleans = self.columns(sources, "boolean")
@@ -148,7 +177,14 @@ class Maker:
         if not known:
             return func.count()
         column = self.one(*known)
-        found = self.one(func.count(), func.count(column), func.min(column), func.max(column), func.count(sa.distinct(column)), func.sum(column))
+        found = self.one(
+            func.count(),
+            func.count(column),
+            func.min(column),
+            func.max(column),
+            func.count(sa.distinct(column)),
+            func.sum(column),
+        )
         return sa.cast(found, sa.Integer)
 
     # ---- sources
@@ -162,8 +198,11 @@ class Maker:
     def source(self, depth: int, taken: list[Any]) -> Source:
         if depth and self.maybe(4):
             self.names += 1
-            query = self.select(depth - 1, sorts=("number", "word")) if self.maybe() else self.compound(depth - 1)
-            return Source(query.subquery(f"s{self.names}") if self.maybe() else query.cte(f"c{self.names}"))
+            name = f"s{self.names}"
+            query = (
+                self.select(depth - 1, sorts=("number", "word")) if self.maybe() else self.compound(depth - 1)
+            )
+            return Source(query.subquery(name) if self.maybe() else query.cte(name))
         return Source(self.table(taken))
 
     def joined(self, depth: int, taken: list[Any]) -> tuple[Any, list[Source]]:
@@ -174,7 +213,7 @@ class Maker:
         for _ in range(self.draw(st.integers(0, 2))):
             following = self.source(depth, taken)
             taken.append(following.element)
-            left, right = self.columns(sources, "number"), self.columns([following], "number")
+            left, right = self.keys(sources), self.keys([following])
             how = self.one("inner", "inner", "left", "left", "full")
             if left and right:
                 on = self.one(*left) == self.one(*right)
@@ -191,20 +230,33 @@ class Maker:
         return element, sources
 
     # ---- statements
-    def select(self, depth: int, *, outer: list[Source] | None = None, sorts: tuple[str, ...] = ("number", "word", "number")) -> Any:
+    def select(
+        self,
+        depth: int,
+        *,
+        outer: list[Source] | None = None,
+        sorts: tuple[str, ...] = ("number", "word", "number"),
+    ) -> Any:
         element, sources = self.joined(depth, [f.element for f in outer or ()])
         scope = [*sources, *(outer or ())]
         grouped = self.maybe(4) and outer is None
         if grouped:
-            keys = [self.one(*(self.columns(sources, sort) or [None])) for sort in sorts if sort == "word"] or []
+            keys = [
+                self.one(*(self.columns(sources, sort) or [None])) for sort in sorts if sort == "word"
+            ] or []
             keys = [k for k in keys if k is not None]
             shown = [
-                keys[0] if sort == "word" and keys else sa.literal("w") if sort == "word" else self.aggregate(sources) for sort in sorts
+                keys[0]
+                if sort == "word" and keys
+                else sa.literal("w")
+                if sort == "word"
+                else self.aggregate(sources)
+                for sort in sorts
             ]
         else:
             shown = [self.expression(sort, scope if outer else sources, depth) for sort in sorts]
         query = sa.select(*(e.label(f"x{n}") for n, e in enumerate(shown))).select_from(element)
-        for _ in range(self.draw(st.integers(0, 2))):
+        for _ in range(self.one(0, 0, 1, 1, 2)):
             query = query.where(self.condition(scope, depth))
         if grouped:
             query = query.group_by(*keys)
@@ -219,12 +271,15 @@ class Maker:
     def limited(self, query: Any, width: int) -> Any:
         """In total order, and perhaps a part of it."""
         query = query.order_by(*(sa.desc(f"x{n}") if self.maybe(3) else f"x{n}" for n in range(width)))
-        return query.limit(self.one(None, 1, 3, 10)).offset(self.one(None, 1, 2))
+        return query.limit(self.one(None, 1, 3, 10)).offset(self.one(None, None, 1))
 
     def compound(self, depth: int) -> Any:
         """A set operation."""
-        combine = self.one(sa.union, sa.union_all, sa.intersect, sa.except_)
-        parts = [self.select(depth, sorts=("number", "word")).order_by(None).limit(None).offset(None) for _ in range(2)]
+        combine = self.one(sa.union, sa.union_all, sa.union_all, sa.except_, sa.intersect)
+        parts = [
+            self.select(depth, sorts=("number", "word")).order_by(None).limit(None).offset(None)
+            for _ in range(2)
+        ]
         found = combine(*parts)
         return self.limited(found, 2) if self.maybe() else found
 
@@ -255,7 +310,9 @@ class Maker:
         return found
 
     def delete(self) -> Any:
-        source = Source(self.one(s.Payment.__table__, s.membership, s.event_log, s.Odd.__table__, s.Setting.__table__))
+        source = Source(
+            self.one(s.Payment.__table__, s.membership, s.event_log, s.Odd.__table__, s.Setting.__table__)
+        )
         return sa.delete(source.element).where(self.condition([source], 2))
 
     def insert(self) -> Any:
@@ -265,15 +322,20 @@ class Maker:
             rows = [{"name": f"made {n}"} for n in range(self.draw(st.integers(1, 4)))]
             return sa.insert(s.Club.__table__).values(rows)
         query = self.select(1, sorts=("word", "word")).limit(None).offset(None).order_by(None).subquery()
-        keys = sa.select(func.coalesce(query.c.x0, "none").label("k"), func.max(query.c.x1).label("v")).group_by(func.coalesce(query.c.x0, "none"))
+        named = sa.select(func.coalesce(query.c.x0, "none").label("k"), query.c.x1.label("v")).subquery()
+        keys = sa.select(named.c.k, func.max(named.c.v).label("v")).group_by(named.c.k)  # no key twice
         if how == "select":
             return sa.insert(s.event_log).from_select(["message"], sa.select(keys.subquery().c.k))
         insert: Any = (postgresql if self.dialect == "postgresql" else sqlite).insert(setting)
         insert = insert.from_select(["key", "value"], keys.order_by("k").where(sa.true()))
         if self.maybe():
             return insert.on_conflict_do_nothing()
-        where = self.one(None, setting.c.value.is_not(None), sa.text("setting.value IS NULL OR setting.key = 'title'"))
-        return insert.on_conflict_do_update(index_elements=["key"], set_={"value": insert.excluded.value}, where=where)
+        where = self.one(
+            None, setting.c.value.is_not(None), sa.text("setting.value IS NULL OR setting.key = 'title'")
+        )
+        return insert.on_conflict_do_update(
+            index_elements=["key"], set_={"value": insert.excluded.value}, where=where
+        )
 
 
 def statements(dialect: str, *, writes: bool) -> st.SearchStrategy[Any]:

@@ -58,7 +58,7 @@ class DmlMixin(Base):
         found = self._ft_plan(froms)
         changed = statement._generate()
         changed._where_criteria = (*guarded(statement._where_criteria), *found.where)
-        changed.ft_plan = found
+        changed.ft_plan, changed.ft_extra = found, extra
         return changed
 
     def _ft_check_set(self, statement: Any) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
-from sqlalchemy.sql.elements import ColumnClause, TextClause
+from sqlalchemy import JSON
+from sqlalchemy.sql.elements import ColumnClause, ColumnElement, TextClause
 from sqlalchemy.sql.expression import and_
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import FromClause, Join, Select, TableClause
 
 from ...errors import StatementRefusedError
 from ..hidden import HiddenColumn, belongs
-from .base import Base, guarded
+from .base import guarded
+from .mentions import MentionsMixin
 from .plan import Plan, table_below
 
 
-class SelectMixin(Base):
+class SelectMixin(MentionsMixin):
     """Renders every table that a SELECT displays as its tenant's view."""
 
     def _compose_select_body(
@@ -31,23 +33,16 @@ class SelectMixin(Base):
         kwargs: dict[str, Any],
     ) -> str:
         entry = cast("dict[str, Any]", self.stack[-1])
-        rows = frozenset(self._ft_row_names(froms))
-        if entry.get("ft_star") or rows & entry.get("ft_names", frozenset()):
-            # '*' (or a whole row) written as text shows what the table physically has: let each table hide its
-            # column by itself.
-            entry["ft_plan"] = Plan()
-        else:
-            entry["ft_plan"] = found = self._ft_plan(froms)
-            entry["ft_rows"] = rows
-            if found.where or found.on:
-                changed = select._generate()
-                changed._where_criteria = (*guarded(select._where_criteria), *found.where)
-                if self.dialect.name == "postgresql" and select._group_by_clauses:
-                    changed._group_by_clauses = (
-                        *select._group_by_clauses,
-                        *self._ft_group_by(select, froms, found),
-                    )
-                select = changed
+        entry["ft_froms"] = froms
+        entry["ft_plan"] = found = Plan() if self._ft_shows_rows(entry) else self._ft_plan(froms)
+        if found.where or found.on:
+            select = select._generate()
+            select._where_criteria = (*guarded(select._where_criteria), *found.where)
+        if self.dialect.name == "postgresql" and select._group_by_clauses:
+            added = self._ft_group_by(select, froms, found)
+            if added:
+                select = select._generate()
+                select._group_by_clauses = (*select._group_by_clauses, *added)
         return cast(
             str,
             super()._compose_select_body(  # type: ignore[misc]
@@ -55,55 +50,52 @@ class SelectMixin(Base):
             ),
         )
 
-    def _ft_row_names(self, froms: Iterable[FromClause]) -> Iterator[str]:
-        """The names by which a fragment could mean a whole row: of FROM elements, unless a column has that name."""
-        for element in froms:
-            if isinstance(element, Join):
-                yield from self._ft_row_names((element.left, element.right))
-                continue
-            name = getattr(element, "name", None)
-            if isinstance(name, str) and table_below(element) is not None and name not in element.c:
-                yield name
+    def _ft_shows_rows(self, entry: dict[str, Any]) -> bool:
+        """Whether the SELECT list shows whole rows, so that each table has to hide its column by itself."""
+        if entry.get("ft_star"):
+            return True
+        names = entry.get("ft_names")
+        return names is not None and not names.isdisjoint(self._ft_rows(entry))
 
-    def _ft_group_by(self, select: Select[Any], froms: list[FromClause], found: Plan) -> list[HiddenColumn]:
-        """The hidden half of each primary key that GROUP BY names.
+    def _ft_group_by(
+        self, select: Select[Any], froms: list[FromClause], found: Plan
+    ) -> list[ColumnElement[Any]]:
+        """What has to join the primary keys that GROUP BY names.
 
         PostgreSQL lets ``GROUP BY id`` stand for all columns of the table, but our key is ``(tenant_id, id)``. Within
-        a tenant the added column is constant wherever the id is not null, so the groups stay the same.
+        a tenant the added column is constant wherever the id is not null, so the groups stay the same. A derived
+        table has no key, so that its other columns are added.
         """
         clauses = select._group_by_clauses
         if any(isinstance(c, FunctionElement) for c in clauses):
             return []  # ROLLUP, CUBE and GROUPING SETS would multiply with it
         column = self.wall.config.column
-        textual = any(isinstance(c, TextClause) for c in clauses)
-        if textual:
+        if any(isinstance(c, TextClause) for c in clauses):
             return [HiddenColumn(column, f) for f in found.required]
         named = {id(c._deannotate()) for c in clauses if isinstance(c, ColumnClause)}
-        added: list[HiddenColumn] = []
+        displayed = {
+            id(e): shown for f in froms for shown in _elements(f) for e in (shown, shown._deannotate())
+        }
+        added: list[ColumnElement[Any]] = []
+        seen: set[int] = set()
         for clause in clauses:
             source = getattr(clause, "table", None)
             if source is None or table_below(source) is None:
                 continue
             source = source._deannotate() if hasattr(source, "_deannotate") else source
+            shown = displayed.get(id(source))
+            below = table_below(source)
             key = list(source.primary_key)
-            if (
-                key
-                and all(id(k._deannotate()) in named for k in key)
-                and not any(a.table is source for a in added)
-            ):
-                below = table_below(source)
-                if below is not None and self._ft_is_tenant(below) and self._ft_claims(found, source, froms):
-                    added.append(HiddenColumn(column, source))
+            if shown is None or id(source) in seen or below is None or not self._ft_is_tenant(below):
+                continue
+            if not key or any(id(k._deannotate()) not in named for k in key):
+                continue
+            seen.add(id(source))
+            if id(shown) in found.claimed:
+                added.append(HiddenColumn(column, source))
+            else:
+                added += [c for c in source.c if id(c) not in named and not isinstance(c.type, JSON)]
         return added
-
-    @staticmethod
-    def _ft_claims(found: Plan, source: FromClause, froms: list[FromClause]) -> bool:
-        def names(element: FromClause) -> bool:
-            if isinstance(element, Join):
-                return names(element.left) or names(element.right)
-            return id(element) in found.claimed and (element is source or element._deannotate() is source)  # type: ignore[attr-defined]
-
-        return any(names(f) for f in froms)
 
     def visit_join(self, join: Join, asfrom: bool = False, from_linter: Any = None, **kw: Any) -> str:
         found = self._ft_current_plan()
@@ -160,10 +152,7 @@ class SelectMixin(Base):
     def _ft_derived(self, table: TableClause, kw: dict[str, Any]) -> str:
         quote = self.preparer.quote
         name = self.preparer.format_table(table)
-        names = [c.name for c in table.c]
-        view = self.wall.views.find(table.name, self.preparer.schema_for_object(table))  # type: ignore[arg-type]
-        if view is not None and view.columns:
-            names = list(view.columns)
+        names = self._ft_columns(table)
         if not names:
             raise StatementRefusedError(
                 f"The columns of table {table.name!r} are not known",
@@ -177,3 +166,12 @@ class SelectMixin(Base):
 def _inner(kw: dict[str, Any]) -> dict[str, Any]:
     keep = ("accumulate_bind_names", "visited_bindparam", "literal_binds")
     return {k: v for k, v in kw.items() if k in keep}
+
+
+def _elements(element: FromClause) -> Iterator[FromClause]:
+    """The leaves of a join."""
+    if isinstance(element, Join):
+        yield from _elements(element.left)
+        yield from _elements(element.right)
+    else:
+        yield element

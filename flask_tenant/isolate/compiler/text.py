@@ -17,7 +17,8 @@ from ...errors import DdlRefusedError, StatementRefusedError
 from ..functions import HINTS, SAFE
 from ..hidden import WHERE, WHERE_KEY
 from ..rawsql import Place, Placeholders
-from .base import Base
+from .base import hidden_column
+from .mentions import MentionsMixin
 
 _SYMBOLS = re.compile(r"[!#%&*+/<=>?@^|~:.-]+\Z")
 _WORD_OPERATORS = frozenset(
@@ -79,7 +80,7 @@ _COMMENT = re.compile(r"/\*(?:(?!\*/|/\*).)*\*/\Z", re.DOTALL)
 _FIELD = re.compile(r"\w+\Z")
 
 
-class TextMixin(Base):
+class TextMixin(MentionsMixin):
     """Lets the application's SQL through where it is proven to stay inside the tenant."""
 
     # ---- whole statements and fragments
@@ -128,8 +129,13 @@ class TextMixin(Base):
         else:
             place = "order_by"
         found = self.wall.raw.fragment(text, place, placeholders)
-        if found.star and self.ft_function_at != len(self.stack):  # count(*) shows no columns
-            cast("dict[str, Any]", self.stack[-1])["ft_star"] = True
+        if found.star and not (self.ft_counting == len(self.stack) and text.strip() == "*"):
+            spelt_out = self._ft_returned(text) if place == "columns" else None
+            if spelt_out is not None:
+                return (spelt_out,)
+            self._ft_star(text)
+        if found.names:
+            self._ft_mention(found.names)
         self.ft_tables.update((v.schema, v.name) for v in found.reads if not v.shared)
         return cast("tuple[str, ...]", found.parts)
 
@@ -142,6 +148,8 @@ class TextMixin(Base):
     def visit_column(self, column: ColumnClause[Any], *args: Any, **kw: Any) -> str:
         if not column.is_literal or self._ft_own_work("literal_column()"):
             self._ft_check_name(column)
+            if column.table is None and type(column) is ColumnClause:
+                self._ft_mention((column.name,))
             return cast(str, super().visit_column(column, *args, **kw))  # type: ignore[misc]
         parts = self._ft_fragment(column.name, kw, kw.get("add_to_result_map"), "none")
         text = cast(str, super().visit_column(column, *args, **kw))  # type: ignore[misc]
@@ -151,6 +159,11 @@ class TextMixin(Base):
         return text.replace(
             escaped(column.name), self.process(WHERE).join(escaped(part) for part in parts), 1
         )
+
+    def visit_label(self, label: Any, *args: Any, **kw: Any) -> str:
+        if isinstance(label.name, str) and label.name.lower() == self.wall.config.column:
+            self._ft_refused(hidden_column(label.name))  # GROUP BY and ORDER BY could mean either
+        return cast(str, super().visit_label(label, *args, **kw))  # type: ignore[misc]
 
     # ---- what must be a word or a sign
     def visit_function(self, func: Any, add_to_result_map: Any = None, **kw: Any) -> str:
@@ -171,11 +184,11 @@ class TextMixin(Base):
                     hint=HINTS.get(bare, default),
                 )
             )
-        outer, self.ft_function_at = self.ft_function_at, len(self.stack)
+        outer, self.ft_counting = self.ft_counting, len(self.stack) if bare == "count" else -1
         try:
             return cast(str, super().visit_function(func, add_to_result_map=add_to_result_map, **kw))  # type: ignore[misc]
         finally:
-            self.ft_function_at = outer
+            self.ft_counting = outer
 
     ft_sample_method: Any = None
     """The method of the TABLESAMPLE that is being rendered."""
@@ -184,8 +197,8 @@ class TextMixin(Base):
         self.ft_sample_method = tablesample._get_method()
         return cast(str, super().visit_tablesample(tablesample, asfrom=asfrom, **kw))  # type: ignore[misc]
 
-    ft_function_at = -1
-    """Depth of the statement in whose function call we are."""
+    ft_counting = -1
+    """Depth of the statement in whose ``count()`` we are: its ``*`` shows no columns."""
 
     def visit_extract(self, extract: Any, **kw: Any) -> str:
         _plain(extract.field, _FIELD.match(extract.field), "The field of extract()")
@@ -223,9 +236,7 @@ class TextMixin(Base):
     def visit_table_valued_column(self, element: Any, **kw: Any) -> str:
         source = getattr(element, "scalar_alias", None)
         if not isinstance(getattr(source, "element", None), FunctionElement):
-            raise StatementRefusedError(
-                "A whole row as one value, which would show the tenant column", hint="Name the columns"
-            )
+            self._ft_mention((element.name,))
         return cast(str, super().visit_table_valued_column(element, **kw))  # type: ignore[misc]
 
 

@@ -336,12 +336,10 @@ def update_rows(dialect: str) -> Iterator[Any]:
         .where(line.c.invoice_id == i.id, i.customer_id == c.id, c.city == "Bern")
     )
     if dialect == "postgresql":
-        joined = sa.join(invoice, customer, mine)
         yield sa.update(line).values(qty=0).where(line.c.invoice_id == i.id, c.active).where(mine)
         a = customer.alias("a")
         yield sa.update(a).values(city="alias").where(a.c.id == 2)
-        yield sa.update(a).values(city=i.number).where(a.c.id == i.customer_id, i.paid)
-        _ = joined
+        yield sa.update(a).values(city=i.number).where(a.c.id == i.customer_id, i.number == "2024-006")
     yield Case(
         "fails: duplicate", lambda conn: execute(conn, sa.update(club).values(name="same")), fails=True
     )
