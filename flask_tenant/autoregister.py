@@ -6,7 +6,6 @@ extensions reach the database for the first time, so the order in which a factor
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from functools import wraps
 from typing import Any
 
 from flask import Flask
+from flask.cli import NoAppException, locate_app, prepare_import
 from sqlalchemy.engine import make_url
 
 from .errors import ConfigurationError, SchemaNotReadyError
@@ -53,7 +53,7 @@ def install(configure: Callable[[Flask], None] = lambda app: None) -> None:
 def load(target: str, *, database: str | None = None, shared: Iterable[str] = ()) -> Flask:
     """Import an application and register Tenancy with it.
 
-    :param target: ``package.module:app``, or ``package.module:create_app`` for a factory
+    :param target: as for ``flask --app``: ``package.module:app``, or ``package.module:create_app`` for a factory
     :param database: URL that takes the place of the application's own
     :raises NeedsScratchDatabaseError: when the application's database has tables without the tenant column
     :raises ConfigurationError: when the target is no Flask application
@@ -69,15 +69,18 @@ def load(target: str, *, database: str | None = None, shared: Iterable[str] = ()
     install(configure)
     module_name, _, name = target.partition(":")
     try:
-        found = getattr(importlib.import_module(module_name), name or "app")
-        app = found if isinstance(found, Flask) else found()
-        if not isinstance(app, Flask):
-            raise ConfigurationError(f"{target} is no Flask application", value=target)
+        app = locate_app(prepare_import(module_name), name or None)
         with app.app_context():
             app.extensions[KEY].discover()
     except SchemaNotReadyError as error:
         folder = tempfile.mkdtemp(prefix="flask-tenant-")
         raise NeedsScratchDatabaseError(error, f"sqlite:///{folder}/scratch.db") from error
+    except NoAppException as error:
+        raise ConfigurationError(
+            f"No application was found as {target!r}: {error.message.rstrip('.')}",
+            value=target,
+            hint="Name it as MODULE:APP or MODULE:FACTORY, as for 'flask --app'",
+        ) from error
     return app
 
 

@@ -1,0 +1,135 @@
+"""``flask-tenant run``: an application that knows nothing of tenancy serves several tenants, not a line changed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.extension.processes import ask, python, serving
+
+APP = '''
+"""Written by somebody who has never heard of tenants."""
+import sqlalchemy as sa
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+db = SQLAlchemy()
+
+
+class Task(db.Model):
+    id = sa.Column(sa.Integer, primary_key=True)
+    what = sa.Column(sa.String(50), unique=True, nullable=False)
+
+
+class Unit(db.Model):
+    code = sa.Column(sa.String(3), primary_key=True)
+
+
+def create_app():
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///tasks.db"
+    db.init_app(app)
+    with app.app_context():
+        db.create_all()
+        if not db.session.get(Unit, "pcs"):
+            db.session.add_all([Unit(code="pcs"), Task(what="read the manual")])
+            db.session.commit()
+
+    @app.get("/")
+    def tasks():
+        return [[t.id, t.what] for t in db.session.scalars(sa.select(Task).order_by(Task.id))]
+
+    @app.post("/<what>")
+    def add(what):
+        db.session.add(Task(what=what))
+        db.session.commit()
+        return "added", 201
+
+    @app.get("/units")
+    def units():
+        return db.session.execute(sa.text("SELECT * FROM unit")).scalars().all()
+
+    return app
+
+'''
+
+RUN = ("bin/flask-tenant", "run")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "tasks.py").write_text(APP)
+    (
+        tmp_path / "bin"
+    ).mkdir()  # as an installed command: Python finds no module of the working folder by itself
+    (tmp_path / "bin" / "flask-tenant").write_text("from flask_tenant.cli import main\n\nmain()\n")
+    return tmp_path
+
+
+def check(port: int, *slugs: str) -> None:
+    """Each tenant works by itself."""
+    for slug in slugs:
+        assert ask(port, slug, "/")[1].strip() == '[[1,"read the manual"]]'
+        assert ask(port, slug, "/units")[1].strip() == '["pcs"]'
+        assert ask(port, slug, f"/{slug}", "POST")[0] == 201
+        assert ask(port, slug, "/same", "POST")[0] == 201
+    for slug in slugs:
+        assert ask(port, slug, "/")[1].strip() == f'[[1,"read the manual"],[2,"{slug}"],[3,"same"]]'
+        assert ask(port, slug, "/same", "POST")[0] == 500
+    assert ask(port, "nobody", "/")[0] == 404
+
+
+def test_a_factory_serves_two_tenants(folder: Path) -> None:
+    with serving(folder, *RUN, "tasks:create_app", "--shared", "unit") as port:
+        check(port, "acme", "bella")
+    path = folder / "instance" / "tasks.db"
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM unit").fetchall() == [(1,)]
+        found = connection.execute("SELECT tenant_id, count(*) FROM task GROUP BY 1").fetchall()
+        assert found == [(0, 1), (1, 3), (2, 3)]
+    connection.close()
+    # next time they are still there, and another joins them
+    with serving(folder, *RUN, "tasks", "--shared", "unit", "--tenant", "cora") as port:
+        assert '"bella"' in ask(port, "bella", "/")[1]
+        check(port, "cora")
+
+
+def test_a_database_of_a_single_tenant_is_left_alone_and_a_scratch_one_offered(folder: Path) -> None:
+    (folder / "instance").mkdir()
+    path = folder / "instance" / "tasks.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE task (id INTEGER PRIMARY KEY, what VARCHAR(50) UNIQUE NOT NULL)")
+        connection.execute("CREATE TABLE unit (code VARCHAR(3) PRIMARY KEY)")
+        connection.execute("INSERT INTO task VALUES (7, 'sell')")
+    connection.close()
+    before = path.read_bytes()
+    refused = python(folder, *RUN, "tasks:create_app")
+    assert refused.returncode == 1
+    assert path.read_bytes() == before
+    for word in ("task", "unit", "Nothing was changed"):
+        assert word in refused.stderr
+    offered = re.search(r"^Try again with (--database \S+)$", refused.stderr, re.MULTILINE)
+    assert offered, refused.stderr
+    with serving(folder, *RUN, "tasks:create_app", *shlex.split(offered.group(1))) as port:
+        check(port, "acme", "bella")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("tasks:nothing", "Failed to find attribute 'nothing' in 'tasks'"),
+        ("tasks:db", "A valid Flask application was not obtained from 'tasks:db'"),
+        ("nowhere:app", "Could not import 'nowhere'"),
+    ],
+)
+def test_a_target_that_is_none(folder: Path, target: str, words: str) -> None:
+    result = python(folder, *RUN, target)
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: "), result.stderr
+    assert words in result.stderr
+    assert "MODULE:APP" in result.stderr
