@@ -54,6 +54,15 @@ def refused(what: str, hint: str) -> Any:
     return method
 
 
+def made_elsewhere(connection: Any) -> ConfigurationError:
+    """Return the error for a connection that the engine's dialect has not made, and that cannot be guarded."""
+    return ConfigurationError(
+        f"A connection of type {type(connection).__name__} was made past the engine's dialect",
+        value=type(connection).__name__,
+        hint="Tenanted engines take no creator and no 'do_connect' listener: use the URL and connect_args",
+    )
+
+
 def as_text(query: bytes, encoding: str) -> str:
     """Return a query that the application has encoded itself.
 

@@ -93,6 +93,13 @@ _DIAG = (
 )  # fmt: skip
 
 
+@cache
+def _cleaned_class(own: type[Any]) -> type[Any]:
+    """A class of the same name, whose read-only fields can be set."""
+    fields: dict[str, Any] = {"diag": None, "pgcode": None, "pgerror": None, "cursor": None}
+    return type(own.__name__, (own,), {**fields, "__module__": own.__module__})
+
+
 def psycopg2_error(error: Any, wall: Wall | None) -> Exception:
     """Return psycopg2's error with a cleaned message and cleaned diagnostics.
 
@@ -101,15 +108,9 @@ def psycopg2_error(error: Any, wall: Wall | None) -> Exception:
     if wall is None or not error.args:
         return error  # type: ignore[no-any-return]
     column = wall.config.column
-    diag = SimpleNamespace(**{n: _clean_field(n, getattr(error.diag, n, None), column) for n in _DIAG})
-    own = type(error)
-    text = cleaned(str(error.args[0]), column)
-    fields = {
-        "diag": diag,
-        "pgcode": error.pgcode,
-        "pgerror": cleaned(error.pgerror, column) if error.pgerror else None,
-        "cursor": error.cursor,
-        "__module__": own.__module__,
-    }
-    found: Exception = type(own.__name__, (own,), fields)(text, *error.args[1:])
-    return found
+    found: Any = _cleaned_class(type(error))(cleaned(str(error.args[0]), column), *error.args[1:])
+    found.diag = SimpleNamespace(**{n: _clean_field(n, getattr(error.diag, n, None), column) for n in _DIAG})
+    found.pgcode = error.pgcode
+    found.pgerror = cleaned(error.pgerror, column) if error.pgerror else None
+    found.cursor = error.cursor
+    return found  # type: ignore[no-any-return]

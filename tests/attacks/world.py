@@ -95,7 +95,10 @@ def rows_of(slug: str) -> dict[str, list[dict[str, Any]]]:
         {"id": n, "customer_id": 1 + n % count, "number": f"R-{n}", "total": 10 * n + TENANTS.index(slug)}
         for n in range(1, count + 2)
     ]
-    settings = [{"key": "logo", "value": f"canary-{slug}-logo"}, {"key": f"only-{slug}", "value": f"canary-{slug}"}]
+    settings = [
+        {"key": "logo", "value": f"canary-{slug}-logo"},
+        {"key": f"only-{slug}", "value": f"canary-{slug}"},
+    ]
     visits = [{"page": f"canary-{slug}", "hits": n} for n in range(count)]
     return {"customer": customers, "invoice": invoices, "setting": settings, "visit": visits}
 
@@ -163,6 +166,10 @@ class World:
         self.single = sa.create_engine(single_url)
         self.engine = sa.create_engine(pool_url, **engine_options)
         self.sqlite = self.engine.dialect.name == "sqlite"
+        if self.sqlite:  # as the wall does
+            sa.event.listen(
+                self.single, "connect", lambda driver, _: driver.execute("PRAGMA foreign_keys = ON")
+            )
         self.driver = self.engine.dialect.driver
         self.app, self.tenancy = make_app(self.engine)
         for engine in (self.physical, self.single):
@@ -178,6 +185,12 @@ class World:
         with self.single.begin() as connection:
             fill(connection, ATTACKER)
             connection.execute(Country.__table__.insert(), COUNTRIES)
+        if not self.sqlite:  # the ids above were given, not taken
+            for engine in (self.physical, self.single):
+                with engine.begin() as connection:
+                    connection.exec_driver_sql(
+                        "SELECT setval('customer_id_seq', 100), setval('invoice_id_seq', 100)"
+                    )
         self.hidden_at = {
             name: [c["name"] for c in sa.inspect(self.physical).get_columns(name)].index(HIDDEN)
             for name in TENANT_TABLES
@@ -285,9 +298,14 @@ class World:
         without = self.bite(sql, way, parameters)
         if without.error is not None:
             return False
-        return without.others != self.neighbours() or without.answer() != self.right(sql, way, parameters).answer()
+        return (
+            without.others != self.neighbours()
+            or without.answer() != self.right(sql, way, parameters).answer()
+        )
 
-    def withstands(self, sql: str, way: Way = "text", parameters: Any = None, *, answered: bool | None = None) -> Outcome:
+    def withstands(
+        self, sql: str, way: Way = "text", parameters: Any = None, *, answered: bool | None = None
+    ) -> Outcome:
         """Assert that an attack came to nothing: it gets the single-tenant answer, or is refused.
 
         :param answered: whether it must be answered, or must be refused; either will do by default

@@ -15,7 +15,7 @@ import psycopg2.sql
 
 from ...errors import StatementRefusedError, TenancyError
 from ..functions import POSTGRESQL
-from ..guard import WORN, Vouched, as_text, check_encoding, refused
+from ..guard import WORN, Vouched, as_text, check_encoding, made_elsewhere, refused
 from ..messages import psycopg2_error
 from ..rawsql.lexer import NAME, NUMBER, OP, STRING, Token, scan
 
@@ -210,7 +210,9 @@ def raw(connection: Any) -> Any:
 
 def arm(connection: Any, wall: Wall) -> bool:
     """Switch the guard on for the next user of a connection. Returns whether it may be handed out."""
-    if not isinstance(connection, GuardedConnection) or connection.__dict__.pop(WORN, False):
+    if not isinstance(connection, GuardedConnection):
+        raise made_elsewhere(connection)
+    if connection.__dict__.pop(WORN, False):
         return False
     check_encoding(psycopg2.extensions.encodings[connection.encoding])
     connection.ft_wall = wall

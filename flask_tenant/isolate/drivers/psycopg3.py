@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql as composed
 
 from ...errors import StatementRefusedError
-from ..guard import WORN, Vouched, as_text, check_encoding
+from ..guard import WORN, Vouched, as_text, check_encoding, made_elsewhere
 from ..messages import psycopg_error
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def arm(connection: Any, wall: Wall) -> bool:
     """Switch the guard on for the next user of a connection. Returns whether it may be handed out."""
     found = raw(connection)
     if not isinstance(found, _GuardedConnection):
-        return False
+        raise made_elsewhere(found)
     guarded: Any = found
     if guarded.__dict__.pop(WORN, False):
         return False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...context import current_scope
 from ...errors import StatementRefusedError
-from ..guard import WORN, Vouched, refused
+from ..guard import WORN, Vouched, made_elsewhere, refused
 from ..messages import sqlite_error
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def arm(connection: Any, wall: Wall) -> bool:
     """Switch the guard on for the next user of a connection. Returns whether it may be handed out."""
     found = raw(connection)
     if not isinstance(found, GuardedConnection):
-        return False
+        raise made_elsewhere(found)
     if found.ft_wall is None or found.__dict__.pop(WORN, False):
         sqlite3.Cursor(found).execute(Vouched("PRAGMA foreign_keys = ON"))
     found.ft_wall = wall
