@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from .wall import Wall
@@ -108,7 +108,7 @@ def psycopg2_error(error: Any, wall: Wall | None) -> Exception:
     if wall is None or not error.args:
         return error  # type: ignore[no-any-return]
     column = wall.config.column
-    found: Any = _cleaned_class(type(error))(cleaned(str(error.args[0]), column), *error.args[1:])
+    found: Any = _cleaned_class(cast(Any, type(error)))(cleaned(str(error.args[0]), column), *error.args[1:])
     found.diag = SimpleNamespace(**{n: _clean_field(n, getattr(error.diag, n, None), column) for n in _DIAG})
     found.pgcode = error.pgcode
     found.pgerror = cleaned(error.pgerror, column) if error.pgerror else None

@@ -21,7 +21,9 @@ def standing_world(back_end: str, make_database: MakeDatabase) -> Iterator[World
 @pytest.fixture
 def world(standing_world: World) -> Iterator[World]:
     """The database under attack. Whatever a test does, its neighbours' rows must be there afterwards, byte by byte."""
-    extension._apps.add(standing_world.app.extensions[extension.KEY])  # tests of other folders have forgotten it
+    extension._apps.add(
+        standing_world.app.extensions[extension.KEY]
+    )  # tests of other folders have forgotten it
     yield standing_world
     after = standing_world.snapshot()
     kept, neighbours = standing_world.neighbours(after), standing_world.neighbours()

@@ -206,7 +206,9 @@ def test_connections_made_before_registration(make_database: MakeDatabase, back_
 @pytest.mark.parametrize("pool", ["one", "null"])
 def test_pools(make_database: MakeDatabase, back_end: str, pool: str) -> None:
     """One connection that everybody uses in turn (and one for us), or none kept."""
-    options: dict[str, Any] = {"pool_size": 1, "max_overflow": 1} if pool == "one" else {"poolclass": NullPool}
+    options: dict[str, Any] = (
+        {"pool_size": 1, "max_overflow": 1} if pool == "one" else {"poolclass": NullPool}
+    )
     with make_database(back_end) as url:
         engine = sa.create_engine(url, **options)
         app, _ = make_app(engine)
@@ -447,7 +449,9 @@ def test_client_encodings(world: World, make_database: MakeDatabase, back_end: s
 
 
 @pytest.mark.parametrize("poolclass", [StaticPool, SingletonThreadPool])
-def test_pools_of_one_connection_for_all_at_once(make_database: MakeDatabase, back_end: str, poolclass: Any) -> None:
+def test_pools_of_one_connection_for_all_at_once(
+    make_database: MakeDatabase, back_end: str, poolclass: Any
+) -> None:
     """Tenants would share a transaction."""
     with make_database(back_end) as url, pytest.raises(ConfigurationError):
         make_app(sa.create_engine(url, poolclass=poolclass))
