@@ -18,6 +18,7 @@ from sqlalchemy.sql.selectable import FromClause, Select, TableClause
 
 from ..errors import StatementRefusedError
 from .compiler.base import Base
+from .compiler.custom import CustomMixin
 from .compiler.plan import table_below
 from .compiler.text import TextMixin
 from .compiler.values import ValuesMixin
@@ -60,7 +61,9 @@ class CentralValuesMixin(ValuesMixin):
 @cache
 def central_compiler_for(base: type[SQLCompiler]) -> type[SQLCompiler]:
     """Return the compiler of central work on top of a dialect's own."""
-    return type(f"Central{base.__name__}", (CentralValuesMixin, CentralMixin, TextMixin, base), {})
+    return type(
+        f"Central{base.__name__}", (CentralValuesMixin, CustomMixin, CentralMixin, TextMixin, base), {}
+    )
 
 
 def watch_central(connection: Connection) -> None:

@@ -215,8 +215,15 @@ def _begun(session: Session, transaction: Any) -> None:
 
 def _reached(session: Session, transaction: Any, connection: Connection) -> None:
     wall = getattr(connection.dialect, "ft_wall", None)
-    if wall is not None:
+    if wall is None:
+        return
+    try:
         bind_session(session, wall)
+    except TenantChangedError:
+        # The session keeps the connection, and asks no second time: it is its own tenant's, or nobody's.
+        owner = getattr(session.identity_map, "ft_tenant_id", session.info.get("ft_begun"))
+        connection.__dict__["ft_tenant_id"] = owner if owner is not None else "(central work)"
+        raise
 
 
 def listen() -> None:

@@ -1,8 +1,8 @@
 """The statement compiler: renders each table as its tenant's view while SQLAlchemy compiles.
 
 ``plan`` decides where each FROM element's predicate goes, ``select``, ``dml`` and ``insert`` put it there, ``text``
-sees to the application's own SQL inside a statement, ``values`` binds the tenant at execution. What none of them
-has claimed is rendered as a filtered derived table, so that a path nobody thought of is safe by default.
+and ``custom`` see to the application's own SQL inside a statement, ``values`` binds the tenant at execution. What
+none of them has claimed is rendered as a filtered derived table, so that a path nobody thought of is safe by default.
 
 The hooks are SQLAlchemy's own methods of :class:`~sqlalchemy.sql.compiler.SQLCompiler`, many of them private: the
 version range in ``pyproject.toml`` is what the statement shapes of the tests were run against.
@@ -14,6 +14,7 @@ from functools import cache
 
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from .custom import CustomMixin
 from .dml import DmlMixin
 from .insert import InsertMixin
 from .select import SelectMixin
@@ -29,6 +30,5 @@ def compiler_for(base: type[SQLCompiler]) -> type[SQLCompiler]:
 
     :param base: the dialect's ``statement_compiler``
     """
-    return type(
-        f"Tenant{base.__name__}", (ValuesMixin, SelectMixin, DmlMixin, InsertMixin, TextMixin, base), {}
-    )
+    mixins = (ValuesMixin, CustomMixin, SelectMixin, DmlMixin, InsertMixin, TextMixin)
+    return type(f"Tenant{base.__name__}", (*mixins, base), {})

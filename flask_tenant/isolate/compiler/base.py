@@ -51,12 +51,6 @@ class Base(SQLCompiler):
                 value=str(name),
                 hint="Name one table, and let SQLAlchemy quote it",
             )
-        if schema is not None and schema.startswith("__[SCHEMA_"):
-            # schema_translate_map: resolved at execution only, and may point anywhere
-            raise StatementRefusedError(
-                "schema_translate_map inside a tenant",
-                hint="The tenant's placement decides the schema; drop the option",
-            )
         config = self.wall.config
         if config.is_tenant(name, schema):
             self.ft_tables.add((schema, name))

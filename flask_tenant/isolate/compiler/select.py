@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 from sqlalchemy import JSON
@@ -43,12 +44,10 @@ class SelectMixin(MentionsMixin):
             if added:
                 select = select._generate()
                 select._group_by_clauses = (*select._group_by_clauses, *added)
-        return cast(
-            str,
-            super()._compose_select_body(  # type: ignore[misc]
-                text, select, compile_state, inner_columns, froms, byfrom, toplevel, kwargs
-            ),
+        text = super()._compose_select_body(  # type: ignore[misc]
+            text, select, compile_state, inner_columns, froms, byfrom, toplevel, kwargs
         )
+        return self._ft_qualified(text, froms, found) if self.ft_marks else text
 
     def _ft_shows_rows(self, entry: dict[str, Any]) -> bool:
         """Whether the SELECT list shows whole rows, so that each table has to hide its column by itself."""
@@ -96,6 +95,40 @@ class SelectMixin(MentionsMixin):
             else:
                 added += [c for c in source.c if id(c) not in named and not isinstance(c.type, JSON)]
         return added
+
+    # ---- names with a schema
+    ft_marks: Mapping[tuple[str, str], str] = MappingProxyType({})
+    """By prefix and table, what stands for ``schema.`` before a column until it is known whether its table is
+    derived: then it has none."""
+
+    def visit_column(self, column: ColumnClause[Any], *args: Any, **kw: Any) -> str:
+        text = cast(str, super().visit_column(column, *args, **kw))  # type: ignore[misc]
+        table = column.table
+        if not isinstance(table, TableClause) or not any(
+            isinstance(e["selectable"], Select) for e in self.stack
+        ):
+            return text
+        schema = cast("str | None", self.preparer.schema_for_object(table))  # type: ignore[arg-type]
+        if schema is None:
+            return text
+        prefix = f"{self.preparer.quote_schema(schema)}."
+        if not text.startswith(prefix) or not self._ft_is_tenant(table):
+            return text
+        marks = cast("dict[tuple[str, str], str]", self.__dict__.setdefault("ft_marks", {}))
+        return marks.setdefault((prefix, table.name), f"\x02{len(marks)}\x03") + text[len(prefix) :]
+
+    def _ft_qualified(self, text: str, froms: list[FromClause], found: Plan) -> str:
+        """Put schemas before the columns of this statement's tables, and of all when it is the outermost."""
+        outermost = not any(isinstance(e["selectable"], Select) for e in self.stack[:-1])
+        shown: dict[str, bool] = {}  # by name with schema: whether it is derived
+        for element in (e for f in froms for e in _elements(f)):
+            if isinstance(element, TableClause):
+                shown[self.preparer.format_table(element)] = id(element) not in found.claimed  # type: ignore[arg-type]
+        for (prefix, name), mark in self.ft_marks.items():
+            derived = shown.get(prefix + self.preparer.quote(name))
+            if derived is not None or outermost:
+                text = text.replace(mark, "" if derived else prefix)
+        return text
 
     def visit_join(self, join: Join, asfrom: bool = False, from_linter: Any = None, **kw: Any) -> str:
         found = self._ft_current_plan()
@@ -147,7 +180,11 @@ class SelectMixin(MentionsMixin):
         inner = f"({self._ft_derived(table, kw)})"
         if enclosing_alias is not None and enclosing_alias.element is table:
             return inner
-        return f"{inner} AS {self.preparer.quote(table.name)}"
+        name = table.name
+        other = (kw.get("ambiguous_table_name_map") or {}).get(name)
+        if other is not None and not self.preparer.schema_for_object(table):  # type: ignore[arg-type]
+            name = self._truncated_identifier("alias", other)  # there is one of the name in another schema
+        return f"{inner} AS {self.preparer.quote(name)}"
 
     def _ft_derived(self, table: TableClause, kw: dict[str, Any]) -> str:
         quote = self.preparer.quote

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from ...errors import StatementRefusedError
 from ..hidden import STAMP, STAMP_KEY, WHERE, WHERE_KEY
 from .base import Base
 
@@ -17,10 +18,15 @@ class ValuesMixin(Base):
     ft_keys: tuple[str, ...] = ()
 
     def __init__(self, *args: Any, **kw: Any) -> None:
+        if kw.get("schema_translate_map"):
+            # resolved at execution only, and may point anywhere
+            raise StatementRefusedError(
+                "schema_translate_map inside a tenant",
+                value=kw["schema_translate_map"],
+                hint="The tenant's placement decides the schema; drop the option",
+            )
         super().__init__(*args, **kw)
         self.ft_keys = tuple(key for bind, key in _OURS if self.bind_names.pop(bind, None) is not None)
-        if self.string is not None:
-            self._ft_verify()
 
     def construct_params(self, *args: Any, **kw: Any) -> Any:
         values = cast("dict[str, Any]", super().construct_params(*args, **kw))
@@ -29,6 +35,3 @@ class ValuesMixin(Base):
             for key in self.ft_keys:
                 values[key] = tenant_id
         return values
-
-    def _ft_verify(self) -> None:
-        """The last look at a finished statement; TextMixin says what it looks for."""

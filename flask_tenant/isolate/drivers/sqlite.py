@@ -82,6 +82,8 @@ class GuardedCursor(sqlite3.Cursor):
         wall, scope = self._ft_wall, current_scope()
         if wall is None or row is None or (scope is not None and scope.internal):
             return row
+        if wall.asynchronous:  # nobody but SQLAlchemy has this cursor: it asks for the id of the physical row
+            return row
         view = cast("GuardedConnection", self.connection).ft_inserted
         if view is not None and view.shared:
             return row

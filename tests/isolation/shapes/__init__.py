@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.isolation.shapes import (
+    customs,
     entities,
     fragments,
     joins,
@@ -17,4 +18,4 @@ from tests.isolation.shapes import (
 from tests.isolation.shapes.registry import SHAPES, Shape
 
 __all__ = ["SHAPES", "Shape"]
-_modules = (entities, fragments, joins, loading, odds, postgres, selects, units, upserts, writes)
+_modules = (customs, entities, fragments, joins, loading, odds, postgres, selects, units, upserts, writes)

@@ -251,7 +251,7 @@ def by_itself(dialect: str) -> Iterator[Any]:
         found = []
         for city in ("Bern", "Chur"):
             query = sa.lambda_stmt(lambda: sa.select(C))
-            query += lambda q: q.where(C.city == city)  # noqa: B023
+            query += lambda q: q.where(C.city == city)
             query += lambda q: q.order_by(C.id)
             found.append(session.scalars(query).all())
         return found

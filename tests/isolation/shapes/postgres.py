@@ -324,9 +324,18 @@ def other_schemas(dialect: str) -> Iterator[Any]:
     yield sa.insert(folder).values(name="new").returning(folder)
     yield sa.insert(entry), [{"folder_id": 1, "text": f"t{n}"} for n in range(3)]
     yield sa.update(entry).values(text=f.name).where(e.folder_id == f.id)
-    yield sa.update(archived).values(name=c.name).where(a.id == c.id).returning(a.id, a.name)
+    live = customer.alias("live")
+    yield sa.update(archived).values(name=live.c.name).where(a.id == live.c.id).returning(a.id, a.name)
+    yield sa.select(sa.text("*")).select_from(folder).where(f.id > 0).order_by(f.id)
+    yield sa.select(sa.text("*")).select_from(sa.join(folder, entry)).where(sa.exists().where(a.id == f.id))
+    yield sa.select(f.id).where(
+        sa.exists(sa.select(sa.text("*")).select_from(entry).where(e.folder_id == f.id))
+    )
+    yield sa.union_all(
+        sa.select(f.id), sa.select(f.id).select_from(sa.join(folder, entry, f.id == e.folder_id, full=True))
+    )
     yield sa.delete(entry).where(e.folder_id == f.id, f.name == "folder 1")
-    yield sa.delete(archived).where(a.id == c.id, c.active).returning(a.name)
+    yield sa.delete(archived).where(a.id == live.c.id, live.c.active).returning(a.name)
     base = pg.insert(folder).values(name="folder 1")
     yield base.on_conflict_do_update(
         index_elements=["name"], set_={"name": base.excluded.name + "!"}
