@@ -42,6 +42,9 @@ class Stamping(Queries):
                             query.first,
                         )
                     listed = listed[:width]
+        elif self.sqlite and query is not None and self.width(query) not in (None, len(listed)):
+            # the database would count our columns too, and say so
+            self.refuse(f"{self.width(query)} values are given for {len(listed)} columns", query.first)
         folded_auto = self.folded([auto]) if auto else frozenset()
         at_auto = next((k for k, name in enumerate(listed) if name in folded_auto), None)
         added = [self.setup.column]
