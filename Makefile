@@ -34,8 +34,8 @@ demo: python
 	@$(PROVISION) env demo
 	@.venv/bin/python -m tools.demo --port $(PORT)
 
-test: export FLASK_TENANT_TEST_WHEEL := 1
-test: export FLASK_TENANT_BUILD := $(CURDIR)/.build
+test: export TENANCY_TEST_WHEEL := 1
+test: export TENANCY_BUILD := $(CURDIR)/.build
 test: python
 	@$(PROVISION) debian postgresql chromium
 	@$(PROVISION) env main sa20 py312 ihatemoney

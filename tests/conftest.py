@@ -68,7 +68,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_sessionstart() -> None:
     """Refuse to test the source tree where the installed package is meant."""
-    if "FLASK_TENANT_TEST_WHEEL" not in os.environ:
+    if "TENANCY_TEST_WHEEL" not in os.environ:
         return
     where = Path(flask_tenant.__file__).resolve()
     if "site-packages" not in where.parts:

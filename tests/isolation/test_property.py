@@ -1,6 +1,6 @@
 """Any statement run as a tenant on the pool gives what it gives on a database holding that tenant's rows only.
 
-``FLASK_TENANT_EXAMPLES`` says how many statements are made up (in ``make test`` the same ones each time; any other
+``TENANCY_EXAMPLES`` says how many statements are made up (in ``make test`` the same ones each time; any other
 number takes new ones).
 """
 
@@ -19,7 +19,7 @@ from tests.isolation.statements import statements
 from tests.isolation.world import World
 
 EXAMPLES = 200
-WANTED = int(os.environ.get("FLASK_TENANT_EXAMPLES", EXAMPLES))
+WANTED = int(os.environ.get("TENANCY_EXAMPLES", EXAMPLES))
 
 
 @pytest.mark.databases("sqlite", "postgresql+psycopg")

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.once, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent / "ihatemoney"
-BUILD = Path(os.environ.get("FLASK_TENANT_BUILD", ROOT / ".build"))
+BUILD = Path(os.environ.get("TENANCY_BUILD", ROOT / ".build"))
 COLUMN = "tenant_id"
 TABLES = {
     "archive", "bill", "bill_version", "billowers", "billowers_version", "person", "person_version",
