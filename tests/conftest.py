@@ -31,6 +31,11 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
         _built[fixturedef] = WeakSet(set(extension._apps) - before)
 
 
+def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[Any]) -> None:
+    """Forget them with the fixture: they may live on until they are collected."""
+    _built.pop(fixturedef, None)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Bring back the applications of those fixtures that the test shares with earlier ones."""

@@ -95,7 +95,10 @@ class _Preparer(IdentifierPreparer):
     """Every name that SQLAlchemy renders passes here; ``quoted_name(..., quote=False)`` brings in no SQL."""
 
     def quote(self, ident: str, *args: Any) -> str:
-        if getattr(ident, "quote", None) is False and not _PLAIN_NAME.match(ident):
+        marked = getattr(ident, "quote", None)
+        if marked is None and (known := self._strings.get(ident)) is not None:
+            return known  # as SQLAlchemy's own does, a call earlier
+        if marked is False and not _PLAIN_NAME.match(ident):
             raise StatementRefusedError(
                 f"The name {ident!r} is marked as not to be quoted and is no plain name",
                 value=str(ident),

@@ -9,8 +9,9 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, bindparam
-from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement
+from sqlalchemy import BigInteger, Boolean, Column, bindparam
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, ColumnClause, ColumnElement
+from sqlalchemy.sql.operators import eq, ne
 from sqlalchemy.sql.selectable import FromClause
 
 from ..errors import NoTenantError
@@ -26,8 +27,12 @@ def _never() -> int:
     raise NoTenantError("The tenant's id is bound when a statement executes, not before")
 
 
+_INTEGER = BigInteger()
+_BOOLEAN = Boolean()
+
+
 def _bound(key: str) -> BindParameter[int]:
-    return bindparam(key, callable_=_never, type_=BigInteger())
+    return bindparam(key, callable_=_never, type_=_INTEGER)
 
 
 WHERE: BindParameter[int] = _bound(WHERE_KEY)
@@ -41,12 +46,13 @@ class HiddenColumn(ColumnClause[int]):
     inherit_cache = True
 
     def __init__(self, name: str, source: FromClause | None = None) -> None:
-        super().__init__(name, BigInteger(), _selectable=source)
+        super().__init__(name, _INTEGER, _selectable=source)
 
 
 def belongs(name: str, source: FromClause) -> ColumnElement[bool]:
     """Return ``source.tenant_id = :tenant``."""
-    return HiddenColumn(name, source) == WHERE
+    # what == would make, without asking both sides what they are: compiling makes one for every table
+    return BinaryExpression(HiddenColumn(name, source), WHERE, eq, type_=_BOOLEAN, negate=ne)
 
 
 def stamp_column(name: str, *, default: Any = STAMP) -> Column[int]:

@@ -30,6 +30,7 @@ from .ddl import settle, translate_ddl
 from .guard import WORN
 from .plain import plainly
 from .rawsql.lexer import scan
+from .rawsql.words import ROW_ADDRESSES
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -53,8 +54,9 @@ class Wall:
     :param fallback: what holds outside any scope: the default tenant, the template, or nothing
     :param report: lets refusals through in report-only mode
 
-    ``followed`` is set on the wall of a template's driver connection when tenants exist: what is written there has
-    to reach them as well, which only statements that SQLAlchemy executes do.
+    ``reserved`` are the names, in small letters, by which the application may call no column. ``followed`` is set
+    on the wall of a template's driver connection when tenants exist: what is written there has to reach them as
+    well, which only statements that SQLAlchemy executes do.
     """
 
     ddl_in_tenant: ClassVar[Callable[..., Any] | None] = None
@@ -76,6 +78,7 @@ class Wall:
         self.fallback = fallback
         self.report = report
         self.template = shape == "template"
+        self.reserved = frozenset({config.column.lower(), *ROW_ADDRESSES[raw.dialect]})
         self.asynchronous = False
         self.followed = False
 

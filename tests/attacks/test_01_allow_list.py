@@ -134,7 +134,7 @@ SELECT current_setting('search_path')
 
 SELECT nextval('customer_id_seq')
 
-SELECT setval('customer_id_seq', 1)
+SELECT setval('customer_id_seq', 100)
 
 SELECT last_value FROM customer_id_seq
 

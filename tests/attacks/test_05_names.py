@@ -230,8 +230,10 @@ NAMES: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_brings_in_no_sql(world: World, name: str) -> None:
+    # The statement with the name in quotes is equal to this one for SQLAlchemy's cache: it may be there, and is harmless.
+    options = {"compiled_cache": None}
     with world.as_(), world.engine.connect() as connection, pytest.raises(StatementRefusedError):
-        connection.execute(NAMES[name]())
+        connection.execute(NAMES[name](), execution_options=options)
 
 
 def test_a_name_could_bring_in_sql(world: World) -> None:

@@ -37,12 +37,27 @@ class Base(SQLCompiler):
     ft_refusal: StatementRefusedError | None = None
     """Why the statement may be looked at, but not executed."""
 
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        self.ft_tables: set[tuple[str | None, str]] = set()
+        """Tenant tables that the statement names, as (schema, name)."""
+        self.ft_private: set[str] = set()
+        """Directory and catalogue tables that the statement names."""
+        self._ft_known: dict[TableClause, bool] = {}
+        super().__init__(*args, **kw)  # compiles
+
     @property
     def wall(self) -> Wall:
-        return cast("Wall", self.dialect.ft_wall)  # type: ignore[attr-defined]
+        wall: Wall = self.dialect.ft_wall  # type: ignore[attr-defined]
+        return wall
 
     def _ft_is_tenant(self, table: TableClause) -> bool:
         """Whether the table is a tenant's; notes every table that the statement touches."""
+        known = self._ft_known.get(table)
+        if known is None:
+            known = self._ft_known[table] = self._ft_look_up(table)
+        return known
+
+    def _ft_look_up(self, table: TableClause) -> bool:
         schema = cast("str | None", self.preparer.schema_for_object(table))  # type: ignore[arg-type]
         name = table.name
         if getattr(name, "quote", None) is False and not _PLAIN_NAME.match(name):
@@ -73,7 +88,7 @@ class Base(SQLCompiler):
         return cast("Plan | None", found)
 
     def _ft_check_name(self, column: ColumnClause[Any]) -> None:
-        if type(column) is HiddenColumn or not isinstance(column.name, str):
+        if type(column) is HiddenColumn:
             return
         name = column.name.lower()
         if name == self.wall.config.column.lower():
@@ -117,16 +132,6 @@ class Base(SQLCompiler):
         if not self.wall.report.active():
             raise refusal
         self.ft_refusal = self.ft_refusal or refusal
-
-    @property
-    def ft_tables(self) -> set[tuple[str | None, str]]:
-        """Tenant tables that the statement names, as (schema, name)."""
-        return cast("set[tuple[str | None, str]]", self.__dict__.setdefault("_ft_tables", set()))
-
-    @property
-    def ft_private(self) -> set[str]:
-        """Directory and catalogue tables that the statement names."""
-        return cast("set[str]", self.__dict__.setdefault("_ft_private", set()))
 
 
 def hidden_column(name: str) -> HiddenColumnError:

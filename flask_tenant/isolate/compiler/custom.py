@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy.ext import compiler as extension
@@ -37,19 +38,16 @@ class CustomMixin(TextMixin):
         if self._ft_own_work(name):
             return render()
         outer, parts = self.ft_parts, cast("list[str]", [])
+        plain = type(self)
         self.ft_parts = parts
+        self.__class__ = _setting_apart(cast(Any, plain))
         try:
-            text = render()
+            text = str(render())
         finally:
-            self.ft_parts = outer
-        text = str(text)
+            self.__class__, self.ft_parts = plain, outer
         if _MARK.sub("", text).strip():
-            self.ft_parts = None
-            try:
-                text = self._ft_written(name, text, kw)
-            finally:
-                self.ft_parts = outer
-        return self._ft_part(_MARK.sub(lambda found: parts[int(found[1])], text))
+            text = self._ft_written(name, text, kw)
+        return _MARK.sub(lambda found: parts[int(found[1])], text)
 
     def _ft_written(self, name: str, text: str, kw: dict[str, Any]) -> str:
         """Return what the element wrote, verified."""
@@ -74,33 +72,38 @@ class CustomMixin(TextMixin):
         text = self.process(WHERE).join(fragment) if len(fragment) > 1 else fragment[0]
         return re.sub(rf":{_PLACEHOLDER}(\d+) ", "\x01\\1\x01", text)
 
-    # ---- what the compiler renders for such an element
-    def _ft_part(self, text: str) -> str:
-        if self.ft_parts is None:
-            return text
-        self.ft_parts.append(text)
+
+class _SettingApart:
+    """What a compiler is while an element of the application's renders itself: what it renders for the element is
+    set aside. A class of its own, so that every other statement is compiled without these methods."""
+
+    ft_plain: type[CustomMixin]
+    ft_parts: list[str]
+
+    def _ft_apart(self, method: str, args: Any, kw: dict[str, Any]) -> str:
+        apart = type(self)
+        self.__class__ = self.ft_plain  # type: ignore[assignment]
+        try:
+            self.ft_parts.append(getattr(self, method)(*args, **kw))
+        finally:
+            self.__class__ = apart
         return f"\x01{len(self.ft_parts) - 1}\x01"
 
-    def _ft_apart(self, render: Callable[..., str], args: Any, kw: dict[str, Any]) -> str:
-        parts = self.ft_parts
-        if parts is None:
-            return render(*args, **kw)
-        self.ft_parts = None
-        try:
-            text = render(*args, **kw)
-        finally:
-            self.ft_parts = parts
-        return self._ft_part(text)
+
+@cache
+def _setting_apart(plain: type[CustomMixin]) -> Any:
+    return type(f"SettingApart{plain.__name__}", (_SettingApart, plain), {"ft_plain": plain})
 
 
 def _apart(name: str) -> Callable[..., str]:
-    def method(self: Any, *args: Any, **kw: Any) -> str:
-        return cast(str, self._ft_apart(getattr(super(CustomMixin, self), name), args, kw))
+    def method(self: _SettingApart, *args: Any, **kw: Any) -> str:
+        return self._ft_apart(name, args, kw)
 
     return method
 
 
 for _name in (
+    "_ft_custom",
     "process",
     "visit_bindparam",
     "visit_column",
@@ -112,7 +115,7 @@ for _name in (
     "visit_update",
     "visit_delete",
 ):
-    setattr(CustomMixin, _name, _apart(_name))
+    setattr(_SettingApart, _name, _apart(_name))
 
 
 def _watch() -> None:

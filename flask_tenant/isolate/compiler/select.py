@@ -7,19 +7,19 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from sqlalchemy import JSON
-from sqlalchemy.sql.elements import ColumnClause, ColumnElement, TextClause
-from sqlalchemy.sql.expression import and_
+from sqlalchemy.sql.elements import BooleanClauseList, ColumnClause, ColumnElement, TextClause
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.operators import and_
 from sqlalchemy.sql.selectable import FromClause, Join, Select, TableClause
 
 from ...errors import StatementRefusedError
 from ..hidden import HiddenColumn, belongs
 from .base import guarded
-from .mentions import MentionsMixin
 from .plan import Plan, table_below
+from .text import TextMixin
 
 
-class SelectMixin(MentionsMixin):
+class SelectMixin(TextMixin):
     """Renders every table that a SELECT displays as its tenant's view."""
 
     def _compose_select_body(
@@ -101,17 +101,13 @@ class SelectMixin(MentionsMixin):
     """By prefix and table, what stands for ``schema.`` before a column until it is known whether its table is
     derived: then it has none."""
 
-    def visit_column(self, column: ColumnClause[Any], *args: Any, **kw: Any) -> str:
-        text = cast(str, super().visit_column(column, *args, **kw))  # type: ignore[misc]
-        table = column.table
+    def _ft_unqualified(self, text: str, table: Any) -> str:
+        """Put a mark in the place of the schema before a tenant table's column, within a SELECT."""
         if not isinstance(table, TableClause) or not any(
             isinstance(e["selectable"], Select) for e in self.stack
         ):
             return text
-        schema = cast("str | None", self.preparer.schema_for_object(table))  # type: ignore[arg-type]
-        if schema is None:
-            return text
-        prefix = f"{self.preparer.quote_schema(schema)}."
+        prefix = f"{self.preparer.quote_schema(cast(str, table.schema))}."  # type: ignore[attr-defined]
         if not text.startswith(prefix) or not self._ft_is_tenant(table):
             return text
         marks = cast("dict[tuple[str, str], str]", self.__dict__.setdefault("ft_marks", {}))
@@ -136,7 +132,7 @@ class SelectMixin(MentionsMixin):
         if extra:
             join_with = cast(Join, join._clone())
             on = join.onclause
-            join_with.onclause = and_(*guarded([on]), *extra)
+            join_with.onclause = BooleanClauseList._construct_raw(and_, (*guarded([on]), *extra))
             join = join_with
         return cast(str, super().visit_join(join, asfrom=asfrom, from_linter=from_linter, **kw))  # type: ignore[misc]
 

@@ -144,13 +144,22 @@ class TextMixin(MentionsMixin):
             "A template string as a statement", hint="Use text() with bound parameters, or Core constructs"
         )
 
-    # ---- columns
+    # ---- columns and labels
     def visit_column(self, column: ColumnClause[Any], *args: Any, **kw: Any) -> str:
-        if not column.is_literal or self._ft_own_work("literal_column()"):
+        if column.is_literal and not self._ft_own_work("literal_column()"):
+            return self._ft_literal(column, args, kw)
+        if column.name.lower() in self.dialect.ft_wall.reserved:  # type: ignore[attr-defined]
             self._ft_check_name(column)
-            if column.table is None and type(column) is ColumnClause:
+        text = cast(str, super().visit_column(column, *args, **kw))  # type: ignore[misc]
+        table = column.table
+        if table is None:
+            if type(column) is ColumnClause:
                 self._ft_mention((column.name,))
-            return cast(str, super().visit_column(column, *args, **kw))  # type: ignore[misc]
+        elif getattr(table, "schema", None) is not None:
+            return self._ft_unqualified(text, table)
+        return text
+
+    def _ft_literal(self, column: ColumnClause[Any], args: Any, kw: dict[str, Any]) -> str:
         parts = self._ft_fragment(column.name, kw, kw.get("add_to_result_map"), "none")
         text = cast(str, super().visit_column(column, *args, **kw))  # type: ignore[misc]
         if parts == (column.name,):
@@ -159,6 +168,10 @@ class TextMixin(MentionsMixin):
         return text.replace(
             escaped(column.name), self.process(WHERE).join(escaped(part) for part in parts), 1
         )
+
+    def _ft_unqualified(self, text: str, table: Any) -> str:
+        """Return a column of a table that has a schema, as it is rendered here."""
+        return text
 
     def visit_label(self, label: Any, *args: Any, **kw: Any) -> str:
         if isinstance(label.name, str) and label.name.lower() == self.wall.config.column:

@@ -25,7 +25,8 @@ class Grouping(Relations):
                 continue
             following = self.tokens[mention.at + 1].key
             field = following == ")" and self.tokens[mention.at + 2].key == "."
-            plain = not mention.function and not field and following not in ("IS", "::")
+            tested = following == "IS" and self.tokens[mention.at + 2].key in ("NULL", "NOT", "DISTINCT")
+            plain = not mention.function and not field and not tested and following != "::"
             if plain or mention.function in _GIVE_ARGUMENTS:
                 self.refuse(
                     "A whole row as a value",
