@@ -431,7 +431,7 @@ def central_context(*, reason: str, app: Flask | None = None) -> Iterator[Scope]
         )
     state = state_of(app)
     outer = current_scope()
-    log.warning("Central work begins (%s): %s", outer or "outside any tenant", reason)
+    _write_down("Central work begins (%s): %s", outer or "outside any tenant", reason)
     with state.enter(Scope(None, reason=reason)) as scope:
         signals.central_entered.send(state.tenancy, reason=reason)
         yield scope
@@ -450,10 +450,16 @@ def for_each_tenant(*, reason: str, app: Flask | None = None) -> Iterator[Tenant
         )
     state = state_of(app)
     tenants = state.directory.all()
-    log.warning("Loop over %s tenants begins: %s", len(tenants), reason)
+    _write_down("Loop over %s tenants begins: %s", len(tenants), reason)
     for tenant in tenants:
         with state.enter(Scope(tenant)):
             yield tenant
+
+
+def _write_down(text: str, *values: object) -> None:
+    """Log who leaves a tenant's walls, and why."""
+    log.disabled = False  # Alembic's env.py, as generated, switches off every logger that its file does not name
+    log.warning(text, *values)
 
 
 def _here() -> Scope | None:

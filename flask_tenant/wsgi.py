@@ -114,7 +114,7 @@ the right one.</p></main></body></html>
 def not_found(environ: WSGIEnvironment, start_response: StartResponse, identifier: str) -> Iterable[bytes]:
     """Answer a request for a tenant that does not exist, with a page that says the same whatever the reason."""
     host = environ.get("HTTP_HOST") or identifier
-    page = _PAGE.format(host=escape(host[:255])).encode()
+    page = _PAGE.format(host=escape(host[:255])).encode(errors="replace")  # no header is sure to be text
     start_response(
         "404 Not Found",
         [

@@ -84,8 +84,13 @@ class LiveViews:
                 with plainly(on):
                     self.catalog.load(on)
             elif engine is not None:
-                with internal(), engine.connect() as fresh, plainly(fresh):
-                    self.catalog.load(fresh)
+                # Not from the application's pool: the caller may hold the last connection that it gives.
+                own = Engine(engine.pool.recreate(), engine.dialect, engine.url)
+                try:
+                    with internal(), own.connect() as fresh, plainly(fresh):
+                        self.catalog.load(fresh)
+                finally:
+                    own.dispose()
             self._stale, self._loaded = False, time.monotonic()
         if self.catalog.live != before:
             self.changed()

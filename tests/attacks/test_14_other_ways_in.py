@@ -181,7 +181,7 @@ def test_registering_twice(world: World) -> None:
 def test_connections_made_before_registration(make_database: MakeDatabase, back_end: str, when: str) -> None:
     """A pool that was filled before, and a connection that is out while Tenancy is registered."""
     with make_database(back_end) as url:
-        engine = sa.create_engine(url, pool_size=1, max_overflow=1)
+        engine = sa.create_engine(url, pool_size=1, max_overflow=0, pool_timeout=5)
         early = engine.connect()
         early.execute(sa.text("SELECT 1"))
         driver = early.connection.driver_connection
@@ -207,7 +207,7 @@ def test_connections_made_before_registration(make_database: MakeDatabase, back_
 def test_pools(make_database: MakeDatabase, back_end: str, pool: str) -> None:
     """One connection that everybody uses in turn (and one for us), or none kept."""
     options: dict[str, Any] = (
-        {"pool_size": 1, "max_overflow": 1} if pool == "one" else {"poolclass": NullPool}
+        {"pool_size": 1, "max_overflow": 0, "pool_timeout": 5} if pool == "one" else {"poolclass": NullPool}
     )
     with make_database(back_end) as url:
         engine = sa.create_engine(url, **options)

@@ -20,9 +20,9 @@ from tests.services.databases import MakeDatabase
 
 @pytest.fixture(scope="module")
 def narrow_site(make_database: MakeDatabase, back_end: str) -> Iterator[tuple[Any, sa.Engine]]:
-    """An application whose tenants share one connection (two while Tenancy looks something up)."""
+    """An application whose tenants share one connection."""
     with make_database(back_end) as url:
-        engine = sa.create_engine(url, pool_size=1, max_overflow=1)
+        engine = sa.create_engine(url, pool_size=1, max_overflow=0, pool_timeout=5)
         app, _ = make_app(engine)
         for slug in ("acme", "bella"):
             app.extensions["tenancy"].create(slug, slug)

@@ -53,6 +53,7 @@ def test_the_host_name_is_read_as_the_browser_means_it(app: Flask) -> None:
         "<script>.example.test",
         "%61cme.example.test",
         "0.example",
+        "\udcff.example.test",  # as a server hands over what is no text
     ],
 )
 def test_an_unknown_host_gets_a_proper_404(app: Flask, host: str) -> None:

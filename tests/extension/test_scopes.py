@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 
 import pytest
@@ -119,6 +120,18 @@ def test_loops_over_tenants(filled: Flask, notes: Notes, caplog: pytest.LogCaptu
         assert list(seen) == ["acme", "bella"]
         assert all(body.startswith(slug.title()) for slug, bodies in seen.items() for body in bodies)
     assert len(rows(notes.url, "note")) == 4
+
+
+def test_leaving_is_logged_though_logging_was_configured_anew(
+    filled: Flask, notes: Notes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """``logging.config``, as in an ``env.py`` of Alembic's, switches off all loggers that it does not name."""
+    for leave in (lambda: list(for_each_tenant(reason="loop")), lambda: central_context(reason="one").__enter__()):
+        logging.getLogger("flask_tenant").disabled = True
+        with filled.app_context(), caplog.at_level(logging.WARNING, "flask_tenant"):
+            caplog.clear()
+            contextvars.copy_context().run(leave)
+            assert len(caplog.records) == 1
 
 
 def test_a_loop_that_is_broken_off_leaves_its_tenant(filled: Flask, notes: Notes) -> None:
