@@ -1,5 +1,6 @@
 # make demo        a shop window: three tenants on SQLite, served at http://acme.localhost:8000
 # make test        everything that CI runs: checks, and all tests on the built wheel, in under 15 minutes
+# make test-full   the same at full length, on every pair of versions: hours rather than minutes
 # make check       lint, format, types, import contracts
 # make bench       what the wall costs, as ratios
 # make clean       removes all that the others made
@@ -21,7 +22,7 @@ TESTROOT := .build/root
 XDIST ?= -n 2 --dist worksteal
 PORT ?= 8000
 
-.PHONY: help demo test check check-only bench clean python
+.PHONY: help demo test test-full check check-only bench clean python
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -34,18 +35,24 @@ demo: python
 	@$(PROVISION) env demo
 	@.venv/bin/python -m tools.demo --port $(PORT)
 
-test: export TENANCY_TEST_WHEEL := 1
-test: export TENANCY_BUILD := $(CURDIR)/.build
+test test-full: export TENANCY_TEST_WHEEL := 1
+test test-full: export TENANCY_BUILD := $(CURDIR)/.build
 test: python
-	@$(PROVISION) debian postgresql chromium
-	@$(PROVISION) env main sa20 py312 ihatemoney
+	@$(PROVISION) debian postgresql redis-server chromium
+	@$(PROVISION) env main other ihatemoney
 	@$(MAKE) check-only
 	@echo '== everything, SQLAlchemy 2.1'
 	@cd $(TESTROOT) && ../main/bin/pytest $(XDIST) $(ARGS)
-	@echo '== again with SQLAlchemy 2.0'
+	@echo "== again with SQLAlchemy 2.0 on $$(.build/other/bin/python -V)"
+	@cd $(TESTROOT) && ../other/bin/pytest $(XDIST) -m 'not once' $(ARGS)
+
+test-full: export TENANCY_FULL := 1
+test-full: test
+	@$(PROVISION) env sa20 py312
+	@echo '== again with SQLAlchemy 2.0 on the main Python'
 	@cd $(TESTROOT) && ../sa20/bin/pytest $(XDIST) -m 'not once' $(ARGS)
 	@if [ -x .build/py312/bin/pytest ]; then \
-		echo '== again with Python 3.12'; \
+		echo '== again with SQLAlchemy 2.1 on Python 3.12'; \
 		cd $(TESTROOT) && ../py312/bin/pytest $(XDIST) -m 'not once' $(ARGS); \
 	fi
 

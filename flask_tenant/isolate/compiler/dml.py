@@ -57,7 +57,7 @@ class DmlMixin(Base):
         froms: list[Any] = [statement.table, *extra]
         found = self._ft_plan(froms)
         changed = statement._generate()
-        changed._where_criteria = (*guarded(statement._where_criteria), *found.where)
+        changed._where_criteria = (*found.where, *guarded(statement._where_criteria))
         changed.ft_plan, changed.ft_extra = found, extra
         return changed
 

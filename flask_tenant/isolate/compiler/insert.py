@@ -284,7 +284,7 @@ class InsertMixin(Base):
             changed = on_conflict._clone()
             where = on_conflict.update_whereclause
             mine = self._ft_belongs(table)
-            changed.update_whereclause = mine if where is None else and_(*guarded([where]), mine)
+            changed.update_whereclause = mine if where is None else and_(mine, *guarded([where]))
             on_conflict = changed
         return cast(str, super().visit_on_conflict_do_update(on_conflict, **kw))  # type: ignore[misc]
 

@@ -38,7 +38,7 @@ class SelectMixin(TextMixin):
         entry["ft_plan"] = found = Plan() if self._ft_shows_rows(entry) else self._ft_plan(froms)
         if found.where or found.on:
             select = select._generate()
-            select._where_criteria = (*guarded(select._where_criteria), *found.where)
+            select._where_criteria = (*found.where, *guarded(select._where_criteria))
         if self.dialect.name == "postgresql" and select._group_by_clauses:
             added = self._ft_group_by(select, froms, found)
             if added:
@@ -132,7 +132,7 @@ class SelectMixin(TextMixin):
         if extra:
             join_with = cast(Join, join._clone())
             on = join.onclause
-            join_with.onclause = BooleanClauseList._construct_raw(and_, (*guarded([on]), *extra))
+            join_with.onclause = BooleanClauseList._construct_raw(and_, (*extra, *guarded([on])))
             join = join_with
         return cast(str, super().visit_join(join, asfrom=asfrom, from_linter=from_linter, **kw))  # type: ignore[misc]
 
