@@ -141,6 +141,12 @@ class Sentinels:
         self.master.start()
         self.replica = RedisServer(folder, f"replicaof 127.0.0.1 {self.master.port}")
         self.replica.start()
+        deadline = time.monotonic() + START_SECONDS
+        # Sentinels look for replicas every ten seconds.
+        while b"state=online" not in self.master.command("INFO", "replication"):
+            if time.monotonic() > deadline:
+                raise RuntimeError("the replica does not come online")
+            time.sleep(0.02)
         self.watchers = []
         for _ in range(3):
             watcher = RedisServer(

@@ -108,8 +108,10 @@ class Link:
 
     def ensure(self) -> None:
         """Start the thread, if it does not run."""
-        if self._thread is not None:
-            return
+        if self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
         with self._lock:
             if self._thread is None and not self._stop.is_set():
                 self._thread = Thread(target=self._run, name="flask_tenant-redis", daemon=True)
@@ -144,7 +146,7 @@ class Link:
             "id": tenant.id == key,
             "slug": tenant.slug == key,
             "domain": key in tenant.domains,
-            "token": token and (token[0].tenant_id, token[1]) == (tenant.id, tenant.version),
+            "token": token is None or (token[0].tenant_id, token[1]) == (tenant.id, tenant.version),
         }
         return Found(answer[0], tenant, token) if right.get(kind, True) else Found(answer[0])
 
@@ -314,8 +316,8 @@ class Link:
             ears.close()
 
     def _listen(self, ears: Ears, line: Line, trust: Trust) -> None:
-        asked = time.monotonic()
-        polled = asked
+        asked = polled = time.monotonic()
+        ears.ping()
         while not self._stop.is_set():
             if self._trust is not trust:
                 raise LostError("a request has lost it")
