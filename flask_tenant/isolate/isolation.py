@@ -98,6 +98,7 @@ class Isolation:
     def _forget_rendered(self) -> None:
         """Forget statements that were rendered from another schema: ours, and those that SQLAlchemy keeps."""
         self._raw.invalidate()
+        self.template.forget()
         for engine in list(self._sharing):
             engine.clear_compiled_cache()
 
@@ -144,7 +145,7 @@ class Isolation:
 
     def seed(self, connection: Connection, tenant: Tenant) -> None:
         """Give a new tenant what start-up and migrations have seeded."""
-        self.template.copy_to(connection, tenant.id, self._tables(connection))
+        self.template.copy_to(connection, tenant.id, lambda: self._tables(connection))
 
     def _tables(self, connection: Connection) -> list[TableView]:
         """Every tenant table, parents before children."""

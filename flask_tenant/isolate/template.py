@@ -35,6 +35,9 @@ log = logging.getLogger("flask_tenant")
 TEMPLATE = Tenant(TEMPLATE_ID, "(template)", "Template")
 
 
+_NEW_TENANT = "ft_new_tenant"
+
+
 def _ours() -> bool:
     """Whether flask_tenant itself is asking."""
     scope = current_scope()
@@ -102,7 +105,7 @@ class Template:
         self._views = views
         self._tenants = tenants
         self._migrating = migrating
-        self._seeded: list[TableView] | None = None
+        self._seeded: list[Any] | None = None
 
     # ---- recording
     def watch(self, connection: Connection) -> bool:
@@ -243,23 +246,37 @@ class Template:
                     tenant_id, len(keys) - done.rowcount, len(keys), view.name,
                 )  # fmt: skip
 
-    def _copying(self, connection: Connection, view: TableView, table: sa.Table, tenant_id: int) -> _Copying:
+    def _copying(
+        self, connection: Connection, view: TableView, table: sa.Table, tenant_id: int | sa.BindParameter[int]
+    ) -> _Copying:
         return _Copying(view, table, self._config.column, tenant_id, connection.dialect.name)
 
     # ---- a new tenant
-    def copy_to(self, connection: Connection, tenant_id: int, tables: Iterable[TableView]) -> None:
+    def forget(self) -> None:
+        """Forget which tables hold seeded rows: the schema, or they, have changed."""
+        self._seeded = None
+
+    def copy_to(
+        self, connection: Connection, tenant_id: int, tables: Callable[[], Iterable[TableView]]
+    ) -> None:
         """Give a new tenant the seeded rows.
 
-        :param tables: every tenant table, parents before children
+        :param tables: returns every tenant table, parents before children; it is asked once for many tenants
         """
         with plainly(connection):
             if self._seeded is None:
-                self._seeded = [v for v in tables if self._has_rows(connection, v)]
+                found = [view for view in tables() if self._has_rows(connection, view)]
+                self._seeded = [self._copying_to_any(connection, view) for view in found]
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
-            for view in self._seeded:
-                table = physical(view, self._config.column)
-                connection.execute(self._copying(connection, view, table, tenant_id).where_(None))
+            for statement in self._seeded:
+                connection.execute(statement, {_NEW_TENANT: tenant_id})
+
+    def _copying_to_any(self, connection: Connection, view: TableView) -> Any:
+        table = physical(view, self._config.column)
+        return self._copying(connection, view, table, sa.bindparam(_NEW_TENANT, type_=sa.BigInteger)).where_(
+            None
+        )
 
     def _has_rows(self, connection: Connection, view: TableView) -> bool:
         table = physical(view, self._config.column)
@@ -270,17 +287,22 @@ class Template:
 class _Copying:
     """``INSERT INTO t (tenant_id, …) SELECT :tenant, … FROM t WHERE tenant_id = 0``"""
 
-    def __init__(self, view: TableView, table: sa.Table, hidden: str, tenant_id: int, dialect: str) -> None:
-        self._view, self._table, self._hidden, self._tenant_id, self._dialect = (
-            view, table, hidden, tenant_id, dialect,
-        )  # fmt: skip
+    def __init__(
+        self,
+        view: TableView,
+        table: sa.Table,
+        hidden: str,
+        tenant_id: int | sa.BindParameter[int],
+        dialect: str,
+    ) -> None:
+        self._view, self._table, self._hidden, self._dialect = view, table, hidden, dialect
+        known = isinstance(tenant_id, int)
+        self._tenant_id: Any = sa.literal(tenant_id, sa.BigInteger) if known else tenant_id
 
     def where_(self, wanted: Any) -> Any:
         table = self._table
         columns = [table.c[c] for c in self._view.columns]
-        source = sa.select(sa.literal(self._tenant_id, sa.BigInteger), *columns).where(
-            table.c[self._hidden] == TEMPLATE_ID
-        )
+        source = sa.select(self._tenant_id, *columns).where(table.c[self._hidden] == TEMPLATE_ID)
         if wanted is not None:
             source = source.where(wanted)
         from sqlalchemy.dialects import postgresql, sqlite
