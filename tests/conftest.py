@@ -15,7 +15,7 @@ import flask_tenant
 from flask_tenant import extension
 from tests.services.availability import FULL
 
-pytest_plugins = ["tests.services.postgres", "tests.services.databases"]
+pytest_plugins = ["tests.services.postgres", "tests.services.databases", "tests.services.redis"]
 
 # While an application with Tenancy lives in a process, engines that nobody has declared are refused there.
 # Tests share their process: each sees the applications that its own fixtures have built, and no other test's.
