@@ -107,7 +107,9 @@ class InsertMixin(Base):
             )
         if many is None and text.count(ROW_NUMBER) > 1:
             text = numbered(text)  # insert().values([...])
-        self.ft_unset_id = None
+        if self.ft_unset_id is not None:
+            self.ft_unset_id = None
+            del self.__dict__["visit_bindparam"]
         return text
 
     def _ft_stamped(self, statement: Any, state: Any) -> Any:
@@ -124,6 +126,7 @@ class InsertMixin(Base):
         if auto is not None and given and statement.select is None:
             # The application names the id, but may leave it None in some row.
             self.ft_unset_id = NextId(table, auto)
+            self.__dict__["visit_bindparam"] = self._ft_bindparam  # for this statement only: they are many
             self.ft_unset_keys = frozenset(self._ft_falling_back(state, auto, table))
             auto = None
         if auto is not None and not given:
@@ -219,8 +222,8 @@ class InsertMixin(Base):
         return super()._ft_is_tenant(table)
 
     # ---- the id that the application named and left empty
-    def visit_bindparam(self, bindparam: Any, *args: Any, **kw: Any) -> str:
-        text = cast(str, super().visit_bindparam(bindparam, *args, **kw))  # type: ignore[misc]
+    def _ft_bindparam(self, bindparam: Any, *args: Any, **kw: Any) -> str:
+        text = cast(str, type(self).visit_bindparam(self, bindparam, *args, **kw))
         unset = self.ft_unset_id
         if unset is None:
             return text
