@@ -10,6 +10,7 @@
     │   ├── TenantNotFoundError       no such tenant
     │   ├── TenantExistsError         the slug is taken
     │   ├── InvalidSlugError          the slug is no host label
+    │   ├── CredentialRefusedError    a request's token is unknown, expired, revoked or forged
     │   └── TenantChangedError        a session or connection of one tenant was used under another
     └── RefusedError                  what cannot be proven to stay inside the tenant
         ├── StatementRefusedError     a statement, or a part of one
@@ -100,6 +101,12 @@ class TenantChangedError(TenantError):
     """A session or connection that serves one tenant was used under another."""
 
     code = "tenant-changed"
+
+
+class CredentialRefusedError(TenantError):
+    """A request's token is unknown, expired, revoked or forged."""
+
+    code = "credential-refused"
 
 
 class RefusedError(TenancyError):

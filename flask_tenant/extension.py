@@ -11,13 +11,14 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
 import flask
-from flask import Flask
+from flask import Blueprint, Flask
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import scoped_session
 from sqlalchemy.pool import Pool
 
 from . import pipeline, signals
+from .admission import Admission
 from .context import NO_TENANT_HINT, Scope, current_scope, entered, internal, nobody
 from .directory import Directory
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
@@ -32,10 +33,10 @@ from .isolate import (
     plainly,
     refuse_unguarded,
 )
-from .model import RequestFacts, Resolution, Tenant
-from .protocols import Adapter, Strategy
+from .model import Resolution, Tenant
+from .protocols import Adapter
 from .report import Report
-from .resolve import Subdomain
+from .routes import CentralRoutes
 from .settings import Settings
 from .startup import Startup
 from .wsgi import TenantMiddleware
@@ -86,7 +87,15 @@ class Application:
         self._adapted: set[int] = set()
         for registry in sessions:
             self._adapt(registry)
-        self.strategies: tuple[Strategy, ...] = (Subdomain(self._find, self.settings.base_domain),)
+        self.admission = Admission(
+            self.settings,
+            lambda: self.app,
+            lambda: self.directory,
+            self.default,
+            tenancy.routes,
+            self.report.active,
+        )
+        self.admit = self.admission
 
     # ---- engines
     def discover(self) -> None:
@@ -202,9 +211,6 @@ class Application:
             )
         return Scope(tenants[0], key=("default", tenants[0].id))
 
-    def _find(self, slug: str) -> Tenant | None:
-        return self.directory.find(slug)
-
     def default(self) -> Tenant | None:
         """The configured default tenant."""
         return self.directory.get(self.settings.default) if self.settings.default else None
@@ -255,14 +261,10 @@ class Application:
             finally:
                 signals.tenant_left.send(self.tenancy, scope=scope)
 
-    # ---- the WSGI edge
-    def admit(self, facts: RequestFacts) -> Resolution:
-        """Walk the pipeline for a request."""
-        self.startup.end()
-        return pipeline.admit(facts, self.strategies, self.default())
-
+    # ---- the edges
     def enter_request(self, stack: ExitStack, resolution: Resolution) -> None:
         """Enter the scope of a resolved request."""
+        self.startup.end()
         scope = pipeline.scope_of(resolution)
         stack.enter_context(self.enter(scope) if scope is not None else nobody())
 
@@ -345,6 +347,7 @@ class Tenancy:
     ) -> None:
         self._engines = list(engines)
         self._sessions = list(sessions)
+        self.routes = CentralRoutes()
         if app is not None:
             self._register(app, sys._getframe(1))
 
@@ -366,12 +369,22 @@ class Tenancy:
         from .cli import tenant_cli
 
         app.cli.add_command(tenant_cli)
-        app.wsgi_app = TenantMiddleware(app.wsgi_app, state.admit, state.enter_request)  # type: ignore[method-assign]
+        app.wsgi_app = TenantMiddleware(  # type: ignore[method-assign]
+            app.wsgi_app, state.admit, state.enter_request, state.admission.nobody
+        )
         try:
             state.discover()
         except Exception:
             _apps.discard(state)
             raise
+
+    def central(self, target: Blueprint | Callable[..., Any] | str, *, reason: str) -> None:
+        """Declare that a blueprint, a view or an endpoint is also served where no tenant is named.
+
+        :param reason: why
+        :raises TenantError: without a reason
+        """
+        self.routes.add(target, reason)
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""
@@ -458,7 +471,9 @@ def for_each_tenant(*, reason: str, app: Flask | None = None) -> Iterator[Tenant
 
 def _write_down(text: str, *values: object) -> None:
     """Log who leaves a tenant's walls, and why."""
-    log.disabled = False  # Alembic's env.py, as generated, switches off every logger that its file does not name
+    log.disabled = (
+        False  # Alembic's env.py, as generated, switches off every logger that its file does not name
+    )
     log.warning(text, *values)
 
 

@@ -17,6 +17,7 @@ class TenantState(enum.StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     ARCHIVED = "archived"
+    MAINTENANCE = "maintenance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Tenant:
     name: str
     state: TenantState = TenantState.ACTIVE
     created_at: datetime | None = None
+    domains: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.slug
@@ -42,29 +44,71 @@ class Tenant:
 class RequestFacts:
     """What an edge knows of a request before Flask sees it; strategies decide on nothing else.
 
-    :param host: the host name as sent, port included
-    :param path: the path below the mount point
+    :param host: the Host header as sent, port included
+    :param path: the decoded path below the mount point
     :param headers: lower-case header names to values
+    :param peer: address of the direct peer, as the server's own socket has it and no header can change it; empty for
+        a Unix socket
+    :param script_name: the mount point
+    :param query: what follows the question mark, still encoded
+    :param raw_path: the path as it stood in the request line, still encoded; empty when the server does not say
     """
 
     host: str
     path: str = "/"
     scheme: str = "http"
     headers: Mapping[str, str] = field(default_factory=dict)
+    peer: str = ""
+    script_name: str = ""
+    query: str = ""
+    raw_path: str = ""
+
+
+class Refusal(enum.StrEnum):
+    """Why a request is not served. The values are the codes that API clients see."""
+
+    UNKNOWN = "tenant-unknown"
+    NOBODY = "tenant-missing"
+    SUSPENDED = "tenant-suspended"
+    ARCHIVED = "tenant-archived"
+    MAINTENANCE = "tenant-maintenance"
+    CONFLICT = "tenant-conflict"
+    CREDENTIAL = "credential-refused"
+    MOVED = "tenant-moved"
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """Who a request is for, and which strategy said so.
 
-    :param tenant: ``None`` when the request is for nobody
+    :param tenant: ``None`` when the request is for nobody, or is not served
     :param strategy: name of the strategy that won, or that failed last
-    :param identifier: what the strategy read, such as the subdomain
+    :param identifier: what the strategy read, such as the subdomain; never a secret
+    :param store: where the directory had the tenant from: ``memory``, ``redis`` or ``sql``
+    :param script_name: the part of the path that named the tenant, such as ``/t/acme``
+    :param refused: why the request is not served
+    :param location: for a tenant that has moved: its present address
     """
 
     tenant: Tenant | None
     strategy: str = ""
     identifier: str = ""
+    store: str = ""
+    script_name: str = ""
+    refused: Refusal | None = None
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole response that an edge gives by itself.
+
+    :param status: HTTP status code
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
