@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -60,7 +59,7 @@ class Admission:
         """Walk the pipeline for a request."""
         if facts.path == self._settings.ask_path and self._may_ask(facts):
             return self._ask(facts)
-        found = pipeline.admit(facts, self.strategies, self._default, self._moved)
+        found = pipeline.admit(facts, self.strategies, self._default, self._moved, self._source)
         if found.refused is not None:
             return self.answer(found, facts)
         if found.tenant is None:
@@ -69,9 +68,9 @@ class Admission:
             location = elsewhere(facts, found, found.tenant.domains[0])
             if location:
                 return self.answer(
-                    replace(found, tenant=None, refused=Refusal.MOVED, location=location), facts
+                    found._replace(tenant=None, refused=Refusal.MOVED, location=location), facts
                 )
-        return replace_store(found, self._directory())
+        return found
 
     def answer(self, resolution: Resolution, facts: RequestFacts) -> Answer:
         """What a request is told that is not served."""
@@ -82,6 +81,9 @@ class Admission:
         if self._central.serves(self._app(), environ) or self._lenient():
             return None
         return self.answer(Resolution(None, refused=Refusal.NOBODY), facts)
+
+    def _source(self) -> str:
+        return getattr(self._directory(), "source", "memory")
 
     def _moved(self, facts: RequestFacts, failed: Resolution) -> str:
         return new_address(facts, failed, self._tenants)
@@ -124,22 +126,18 @@ class Admission:
         return bool(found.strategy and self._moved(facts, found))
 
 
-def replace_store(found: Resolution, directory: Directory) -> Resolution:
-    """Remember where the directory had the tenant from."""
-    store = getattr(directory, "source", "memory")
-    return replace(found, store=store)
-
-
 class Tenants:
     """The directory's look-ups, for strategies. The directory may not be there yet when they are made."""
 
     def __init__(self, directory: Callable[[], Any]) -> None:
         self._directory = directory
+        self.find: Callable[[str], Tenant | None] = self._find
 
-    def find(self, slug: str) -> Tenant | None:
+    def _find(self, slug: str) -> Tenant | None:
         """The tenant of that slug."""
-        found: Tenant | None = self._directory().find(slug)
-        return found
+        find: Callable[[str], Tenant | None] = self._directory().find
+        self.find = find  # from now on without a detour: every request comes here
+        return find(slug)
 
     def _other(self, name: str, key: Any) -> Any:
         look_up = getattr(self._directory(), name, None)

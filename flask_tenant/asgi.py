@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, cast
 
 from asgiref.sync import sync_to_async
@@ -66,7 +66,8 @@ def facts_of(scope: Scope) -> RequestFacts:
     path: str = scope["path"]
     if mount and path.startswith(f"{mount}/"):
         path = path[len(mount) :]  # a scope's path starts with its mount point
-    scheme = {"ws": "http", "wss": "https"}.get(scope.get("scheme", "http"), scope.get("scheme", "http"))
+    sent: str = scope.get("scheme", "http")
+    scheme = {"ws": "http", "wss": "https"}.get(sent, sent)
     raw = scope.get("raw_path") or b""
     return RequestFacts(
         headers.get("host") or server[0] or "",
@@ -100,15 +101,13 @@ class TenantASGIMiddleware:
         self._app = app
         self._flask_app = flask_app
         self._admission: Any = state.admission
-        self._enter: Callable[[ExitStack, Resolution], None] = state.enter_request
+        self._enter: Callable[[Resolution], AbstractContextManager[Any]] = state.enter_request
         self._central = tuple(central)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, web socket or lifespan."""
         if scope["type"] not in ("http", "websocket"):
-            with ExitStack() as stack:
-                # The server's own start and end belong to nobody.
-                self._enter(stack, Resolution(None))
+            with self._enter(Resolution(None)):  # the server's own start and end belong to nobody
                 await self._app(scope, receive, send)
             return
         facts = facts_of(scope)
@@ -122,8 +121,7 @@ class TenantASGIMiddleware:
         scope = {**scope, RESOLUTION: found}
         if found.script_name:
             scope["root_path"] = scope.get("root_path", "").rstrip("/") + found.script_name
-        with ExitStack() as stack:
-            self._enter(stack, found)
+        with self._enter(found):
             await self._app(scope, receive, send)
 
     def _serves_nobody(self, path: str) -> bool:

@@ -19,7 +19,7 @@ from sqlalchemy.pool import Pool
 
 from . import pipeline, signals
 from .admission import Admission
-from .context import NO_TENANT_HINT, Scope, current_scope, entered, internal, nobody
+from .context import NO_TENANT_HINT, Scope, current_scope, internal, nobody
 from .directory import Directory
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
 from .errors import ConfigurationError, NoTenantError, TenancyError, TenantError
@@ -39,6 +39,7 @@ from .report import Report
 from .routes import CentralRoutes
 from .settings import Settings
 from .startup import Startup
+from .stay import Stay
 from .wsgi import TenantMiddleware
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Application:
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
         self._adapted: set[int] = set()
+        self._extensions_seen = -1
         for registry in sessions:
             self._adapt(registry)
         self.admission = Admission(
@@ -245,28 +247,29 @@ class Application:
             found = self._directory.find(self.settings.default)
         return Scope(found, key=("default", found.id)) if found is not None else None
 
-    @contextmanager
-    def enter(self, scope: Scope) -> Iterator[Scope]:
+    def enter(self, scope: Scope) -> AbstractContextManager[Scope]:
         """Enter a scope with everything that must follow it."""
-        self.discover()
-        outer = current_scope() or self.fallback(asked=False)
-        adapters = self.adapters
-        if outer is not None and not outer.central and outer.tenant_id == scope.tenant_id:
-            # Within the same tenant nothing changes: its sessions go on.
-            scope.key, adapters = outer.key, ()
-        with entered(scope, adapters):
-            signals.tenant_entered.send(self.tenancy, scope=scope)
-            try:
-                yield scope
-            finally:
-                signals.tenant_left.send(self.tenancy, scope=scope)
+        return Stay(self, scope)
 
     # ---- the edges
-    def enter_request(self, stack: ExitStack, resolution: Resolution) -> None:
+    def enter_request(self, resolution: Resolution) -> AbstractContextManager[object]:
         """Enter the scope of a resolved request."""
         self.startup.end()
         scope = pipeline.scope_of(resolution)
-        stack.enter_context(self.enter(scope) if scope is not None else nobody())
+        return Stay(self, scope, request=True) if scope is not None else nobody()
+
+    def discover_for(self, *, request: bool) -> None:
+        """Look for engines and sessions; for a request, only when the application has got another extension."""
+        count = len(self.app.extensions)
+        if not request or count != self._extensions_seen:
+            self.discover()
+            self._extensions_seen = count
+
+    def surrounding(self, *, request: bool) -> Scope | None:
+        """What holds around a scope that is entered outside any other."""
+        if request and self.settings.default is None and self.settings.enforcement != "report":
+            return None  # neither the template nor anybody else is around a request
+        return self.fallback(asked=False)
 
 
 class Users:

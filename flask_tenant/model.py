@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
 TEMPLATE_ID = 0
 """Id of the template: the rows that start-up and migrations seeded, from which a new tenant is made."""
@@ -40,8 +42,10 @@ class Tenant:
         return self.slug
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class RequestFacts(NamedTuple):
     """What an edge knows of a request before Flask sees it; strategies decide on nothing else.
 
     :param host: the Host header as sent, port included
@@ -57,7 +61,7 @@ class RequestFacts:
     host: str
     path: str = "/"
     scheme: str = "http"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NONE
     peer: str = ""
     script_name: str = ""
     query: str = ""
@@ -77,8 +81,7 @@ class Refusal(enum.StrEnum):
     MOVED = "tenant-moved"
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(NamedTuple):
     """Who a request is for, and which strategy said so.
 
     :param tenant: ``None`` when the request is for nobody, or is not served

@@ -10,7 +10,6 @@ Later stages (rules, theme, meter) join here; a stage never calls another.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from .context import Scope
 from .model import Refusal, RequestFacts, Resolution, Tenant, TenantState
@@ -29,32 +28,34 @@ def admit(
     strategies: Iterable[Strategy],
     default: Callable[[], Tenant | None] = lambda: None,
     moved: Callable[[RequestFacts, Resolution], str] = lambda facts, failed: "",
+    source: Callable[[], str] = lambda: "",
 ) -> Resolution:
     """Decide who a request is for.
 
     :param default: the tenant that serves requests to a host that names nobody, such as ``localhost`` in development
     :param moved: the present address of a tenant that was called otherwise before, or ``""``
+    :param source: where the directory had its last answer from
     :returns: a resolution whose tenant is ``None`` for nobody at all, and for those that are not served: these have
         ``refused`` set
     """
-    found = resolve(facts, strategies)
+    found = resolve(facts, strategies, source)
     if found.refused is not None:
         return found
     if not found.strategy:
         tenant = default()
         if tenant is None:
             return found
-        found = Resolution(tenant, "default", tenant.slug)
+        found = Resolution(tenant, "default", tenant.slug, source())
     if found.tenant is None:
         location = moved(facts, found)
         why = Refusal.MOVED if location else Refusal.UNKNOWN
-        return replace(found, refused=why, location=location)
+        return found._replace(refused=why, location=location)
     if found.tenant.state is not TenantState.ACTIVE:
         why = _UNSERVED.get(found.tenant.state, Refusal.SUSPENDED)
-        return replace(found, tenant=None, refused=why)
+        return found._replace(tenant=None, refused=why)
     if found.script_name == facts.path:
         # Without the slash at its end, relative links would lead out of the tenant.
-        return replace(found, tenant=None, refused=Refusal.MOVED, location=inside(facts))
+        return found._replace(tenant=None, refused=Refusal.MOVED, location=inside(facts))
     return found
 
 

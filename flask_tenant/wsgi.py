@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from contextvars import Context, copy_context
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
@@ -78,7 +78,7 @@ class TenantMiddleware:
 
     :param app: the application's own WSGI callable
     :param admit: the pipeline: facts to a resolution, or to an answer in place of the application
-    :param enter: enters the resolution's scope; what it puts on the stack is undone when the response is closed
+    :param enter: makes the resolution's scope, which is left when the response is closed
     :param nobody: what to answer to a request that names no tenant; ``None`` to let the application answer
     """
 
@@ -86,7 +86,7 @@ class TenantMiddleware:
         self,
         app: WSGIApplication,
         admit: Callable[[RequestFacts], Resolution | Answer],
-        enter: Callable[[ExitStack, Resolution], None],
+        enter: Callable[[Resolution], AbstractContextManager[Any]],
         nobody: Callable[[WSGIEnvironment, RequestFacts], Answer | None] = lambda environ, facts: None,
     ) -> None:
         self._app = app
@@ -112,20 +112,24 @@ class TenantMiddleware:
         if resolution.script_name:
             mount(environ, resolution.script_name)
         environ[RESOLUTION] = resolution
-        with ExitStack() as stack:
-            self._enter(stack, resolution)
+        stay = self._enter(resolution)
+        stay.__enter__()
+        try:
             body = self._app(environ, start_response)
-            return _Body(body, stack.pop_all(), context)
+        except BaseException as error:
+            stay.__exit__(type(error), error, error.__traceback__)
+            raise
+        return _Body(body, stay, context)
 
 
 class _Body:
     """A response body that is made in its tenant, and leaves it when the server closes it."""
 
-    __slots__ = ("__weakref__", "_body", "_closed", "_context", "_stack")
+    __slots__ = ("__weakref__", "_body", "_closed", "_context", "_stay")
 
-    def __init__(self, body: Iterable[bytes], stack: ExitStack, context: Context) -> None:
+    def __init__(self, body: Iterable[bytes], stay: AbstractContextManager[Any], context: Context) -> None:
         self._body = body
-        self._stack = stack
+        self._stay = stay
         self._context = context
         self._closed = False
 
@@ -145,7 +149,9 @@ class _Body:
         self.close()
 
     def _close(self) -> None:
-        with self._stack:
+        try:
             close: Any = getattr(self._body, "close", None)
             if close is not None:
                 close()
+        finally:
+            self._stay.__exit__(None, None, None)

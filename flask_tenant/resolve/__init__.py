@@ -5,7 +5,7 @@ What a client carries about (a *claim*: a token, a session, a header) must agree
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..errors import CredentialRefusedError
 from ..model import Refusal, RequestFacts, Resolution
@@ -41,10 +41,14 @@ __all__ = [
 ]
 
 
-def resolve(facts: RequestFacts, strategies: Iterable[Strategy]) -> Resolution:
+def resolve(
+    facts: RequestFacts, strategies: Iterable[Strategy], source: Callable[[], str] = lambda: ""
+) -> Resolution:
     """Return the tenant that a request is for.
 
     A strategy that names a tenant which does not exist ends the search: falling through would serve somebody else.
+    :param source: where the directory had its last answer from
+
     Once somebody has won, those are still asked whose word must agree: claims, and everybody if a claim has won.
     """
     won: Resolution | None = None
@@ -61,7 +65,7 @@ def resolve(facts: RequestFacts, strategies: Iterable[Strategy]) -> Resolution:
         found = strategy.find(identifier)
         if won is None:
             script_name = f"{strategy.mount}/{identifier}" if strategy.mount else ""
-            won = Resolution(found, strategy.name, identifier, script_name=script_name)
+            won = Resolution(found, strategy.name, identifier, source(), script_name)
             claimed = strategy.claim
             if found is None:
                 break

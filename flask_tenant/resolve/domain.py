@@ -33,9 +33,9 @@ class Domain(Strategy):
             host = host_name(facts.host)
         except InvalidHostError:
             return None
-        if "." not in host or host in self._central or is_address(host):
-            return None
         if self._below is not None and host.endswith(self._below):
+            return None
+        if "." not in host or host in self._central or is_address(host):
             return None
         return host if self._tenants.find_domain(host) is not None else None
 
