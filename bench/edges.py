@@ -1,7 +1,8 @@
 """What the WSGI edge costs a request: the same trivial view, bare and with Tenancy, everything in memory.
 
 ``python -m bench.edges`` prints microseconds a request for each way to name a tenant. The two sides take turns, and the
-fastest turn of each counts: what is slower was disturbed. Both have Flask-SQLAlchemy, which closes its session after each request.
+fastest turn of each counts: what is slower was disturbed. Both have Flask-SQLAlchemy, which closes its session after
+each request.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -10,7 +11,7 @@ from urllib.parse import parse_qs
 from flask import Flask
 
 from . import pages, pipeline
-from .model import Answer, Refusal, RequestFacts, Resolution, Tenant, TenantState
+from .model import Answer, Refusal, RequestFacts, Resolution, Tenant, TenantState, Token
 from .protocols import Strategy
 from .resolve import InvalidHostError, elsewhere, host_name, new_address, resolve
 from .resolve.build import Hosts, build, trusted
@@ -83,7 +84,7 @@ class Admission:
         return self.answer(Resolution(None, refused=Refusal.NOBODY), facts)
 
     def _source(self) -> str:
-        return getattr(self._directory(), "source", "memory")
+        return self._directory().source
 
     def _moved(self, facts: RequestFacts, failed: Resolution) -> str:
         return new_address(facts, failed, self._tenants)
@@ -126,38 +127,34 @@ class Admission:
         return bool(found.strategy and self._moved(facts, found))
 
 
+_SLUG = re.compile(r"[a-z0-9-]{1,63}\Z")
+
+
 class Tenants:
-    """The directory's look-ups, for strategies. The directory may not be there yet when they are made."""
+    """The directory's look-ups, for strategies. What cannot be a name or an id is not even looked up.
 
-    def __init__(self, directory: Callable[[], Any]) -> None:
+    The directory may not be there yet when they are made.
+    """
+
+    def __init__(self, directory: Callable[[], Directory]) -> None:
         self._directory = directory
-        self.find: Callable[[str], Tenant | None] = self._find
 
-    def _find(self, slug: str) -> Tenant | None:
+    def find(self, slug: str) -> Tenant | None:
         """The tenant of that slug."""
-        find: Callable[[str], Tenant | None] = self._directory().find
-        self.find = find  # from now on without a detour: every request comes here
-        return find(slug)
-
-    def _other(self, name: str, key: Any) -> Any:
-        look_up = getattr(self._directory(), name, None)
-        return look_up(key) if look_up is not None else None
+        return self._directory().find(slug) if _SLUG.match(slug) else None
 
     def find_id(self, tenant_id: int) -> Tenant | None:
         """The tenant of that id."""
-        found: Tenant | None = self._other("find_id", tenant_id)
-        return found
+        return self._directory().find_id(tenant_id) if 0 < tenant_id < 2**63 else None
 
     def find_domain(self, host: str) -> Tenant | None:
         """The tenant whose confirmed domain that is."""
-        found: Tenant | None = self._other("find_domain", host)
-        return found
+        return self._directory().find_domain(host)
 
     def find_renamed(self, slug: str) -> Tenant | None:
         """The tenant that was called that before."""
-        found: Tenant | None = self._other("find_renamed", slug)
-        return found
+        return self._directory().find_renamed(slug) if _SLUG.match(slug) else None
 
-    def find_token(self, secret: str) -> Any:
-        """The API token with that secret."""
-        return self._other("find_token", secret)
+    def find_token(self, secret: str) -> Token | None:
+        """The API token with that secret, if it is still good."""
+        return self._directory().find_token(secret)

@@ -101,6 +101,7 @@ class TenantASGIMiddleware:
         self._app = app
         self._flask_app = flask_app
         self._admission: Any = state.admission
+        self._admit: Callable[[RequestFacts], Resolution | Answer] = state.admit
         self._enter: Callable[[Resolution], AbstractContextManager[Any]] = state.enter_request
         self._central = tuple(central)
 
@@ -112,7 +113,7 @@ class TenantASGIMiddleware:
             return
         facts = facts_of(scope)
         # The directory may have to ask Redis or the database: that must not hold up the event loop.
-        found: Resolution | Answer = await asyncio.to_thread(self._admission, facts)
+        found: Resolution | Answer = await asyncio.to_thread(self._admit, facts)
         if isinstance(found, Resolution) and found.tenant is None and not self._serves_nobody(facts.path):
             found = self._admission.answer(Resolution(None, refused=Refusal.NOBODY), facts)
         if isinstance(found, Answer):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 TEMPLATE_ID = 0
 """Id of the template: the rows that start-up and migrations seeded, from which a new tenant is made."""
@@ -22,6 +22,9 @@ class TenantState(enum.StrEnum):
     MAINTENANCE = "maintenance"
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """One customer organisation.
@@ -29,6 +32,9 @@ class Tenant:
     :param id: never changes, never reused, positive; the value of the hidden column
     :param slug: the tenant's name in host names and on the command line; may change
     :param name: for people
+    :param domains: its confirmed custom domains, the primary one first
+    :param config: what operators have set for it; read-only
+    :param version: number of the directory's change that made it what it is
     """
 
     id: int
@@ -37,9 +43,42 @@ class Tenant:
     state: TenantState = TenantState.ACTIVE
     created_at: datetime | None = None
     domains: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
+    version: int = field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.slug
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A host name of a tenant's own. It counts once an operator has confirmed it.
+
+    :param host: lower-case, as it stands in certificates (``xn--`` for what is beyond ASCII)
+    :param primary: whether it is the one that links are made with
+    """
+
+    host: str
+    tenant_id: int
+    confirmed_at: datetime | None = None
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of an API token; its secret is not.
+
+    :param name: for people
+    :param expires_at: when it stops being valid, ``None`` for never
+    :param revoked_at: since when it is not valid any more, ``None`` while it is
+    """
+
+    id: int
+    tenant_id: int
+    name: str
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
 
 
 _NONE: Mapping[str, str] = MappingProxyType({})

@@ -6,13 +6,27 @@ A class, where a generator would read more easily: every request makes one.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from . import signals
 from .context import Scope, current_scope, entered
+from .protocols import Adapter
 
-if TYPE_CHECKING:
-    from .extension import Application
+
+class Application(Protocol):
+    """What a stay needs of Tenancy's state of an application."""
+
+    adapters: tuple[Adapter, ...]
+
+    @property
+    def tenancy(self) -> object:
+        """The sender of signals."""
+
+    def discover_for(self, *, request: bool) -> None:
+        """Look for engines and sessions."""
+
+    def surrounding(self, *, request: bool) -> Scope | None:
+        """What holds around a scope that is entered outside any other."""
 
 
 class Stay:

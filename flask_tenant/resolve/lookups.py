@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Protocol
 
-from ..model import Tenant
-
-
-class Token(Protocol):
-    """An API token, as far as strategies know it."""
-
-    @property
-    def tenant_id(self) -> int:
-        """Whose it is."""
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """Until when it is good."""
+from ..model import Tenant, Token
 
 
 class Lookups(Protocol):

@@ -43,7 +43,7 @@ class Token(Strategy):
             return None
         secret = secret.strip(" ")
         if secret.startswith(PREFIX):
-            found = self._tenants.find_token(secret)
+            found = self._tenants.find_token(secret) if secret.isascii() else None
             if found is None:
                 raise CredentialRefusedError("The API token is unknown, expired or revoked")
             return str(found.tenant_id)

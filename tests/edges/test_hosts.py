@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flask_tenant.resolve.hosts import InvalidHostError, host_name, is_address, typed_name
 
 LABELS = st.from_regex(r"[a-z0-9](?:[a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True).filter(
-    lambda l: l[2:4] != "--"
+    lambda label: label[2:4] != "--"
 )
 NAMES = (
     st.lists(LABELS, min_size=1, max_size=5)
