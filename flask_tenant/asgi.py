@@ -198,7 +198,7 @@ class _Closing:
 class _Instance(WsgiToAsgiInstance):
     """One request. In a thread of its own, not in the one that asgiref shares between all."""
 
-    run_wsgi_app = sync_to_async(cast(Any, WsgiToAsgiInstance.run_wsgi_app).func, thread_sensitive=False)
+    run_wsgi_app = sync_to_async(vars(WsgiToAsgiInstance)["run_wsgi_app"].func, thread_sensitive=False)
 
     def build_environ(self, scope: Any, body: Any) -> Any:
         environ: Any = super().build_environ(scope, body)
