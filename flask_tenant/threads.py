@@ -55,14 +55,13 @@ def create_tenant_task(coroutine: Coroutine[Any, Any, T], *, name: str | None = 
         raise
 
     async def inside() -> T:
-        try:
-            with ExitStack() as stack:
-                enter(stack)
-                return await coroutine
-        finally:
-            coroutine.close()  # if it was cancelled before it began
+        with ExitStack() as stack:
+            enter(stack)
+            return await coroutine
 
-    return asyncio.create_task(inside(), name=name)
+    task = asyncio.create_task(inside(), name=name)
+    task.add_done_callback(lambda _: coroutine.close())  # it may have been cancelled before it began
+    return task
 
 
 class TenantThreadPoolExecutor(ThreadPoolExecutor):

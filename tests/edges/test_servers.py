@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import socket
 import struct
@@ -39,8 +40,9 @@ SERVERS = {
     ],
     "gunicorn gevent": ["gunicorn", "--worker-class", "gevent", "--workers", "1", "--bind"],
     "uvicorn": ["uvicorn", "--log-level", "warning", "--port"],
-    "hypercorn": ["hypercorn", "--bind"],
 }
+if "TENANCY_FULL" in os.environ:
+    SERVERS["hypercorn"] = ["hypercorn", "--bind"]
 
 
 @contextmanager
