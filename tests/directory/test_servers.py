@@ -370,6 +370,13 @@ def test_changes_while_cut_off_are_there_after_recovery(
             peer.forget()
             assert peer.ask(slug)[0] == "New"
 
+    def from_redis(peer: Peer) -> bool:
+        peer.forget()
+        return peer.ask(slug)[:2] == ["New", "redis"]
+
+    for peer in trusting:
+        until(lambda peer=peer: from_redis(peer), "Redis knows it again")
+
 
 def test_a_writer_without_redis_is_noticed_by_the_others(trusting: list[Peer], database: str) -> None:
     one, two = trusting
