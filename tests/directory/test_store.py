@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from flask_tenant.directory import Directory, own_database
+from flask_tenant.directory import Directory, migrations, own_database
 from flask_tenant.errors import (
     ConfigurationError,
     DomainError,
@@ -128,6 +130,14 @@ def test_config(directory: Directory, acme: Tenant, engine: Engine) -> None:
         with pytest.raises(TenantConfigError):
             directory.set_config(acme, key, value)
     assert dict(directory.get("acme").config) == {"colour": "blue"}
+
+
+def test_a_tenant_can_be_sent_to_another_process(directory: Directory, acme: Tenant) -> None:
+    made = directory.set_config(acme, "colour", "red")
+    for same in (pickle.loads(pickle.dumps(made)), copy.deepcopy(made), copy.copy(made)):
+        assert (same, same.version) == (made, made.version)
+        with pytest.raises(TypeError):
+            same.config["colour"] = "green"
 
 
 def test_a_domain_counts_once_it_is_confirmed(directory: Directory, acme: Tenant) -> None:
@@ -290,6 +300,10 @@ def test_a_directory_of_release_0_1_is_adopted(engine: Engine) -> None:
     found = directory.get("acme")
     assert directory.set_config(found, "kept", True).version == 8
     assert opened(engine).all() == directory.all()
+
+
+def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
+    assert migrations.scripts().get_current_head() == migrations.NEWEST
 
 
 def test_a_newer_directory_is_refused(directory: Directory, engine: Engine) -> None:
