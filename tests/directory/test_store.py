@@ -342,3 +342,37 @@ def test_changes_are_numbered_in_the_order_of_their_commits(directory: Directory
     assert directory._store.changes(changes.number).each == ()
     assert directory._store.changes(before - 100).each is None  # the journal does not reach so far
     assert directory._store.changes(before + 100).each is None  # a backup was restored
+
+
+def test_changes_at_the_same_time_miss_no_number(directory: Directory, engine: Engine) -> None:
+    """Whoever follows the journal while others write never passes a change by."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    before = directory._store.number()
+    writers, times = 4, 6
+    seen: dict[int, set[int]] = {}
+
+    def write(writer: int) -> None:
+        mine = directory.create(f"w{writer}", "W", nothing)
+        for n in range(times):
+            mine = directory.set_config(mine, f"key{n}", n)
+        directory.rename(mine, f"renamed-{writer}")
+
+    def follow() -> None:
+        at = before
+        while at < before + writers * (times + 2):
+            changes = directory._store.changes(at)
+            assert changes.each is not None
+            for number, tenant_id in changes.each:
+                seen.setdefault(number, set()).add(tenant_id)
+            at = changes.number
+
+    with ThreadPoolExecutor(writers + 1) as pool:
+        following = pool.submit(follow)
+        for writing in [pool.submit(write, n) for n in range(writers)]:
+            writing.result()
+        following.result(60)
+    assert sorted(seen) == list(range(before + 1, before + writers * (times + 2) + 1))
+    for tenant in opened(engine).all():
+        assert tenant.version == max(number for number, ids in seen.items() if tenant.id in ids)
+        assert len(tenant.config) == times
