@@ -247,13 +247,24 @@ class Application:
         for slug, name in wanted:
             signals.tenant_creating.send(self.tenancy, slug=slug, name=name)
 
-        def fill(connection: Connection, tenant: Tenant) -> None:
-            with ExitStack() as others:  # committed together, after everything else has gone well
-                for isolation in dict.fromkeys(self.isolations.values()):
-                    home = isolation is self._home()
-                    isolation.seed(connection if home else others.enter_context(isolation.begin()), tenant)
+        with ExitStack() as others:
+            seeders: list[Callable[[int], None]] = []
+            left = len(wanted)
 
-        made = directory.create_many(wanted, fill)
+            def fill(connection: Connection, tenant: Tenant) -> None:
+                nonlocal left
+                for isolation in () if seeders else dict.fromkeys(self.isolations.values()):
+                    home = isolation is self._home()
+                    seeders.append(
+                        isolation.seeder(connection if home else others.enter_context(isolation.begin()))
+                    )
+                for seed in seeders:
+                    seed(tenant.id)
+                left -= 1
+                if not left:
+                    others.close()  # committed together, after everything else has gone well
+
+            made = directory.create_many(wanted, fill)
         for tenant in made:
             log.info("Tenant %s created (id %s)", tenant.slug, tenant.id)
             signals.tenant_created.send(self.tenancy, tenant=tenant)
