@@ -17,7 +17,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import scoped_session
 from sqlalchemy.pool import Pool
 
-from . import pipeline, signals
+from . import adapters, pipeline, signals
+from .adapters import Around, Surroundings
 from .context import NO_TENANT_HINT, Scope, current_scope, entered, internal, nobody
 from .directory import Directory
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
@@ -38,7 +39,7 @@ from .report import Report
 from .resolve import Subdomain
 from .settings import Settings
 from .startup import Startup
-from .wsgi import TenantMiddleware
+from .wsgi import RESOLUTION, TenantMiddleware
 
 if TYPE_CHECKING:
     # At run time SQLAlchemy 2.1's asyncio module needs greenlet, which applications without asyncio do not have.
@@ -86,6 +87,15 @@ class Application:
         self._adapted: set[int] = set()
         for registry in sessions:
             self._adapt(registry)
+        self.around: Around = Around(
+            app=lambda: self.app,
+            settings=self.settings,
+            here=_here,
+            find=self._find_id,
+            enter=self.enter,
+            resolution=_resolution,
+        )
+        self.surroundings = Surroundings(self.around)
         self.strategies: tuple[Strategy, ...] = (Subdomain(self._find, self.settings.base_domain),)
 
     # ---- engines
@@ -105,6 +115,7 @@ class Application:
         for engine in sorted(engines, key=lambda e: e.dialect.is_async):
             if engine not in self.isolations:
                 self._adopt(engine)
+        self.adapters = (*self.adapters, *self.surroundings.discover())
 
     def adopt_twin(self, engine: Engine) -> bool:
         """Put the wall into an engine that goes to a tenanted database, such as one made by a migration script."""
@@ -204,6 +215,9 @@ class Application:
 
     def _find(self, slug: str) -> Tenant | None:
         return self.directory.find(slug)
+
+    def _find_id(self, tenant_id: int) -> Tenant | None:
+        return next((t for t in self.directory.all() if t.id == tenant_id), None)
 
     def default(self) -> Tenant | None:
         """The configured default tenant."""
@@ -458,7 +472,9 @@ def for_each_tenant(*, reason: str, app: Flask | None = None) -> Iterator[Tenant
 
 def _write_down(text: str, *values: object) -> None:
     """Log who leaves a tenant's walls, and why."""
-    log.disabled = False  # Alembic's env.py, as generated, switches off every logger that its file does not name
+    log.disabled = (
+        False  # Alembic's env.py, as generated, switches off every logger that its file does not name
+    )
     log.warning(text, *values)
 
 
@@ -469,6 +485,14 @@ def _here() -> Scope | None:
         state = flask.current_app.extensions.get(KEY)
         scope = state.fallback(asked=False) if state is not None else None
     return scope
+
+
+def _resolution() -> Resolution | None:
+    """Who the current request is for."""
+    return flask.request.environ.get(RESOLUTION) if flask.has_request_context() else None
+
+
+adapters.ask(lambda: [state.around for state in list(_apps)])
 
 
 def _watch_engines() -> None:

@@ -26,6 +26,12 @@ class Settings:
     :param safe_functions: ``TENANT_SAFE_FUNCTIONS``: SQL functions beyond the built-in list that statements may call
     :param safe_objects: ``TENANT_SAFE_OBJECTS``: triggers, views and functions of the database that are vouched for
     :param enforcement: ``TENANT_ENFORCEMENT``: ``enforce``, or ``report`` before going live
+    :param adapters_off: ``TENANT_ADAPTERS_OFF``: names of adapters that are not put in place
+    :param upload_folders: ``TENANT_UPLOAD_FOLDERS``: configuration keys that hold a folder, of which each tenant gets
+        a part of its own
+    :param external_scheme: ``TENANT_EXTERNAL_SCHEME``: ``http`` or ``https`` in URLs that are made outside requests;
+        ``None`` takes Flask's ``PREFERRED_URL_SCHEME``
+    :param metrics_tenants: ``TENANT_METRICS_TENANTS``: how many tenants Prometheus metrics name; the busiest ones
     """
 
     shared_tables: frozenset[str] = frozenset()
@@ -36,6 +42,10 @@ class Settings:
     safe_functions: frozenset[str] = frozenset()
     safe_objects: frozenset[str] = frozenset()
     enforcement: Literal["enforce", "report"] = "enforce"
+    adapters_off: frozenset[str] = frozenset()
+    upload_folders: frozenset[str] = frozenset()
+    external_scheme: str | None = None
+    metrics_tenants: int = 50
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
@@ -70,9 +80,47 @@ class Settings:
                 value=self.enforcement,
                 hint="Use 'enforce' or 'report'",
             )
+        unknown = self.adapters_off - ADAPTERS
+        if unknown:
+            raise ConfigurationError(
+                f"TENANT_ADAPTERS_OFF names {', '.join(sorted(unknown))}",
+                value=sorted(unknown),
+                hint=f"Known are: {', '.join(sorted(ADAPTERS))}",
+            )
+        if self.external_scheme not in (None, "http", "https"):
+            raise ConfigurationError(
+                f"TENANT_EXTERNAL_SCHEME is {self.external_scheme!r}",
+                value=self.external_scheme,
+                hint="Use 'http' or 'https'",
+            )
+        if type(self.metrics_tenants) is not int or self.metrics_tenants < 0:
+            raise ConfigurationError(
+                f"TENANT_METRICS_TENANTS is {self.metrics_tenants!r}",
+                value=self.metrics_tenants,
+                hint="Use a whole number, 0 or more",
+            )
 
 
-_SETS = frozenset({"shared_tables", "exempt_engines", "safe_functions", "safe_objects"})
+_SETS = frozenset(
+    {"adapters_off", "exempt_engines", "safe_functions", "safe_objects", "shared_tables", "upload_folders"}
+)
+
+ADAPTERS = frozenset(
+    {
+        "caches",
+        "celery",
+        "flask-login",
+        "logging",
+        "opentelemetry",
+        "prometheus",
+        "rq",
+        "sessions",
+        "structlog",
+        "uploads",
+        "urls",
+    }
+)
+"""What ``TENANT_ADAPTERS_OFF`` may name; see :mod:`flask_tenant.adapters`."""
 
 
 def _names(key: str, value: Any) -> frozenset[str]:

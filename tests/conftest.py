@@ -14,7 +14,7 @@ import pytest
 import flask_tenant
 from flask_tenant import extension
 
-pytest_plugins = ["tests.services.postgres", "tests.services.databases"]
+pytest_plugins = ["tests.services.postgres", "tests.services.databases", "tests.services.redis"]
 
 # While an application with Tenancy lives in a process, engines that nobody has declared are refused there.
 # Tests share their process: each sees the applications that its own fixtures have built, and no other test's.
@@ -45,7 +45,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         extension._apps |= _built.get(fixture, WeakSet())
 
 
-ONCE = {"demo", "docs", "rawsql", "bench", "thirdparty"}
+ONCE = {"adapters", "demo", "docs", "rawsql", "bench", "thirdparty"}
 """Folders whose tests run in the main environment only: no other version of SQLAlchemy or Python changes them much."""
 
 
