@@ -74,7 +74,9 @@ class _Bound(SessionInterface):
         if made_for == here and type(made_for) is int:
             return True
         if made_for is None and not session:
-            return True  # a new one
+            made_for = self._ft_named(request)
+            if made_for is None or made_for == here:
+                return True  # a new one
         if made_for is None:
             log.warning(
                 "A session that carries no tenant was shown to %s from %s; the request is anonymous",
@@ -89,6 +91,13 @@ class _Bound(SessionInterface):
                 request.remote_addr,
             )
         return False
+
+    def _ft_named(self, request: Request) -> int | None:
+        """Whose a session was that a server did not find: its id says so."""
+        if not hasattr(super(), "_generate_sid"):
+            return None
+        owner, dot, _ = request.cookies.get(self.get_cookie_name(self.ft_around.app()), "").partition(".")
+        return int(owner) if dot and owner.isdecimal() else None
 
     def save_session(self, app: Flask, session: Any, response: Any) -> None:
         """Save the session together with whom it is for."""
