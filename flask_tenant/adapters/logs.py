@@ -31,10 +31,10 @@ class Logs(Part):
 
 def names() -> tuple[str, int | str]:
     """Return slug and id of the tenant that the running code works for, ``-`` and ``-`` for none."""
-    scope = current_scope()
-    if scope is None:
-        around = current(NAME)
-        scope = _fallback(around) if around is not None else None
+    around = current(NAME)
+    if around is None:
+        return NONE, NONE
+    scope = current_scope() or _fallback(around)
     if scope is None or scope.tenant is None:
         return NONE, NONE
     return scope.tenant.slug, scope.tenant.id

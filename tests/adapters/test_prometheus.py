@@ -19,7 +19,7 @@ def value(tenant: str, status: str) -> float:
 
 def test_requests_are_counted_for_each_tenant(app: Flask) -> None:
     app.add_url_rule("/", view_func=lambda: "hello")
-    app.add_url_rule("/broken", view_func=lambda: 1 / 0)
+    app.add_url_rule("/broken", "broken", view_func=lambda: 1 / 0)
     client = app.test_client()
     before = {(t, s): value(t, s) for t in ("acme", "bella", "none") for s in ("2xx", "4xx", "5xx")}
     for slug, path in (("acme", "/"), ("acme", "/"), ("bella", "/nowhere"), ("bella", "/broken"), ("", "/")):

@@ -95,14 +95,14 @@ def test_a_neighbours_file_by_number(client: FlaskClient) -> None:
 )
 @pytest.mark.parametrize("route", ["/named/{}", "/careless?name={}", "/constant/{}", "/constant/tenant-1/{}"])
 def test_paths_to_a_neighbour(client: FlaskClient, folder: Path, name: str, route: str) -> None:
-    (folder / "tenant-1" / "x").mkdir()
     link = folder / "tenant-1" / "link"
     with central_context(reason="an attacker has a link", app=client.application):
+        (folder / "tenant-1" / "x").mkdir()
         link.symlink_to(folder / "tenant-2")
     client.application.config["PROPAGATE_EXCEPTIONS"] = False
     assert client.get(at("bella", "/named/1.txt")).text == "canary of bella"
     answer = client.get(at("acme", route.format(name.format(folder=folder))))
-    assert answer.status_code in (400, 404, 500)
+    assert answer.status_code in (308, 400, 404, 500)
     assert "canary" not in answer.text
 
 

@@ -37,7 +37,7 @@ def test_jobs_link_to_the_tenants_host(make_app: MakeApp) -> None:
     assert external(app, "acme") == "http://acme.example.com/invoices/7"
     assert external(app, "bella", _external=True) == "http://bella.example.com/invoices/7"
     assert external(app, "acme", _external=False) == "/invoices/7"
-    assert external(app, "acme", _external=True, _scheme="ftp", _anchor="x") == "ftp://acme.example.com/invoices/7#x"
+    assert external(app, "acme", _external=True, _scheme="https", _anchor="x") == "https://acme.example.com/invoices/7#x"
 
 
 @pytest.mark.parametrize(
