@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from flask.cli import ScriptInfo
@@ -15,7 +16,7 @@ class TenantWorker(Worker):
     """Loads the application that ``FLASK_APP`` names, and runs each job in an application context."""
 
     def __init__(self, *args: Any, **kw: Any) -> None:
-        self._flask = ScriptInfo().load_app()
+        self._flask = ScriptInfo(app_import_path=os.environ.get("FLASK_APP")).load_app()
         state = self._flask.extensions.get("tenancy")
         if state is not None:
             state.discover()

@@ -149,7 +149,7 @@ def test_forged_tenants_are_refused(app: Flask, queue: Queue, forge: str) -> Non
 
 def test_a_job_that_loses_its_tenant_runs_in_none(app: Flask, queue: Queue) -> None:
     job = enqueue(app, queue, "acme", shop.rq_who)
-    job.meta = {}
+    job.meta = {"mine": 1}
     job.save()
     run(app, queue)
     assert job.return_value() == NOBODY
