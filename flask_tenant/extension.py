@@ -38,6 +38,7 @@ from .model import RequestFacts, Resolution, Tenant
 from .protocols import Adapter, Strategy
 from .report import Report
 from .resolve import Subdomain
+from .seeds import Seeds
 from .settings import Settings
 from .startup import Startup
 from .wsgi import RESOLUTION, TenantMiddleware
@@ -250,10 +251,25 @@ class Application:
                     isolation.seed(connection if home else others.enter_context(isolation.begin()), tenant)
 
         made = directory.create_many(wanted, fill)
+        if self.tenancy.seeds:
+            made = self.tenancy.seeds.plant(
+                made, self.app, enter=self.enter, set_state=directory.set_state, remove=self._remove
+            )
         for tenant in made:
             log.info("Tenant %s created (id %s)", tenant.slug, tenant.id)
             signals.tenant_created.send(self.tenancy, tenant=tenant)
         return made
+
+    def _remove(self, tenant: Tenant) -> None:
+        """Remove a tenant whose creation has failed half-way, with its rows in every database."""
+
+        def empty(connection: Connection, tenant: Tenant) -> None:
+            with ExitStack() as others:
+                for isolation in dict.fromkeys(self.isolations.values()):
+                    home = isolation is self._home()
+                    isolation.empty(connection if home else others.enter_context(isolation.begin()), tenant)
+
+        self.directory.remove(tenant, empty)
 
     # ---- scopes
     def fallback(self, *, asked: bool = True) -> Scope | None:
@@ -375,6 +391,7 @@ class Tenancy:
     ) -> None:
         self._engines = list(engines)
         self._sessions = list(sessions)
+        self.seeds = Seeds()
         if app is not None:
             self._register(app, sys._getframe(1))
 
@@ -402,6 +419,15 @@ class Tenancy:
         except Exception:
             _apps.discard(state)
             raise
+
+    def seed(self, function: Callable[[Tenant], None]) -> Callable[[Tenant], None]:
+        """Let ``function`` write what each new tenant begins with: a decorator.
+
+        It is called with the tenant, in the tenant, in an application context. When it raises, the tenant is removed
+        again, and the error reaches whoever wanted the tenant.
+        """
+        self.seeds.add(function)
+        return function
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""

@@ -20,6 +20,10 @@ HEADER = "flask_tenant"
 """Name of the message header (Celery) and of the entry in a job's ``meta`` (RQ)."""
 
 
+_WORKING = (TenantState.ACTIVE, TenantState.MAINTENANCE)
+"""Whom jobs run for: maintenance keeps people out, and may send jobs itself."""
+
+
 def _signer(around: Around) -> Signer:
     app = around.app()
     if not app.secret_key:
@@ -65,7 +69,7 @@ def unseal(around: Around, text: object, *job: str) -> Tenant:
         raise JobRefusedError(
             f"The job {name} is for tenant {who}, which does not exist", value=int(who), hint="Nothing to do"
         )
-    if tenant.state is not TenantState.ACTIVE:
+    if tenant.state not in _WORKING:
         raise JobRefusedError(
             f"The job {name} is for tenant {tenant.slug}, which is {tenant.state.value}",
             value=tenant.slug,

@@ -35,9 +35,8 @@ def host_of(tenant: Tenant, app: Flask, base: str | None) -> str:
     :param base: ``TENANT_BASE_DOMAIN``; Flask's ``SERVER_NAME`` takes its place
     :raises ConfigurationError: when neither is set and the tenant has no domain of its own
     """
-    domains = getattr(tenant, "domains", ())
-    if domains:
-        return str(domains[0])
+    if tenant.domains:
+        return tenant.domains[0]
     base = base or app.config.get("SERVER_NAME")
     if not base:
         raise ConfigurationError(

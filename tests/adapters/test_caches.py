@@ -169,7 +169,9 @@ def shop(app: Flask, config: dict[str, Any]) -> Cache:
 
     @app.get("/fragment")
     def fragment() -> str:
-        return render_template_string("{% cache 60, 'x' %}part of {{ slug }}{% endcache %}", slug=current_tenant().slug)
+        return render_template_string(
+            "{% cache 60, 'x' %}part of {{ slug }}{% endcache %}", slug=current_tenant().slug
+        )
 
     @cache.memoize()
     def total(customer: int) -> str:

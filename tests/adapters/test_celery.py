@@ -155,7 +155,13 @@ def forged(app: Flask, header: str, task: str = "who") -> Any:
     celery, client = app.extensions["celery"], redis.Redis.from_url(app.extensions["celery"].conf.broker_url)
     with celery.connection_for_write() as connection, connection.channel() as channel:
         result = AsyncResult(f"forged-{header}-{task}", app=celery)
-        headers = {"lang": "py", "task": f"shop.{task}", "id": result.id, "root_id": result.id, HEADER: header}
+        headers = {
+            "lang": "py",
+            "task": f"shop.{task}",
+            "id": result.id,
+            "root_id": result.id,
+            HEADER: header,
+        }
         body = json.dumps([[], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
         message = channel.prepare_message(
             body, content_type="application/json", content_encoding="utf-8", headers=headers,
@@ -168,10 +174,20 @@ def forged(app: Flask, header: str, task: str = "who") -> Any:
 
 def test_forged_tenants_are_refused(app: Flask, running: Path) -> None:
     """Made up, taken from another message, or of a tenant that does not exist."""
-    with app.app_context():
-        with tenant_context("acme"):
-            genuine = _header_of(app)
-    tries = ["1", "2.", "1.AAAA", "", "1.x.y", genuine, f"2.{genuine.partition('.')[2]}", "0.x", "-1.x", "unsigned"]
+    with app.app_context(), tenant_context("acme"):
+        genuine = _header_of(app)
+    tries = [
+        "1",
+        "2.",
+        "1.AAAA",
+        "",
+        "1.x.y",
+        genuine,
+        f"2.{genuine.partition('.')[2]}",
+        "0.x",
+        "-1.x",
+        "unsigned",
+    ]
     for header in tries:
         result = forged(app, header)
         with pytest.raises(Exception, match="has not signed") as caught:

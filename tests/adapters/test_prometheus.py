@@ -79,7 +79,12 @@ def test_the_busiest_are_named_and_no_more(counted: Any) -> None:
         assert len(found) <= 4
         assert sum(found.values()) == total
     assert set(samples(registry)) == {"t98", "t99", "t100", "other"}
-    spent = {s.labels["tenant"]: s.value for m in registry.collect() for s in m.samples if s.name == "seconds_total"}
+    spent = {
+        s.labels["tenant"]: s.value
+        for m in registry.collect()
+        for s in m.samples
+        if s.name == "seconds_total"
+    }
     assert sum(spent.values()) == total / 2
     assert set(spent) == {"t98", "t99", "t100", "other"}
 

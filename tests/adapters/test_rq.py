@@ -97,9 +97,7 @@ def test_callbacks_and_dependents(app: Flask, queue: Queue) -> None:
 
 
 def test_retries(app: Flask, queue: Queue) -> None:
-    job = enqueue(
-        app, queue, "bella", shop.rq_fail, retry=Retry(max=2), on_failure=Callback(shop.rq_failure)
-    )
+    job = enqueue(app, queue, "bella", shop.rq_fail, retry=Retry(max=2), on_failure=Callback(shop.rq_failure))
     run(app, queue)
     assert job.get_status() == "failed"
     assert queue.connection.get(f"callback:{job.id}") == b"<Scope bella (2)>"
@@ -123,7 +121,9 @@ def test_jobs_that_run_at_once(app: Flask, queue: Queue) -> None:
         assert at_once.enqueue(shop.rq_who).return_value() == NOBODY
 
 
-@pytest.mark.parametrize("forge", ["made up", "of another job", "another tenant", "of another function", "gone"])
+@pytest.mark.parametrize(
+    "forge", ["made up", "of another job", "another tenant", "of another function", "gone"]
+)
 def test_forged_tenants_are_refused(app: Flask, queue: Queue, forge: str) -> None:
     genuine = enqueue(app, queue, "acme", shop.rq_fail).meta[HEADER]
     queue.empty()
@@ -155,9 +155,7 @@ def test_a_job_that_loses_its_tenant_runs_in_none(app: Flask, queue: Queue) -> N
     assert job.return_value() == NOBODY
 
 
-def test_a_worker_started_by_an_operator(
-    app: Flask, queue: Queue, folder: Path, redis_url: str
-) -> None:
+def test_a_worker_started_by_an_operator(app: Flask, queue: Queue, folder: Path, redis_url: str) -> None:
     """It forks for each job, and has to know the application before it looks at one."""
     jobs = [enqueue(app, queue, slug, shop.rq_who) for slug in ("bella", "acme", None)]
     url = redis_url.removesuffix("/0") + "/7"
@@ -177,7 +175,9 @@ def test_a_worker_started_by_an_operator(
     assert [job.return_value() for job in jobs] == [BELLA, ACME, NOBODY], log.read_text()
 
 
-def test_a_worker_that_does_not_know_the_application(app: Flask, queue: Queue, folder: Path, redis_url: str) -> None:
+def test_a_worker_that_does_not_know_the_application(
+    app: Flask, queue: Queue, folder: Path, redis_url: str
+) -> None:
     """Nothing of ours is loaded there: the job runs, and sees no tenant's data."""
     job = enqueue(app, queue, "acme", shop.rq_who)
     url = redis_url.removesuffix("/0") + "/7"

@@ -65,9 +65,7 @@ def on_redis(app: Flask) -> None:
 
 
 @pytest.fixture(params=[plain, on_files, on_redis], ids=lambda made: made.__name__)
-def client(
-    request: pytest.FixtureRequest, make_app: MakeApp, tmp_path: Path
-) -> FlaskClient:
+def client(request: pytest.FixtureRequest, make_app: MakeApp, tmp_path: Path) -> FlaskClient:
     """The same pages over each kind of session."""
     made: Callable[[Flask], None] = request.param
     url = request.getfixturevalue("redis_url") if made is on_redis else None
@@ -162,7 +160,7 @@ def test_keys_of_stored_sessions_carry_the_tenant(make_app: MakeApp, redis_url: 
     client = pages(make_app(on_redis, REDIS=redis_url))
     for slug in ("acme", "bella"):
         client.post(at(slug, "/user/7"))
-    assert sorted(key[:10] for key in store.keys()) == [b"session:1.", b"session:2."]
+    assert sorted(key[:10] for key in store.scan_iter()) == [b"session:1.", b"session:2."]
 
 
 def test_looking_at_a_session_is_not_using_it(app: Flask) -> None:

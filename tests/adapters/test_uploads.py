@@ -130,7 +130,9 @@ WAYS: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_code_that_goes_to_the_neighbours_files(app: Flask, client: FlaskClient, folder: Path, way: str) -> None:
+def test_code_that_goes_to_the_neighbours_files(
+    app: Flask, client: FlaskClient, folder: Path, way: str
+) -> None:
     target = folder / "tenant-2" / "1.txt"
     for path in (target, folder / "tenant-1" / ".." / "tenant-2" / "1.txt"):
         with tenant_context("acme", app), pytest.raises(FileRefusedError):
@@ -141,7 +143,9 @@ def test_code_that_goes_to_the_neighbours_files(app: Flask, client: FlaskClient,
         assert len(list(folder.iterdir())) == 2
 
 
-def test_relative_paths(app: Flask, client: FlaskClient, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_paths(
+    app: Flask, client: FlaskClient, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder.parent)
     with tenant_context("acme", app):
         assert Path("uploads/tenant-1/1.txt").read_text() == "canary of acme"

@@ -13,7 +13,9 @@ from tests.adapters.conftest import MakeApp
 
 
 def pages(app: Flask) -> Flask:
-    app.add_url_rule("/invoices/<int:number>", "invoice", lambda number: url_for("invoice", number=number, _external=True))
+    app.add_url_rule(
+        "/invoices/<int:number>", "invoice", lambda number: url_for("invoice", number=number, _external=True)
+    )
 
     @app.get("/sends-a-mail-to-bella")
     def mail() -> dict[str, str]:
@@ -37,7 +39,10 @@ def test_jobs_link_to_the_tenants_host(make_app: MakeApp) -> None:
     assert external(app, "acme") == "http://acme.example.com/invoices/7"
     assert external(app, "bella", _external=True) == "http://bella.example.com/invoices/7"
     assert external(app, "acme", _external=False) == "/invoices/7"
-    assert external(app, "acme", _external=True, _scheme="https", _anchor="x") == "https://acme.example.com/invoices/7#x"
+    assert (
+        external(app, "acme", _external=True, _scheme="https", _anchor="x")
+        == "https://acme.example.com/invoices/7#x"
+    )
 
 
 @pytest.mark.parametrize(
