@@ -81,29 +81,29 @@ def test_a_neighbours_file_by_number(client: FlaskClient) -> None:
     assert client.get(at("acme", "/named/2.txt")).status_code == 404
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../tenant-2/1.txt",
-        "../tenant-1/../tenant-2/2.txt",
-        "%2e%2e/tenant-2/1.txt",
-        "..%2ftenant-2%2f1.txt",
-        "x/../../tenant-2/1.txt",
-        "link/1.txt",
-        "/{folder}/tenant-2/1.txt",
-    ],
-)
+NAMES = [
+    "../tenant-2/1.txt",
+    "../tenant-1/../tenant-2/2.txt",
+    "%2e%2e/tenant-2/1.txt",
+    "..%2ftenant-2%2f1.txt",
+    "x/../../tenant-2/1.txt",
+    "link/1.txt",
+    "/{folder}/tenant-2/1.txt",
+]
+
+
 @pytest.mark.parametrize("route", ["/named/{}", "/careless?name={}", "/constant/{}", "/constant/tenant-1/{}"])
-def test_paths_to_a_neighbour(client: FlaskClient, folder: Path, name: str, route: str) -> None:
+def test_paths_to_a_neighbour(client: FlaskClient, folder: Path, route: str) -> None:
     link = folder / "tenant-1" / "link"
     with central_context(reason="an attacker has a link", app=client.application):
         (folder / "tenant-1" / "x").mkdir()
         link.symlink_to(folder / "tenant-2")
     client.application.config["PROPAGATE_EXCEPTIONS"] = False
     assert client.get(at("bella", "/named/1.txt")).text == "canary of bella"
-    answer = client.get(at("acme", route.format(name.format(folder=folder))))
-    assert answer.status_code in (308, 400, 404, 500)
-    assert "canary" not in answer.text
+    for name in NAMES:
+        answer = client.get(at("acme", route.format(name.format(folder=folder))))
+        assert answer.status_code in (308, 400, 404, 500), name
+        assert "canary" not in answer.text, name
 
 
 WAYS: dict[str, Callable[[Path], Any]] = {
@@ -129,14 +129,16 @@ WAYS: dict[str, Callable[[Path], Any]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_code_that_goes_to_the_neighbours_files(
-    app: Flask, client: FlaskClient, folder: Path, way: str
-) -> None:
+def test_code_that_goes_to_the_neighbours_files(app: Flask, client: FlaskClient, folder: Path) -> None:
     target = folder / "tenant-2" / "1.txt"
-    for path in (target, folder / "tenant-1" / ".." / "tenant-2" / "1.txt"):
-        with tenant_context("acme", app), pytest.raises(FileRefusedError):
-            WAYS[way](path)
+    for way, work in WAYS.items():
+        for path in (target, folder / "tenant-1" / ".." / "tenant-2" / "1.txt"):
+            with tenant_context("acme", app):
+                try:
+                    work(path)
+                except FileRefusedError:
+                    continue
+                pytest.fail(f"{way} was not refused")
     with central_context(reason="a test", app=app):
         assert target.read_text() == "canary of bella"
         assert (folder / "tenant-1" / "1.txt").read_text() == "canary of acme"
