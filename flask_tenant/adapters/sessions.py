@@ -11,6 +11,7 @@ import logging
 from functools import cache
 from typing import Any, cast
 
+import flask
 from flask import Flask
 from flask.sessions import SessionInterface
 from flask.wrappers import Request
@@ -21,6 +22,9 @@ log = logging.getLogger("flask_tenant")
 
 KEY = "_tenant"
 """Under which name the session carries its tenant's id while the application does not see it."""
+
+CHOSEN = "tenant_id"
+"""Under which name an application keeps whom somebody chose when logging in, for the strategy ``session``."""
 
 NOBODY = 0
 """The id that sessions of no tenant carry."""
@@ -73,6 +77,8 @@ class _Bound(SessionInterface):
         made_for, here = _take(session), self._ft_owner()
         if made_for == here and type(made_for) is int:
             return True
+        if made_for == NOBODY and self._ft_chose(session, here):
+            return True
         if made_for is None and not session:
             made_for = self._ft_named(request)
             if made_for is None or made_for == here:
@@ -91,6 +97,19 @@ class _Bound(SessionInterface):
                 request.remote_addr,
             )
         return False
+
+    def _ft_chose(self, session: Any, here: int) -> bool:
+        """Whether the session itself, signed when somebody logged in at no tenant's address, names this tenant."""
+        resolution = self.ft_around.resolution()
+        by_session = resolution is not None and resolution.strategy == "session"
+        return by_session and str(session.get(CHOSEN)) == str(here)
+
+    def get_cookie_path(self, app: Flask) -> str:
+        """Keep cookies of tenants apart that are told by their path, unless a path is configured."""
+        resolution = self.ft_around.resolution()
+        if getattr(resolution, "script_name", "") and not app.config["SESSION_COOKIE_PATH"]:
+            return flask.request.script_root
+        return super().get_cookie_path(app)
 
     def _ft_named(self, request: Request) -> int | None:
         """Whose a session was that a server did not find: its id says so."""

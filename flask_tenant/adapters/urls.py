@@ -13,6 +13,7 @@ from werkzeug.routing import MapAdapter
 
 from ..errors import ConfigurationError
 from ..model import Tenant
+from ..settings import Settings
 from .base import Around, Part
 
 
@@ -29,22 +30,26 @@ class Urls(Part):
         return True
 
 
-def host_of(tenant: Tenant, app: Flask, base: str | None) -> str:
-    """Return the host, with its port if any, under which a tenant is reached.
+def address_of(tenant: Tenant, app: Flask, settings: Settings) -> tuple[str, str]:
+    """Return the host, with its port if any, and the path under which a tenant is reached.
 
-    :param base: ``TENANT_BASE_DOMAIN``; Flask's ``SERVER_NAME`` takes its place
+    Flask's ``SERVER_NAME`` takes the place of a base domain that is not set.
+
     :raises ConfigurationError: when neither is set and the tenant has no domain of its own
     """
     if tenant.domains:
-        return tenant.domains[0]
-    base = base or app.config.get("SERVER_NAME")
+        return tenant.domains[0], ""
+    base = settings.base_domain or app.config.get("SERVER_NAME")
     if not base:
         raise ConfigurationError(
             f"An external URL for tenant {tenant.slug} was asked for outside a request, and its host is not known",
             value=tenant.slug,
             hint="Set TENANT_BASE_DOMAIN",
         )
-    return f"{tenant.slug}.{base}"
+    strategies = getattr(settings, "strategies", ())
+    if "path" in strategies and "subdomain" not in strategies:
+        return base, f"{getattr(settings, 'path_prefix', '')}/{tenant.slug}"
+    return f"{tenant.slug}.{base}", ""
 
 
 def _building(original: Any, around: Around) -> Any:
@@ -77,9 +82,10 @@ def _adapter(around: Around, tenant: Tenant) -> Iterator[None]:
         with app.app_context(), _adapter(around, tenant):
             yield
         return
+    host, path = address_of(tenant, app, around.settings)
     made: MapAdapter = app.url_map.bind(
-        host_of(tenant, app, around.settings.base_domain),
-        script_name=app.config["APPLICATION_ROOT"],
+        host,
+        script_name=f"{app.config['APPLICATION_ROOT'].rstrip('/')}{path}" or "/",
         url_scheme=around.settings.external_scheme or app.config["PREFERRED_URL_SCHEME"],
     )
     context: Any = request_ctx if has_request_context() else app_ctx
