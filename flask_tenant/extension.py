@@ -117,7 +117,13 @@ class Application:
         for engine in sorted(engines, key=lambda e: e.dialect.is_async):
             if engine not in self.isolations:
                 self._adopt(engine)
-        self.adapters = (*self.adapters, *self.surroundings.discover())
+        self.surround()
+
+    def surround(self) -> None:
+        """Look for libraries around the SQL that have to follow the tenant. Cheap: for each scope."""
+        new = self.surroundings.discover()
+        if new:
+            self.adapters = (*self.adapters, *new)
 
     def adopt_twin(self, engine: Engine) -> bool:
         """Put the wall into an engine that goes to a tenanted database, such as one made by a migration script."""
