@@ -22,6 +22,7 @@ from flask_tenant.extension import exempt_engine, state_of
 from flask_tenant.model import Tenant
 from tests.adapters.processes import wait_for, worker
 from tests.adapters.shop import create_app, note
+from tests.services.redis import RedisServer
 
 POOLS = {"prefork": ["-c", "1"], "threads": ["-c", "2"]}
 NOBODY = {"scope": None, "titles": "tenant-missing"}
@@ -40,9 +41,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def broker(redis_url: str) -> str:
+def broker(redis_server: RedisServer) -> str:
     """A database of its own in the server."""
-    return redis_url.removesuffix("/0") + "/5"
+    return redis_server.url(5)
 
 
 @pytest.fixture(scope="module")

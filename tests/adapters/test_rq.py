@@ -18,6 +18,7 @@ from flask_tenant.extension import state_of
 from tests.adapters import shop
 from tests.adapters.processes import worker
 from tests.adapters.test_celery import ACME, BELLA, NOBODY
+from tests.services.redis import RedisServer
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def app(folder: Path, redis_url: str) -> Iterator[Flask]:
-    app = shop.create_app(f"sqlite:///{folder / 'shop.sqlite'}", redis_url)
+def app(folder: Path, redis_server: RedisServer) -> Iterator[Flask]:
+    app = shop.create_app(f"sqlite:///{folder / 'shop.sqlite'}", redis_server.url(8))
     for slug in ("acme", "bella"):
         state_of(app).create(slug, slug.title())
         with tenant_context(slug, app), app.extensions["engine"].begin() as connection:
@@ -38,8 +39,8 @@ def app(folder: Path, redis_url: str) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def queue(redis_url: str) -> Queue:
-    client = redis.Redis.from_url(redis_url.removesuffix("/0") + "/7")
+def queue(redis_server: RedisServer) -> Queue:
+    client = redis.Redis.from_url(redis_server.url(7))
     client.flushdb()
     return Queue(connection=client)
 
@@ -161,10 +162,12 @@ def test_a_job_that_loses_its_tenant_runs_in_none(app: Flask, queue: Queue) -> N
     assert job.return_value() == NOBODY
 
 
-def test_a_worker_started_by_an_operator(app: Flask, queue: Queue, folder: Path, redis_url: str) -> None:
+def test_a_worker_started_by_an_operator(
+    app: Flask, queue: Queue, folder: Path, redis_server: RedisServer
+) -> None:
     """It forks for each job, and has to know the application before it looks at one."""
     jobs = [enqueue(app, queue, slug, shop.rq_who) for slug in ("bella", "acme", None)]
-    url = redis_url.removesuffix("/0") + "/7"
+    url = redis_server.url(7)
     command = [
         "rq.cli", "worker", "--burst", "--url", url, "--worker-class",
         "flask_tenant.adapters.rq_worker.TenantWorker",
@@ -174,7 +177,7 @@ def test_a_worker_started_by_an_operator(app: Flask, queue: Queue, folder: Path,
         command,
         log,
         SHOP_DATABASE=f"sqlite:///{folder / 'shop.sqlite'}",
-        SHOP_BROKER=redis_url,
+        SHOP_BROKER=redis_server.url(8),
         FLASK_APP="tests.adapters.celery_worker",
     ) as process:
         assert process.wait(timeout=60) == 0, log.read_text()
@@ -182,19 +185,21 @@ def test_a_worker_started_by_an_operator(app: Flask, queue: Queue, folder: Path,
 
 
 def test_a_worker_that_does_not_know_the_application(
-    app: Flask, queue: Queue, folder: Path, redis_url: str
+    app: Flask, queue: Queue, folder: Path, redis_server: RedisServer
 ) -> None:
     """Nothing of ours is loaded there: the job runs, and sees no tenant's data."""
     job = enqueue(app, queue, "acme", shop.rq_who)
-    url = redis_url.removesuffix("/0") + "/7"
+    url = redis_server.url(7)
     with worker(["rq.cli", "worker", "--burst", "--url", url], folder / "plain.log") as process:
         assert process.wait(timeout=60) == 0
     assert job.get_status() == "failed"
     assert job.return_value() is None
 
 
-def test_switched_off(folder: Path, redis_url: str, queue: Queue) -> None:
-    app = shop.create_app(f"sqlite:///{folder / 'off.sqlite'}", redis_url, TENANT_ADAPTERS_OFF=["rq"])
+def test_switched_off(folder: Path, redis_server: RedisServer, queue: Queue) -> None:
+    app = shop.create_app(
+        f"sqlite:///{folder / 'off.sqlite'}", redis_server.url(8), TENANT_ADAPTERS_OFF=["rq"]
+    )
     state_of(app).create("acme", "Acme")
     assert HEADER not in enqueue(app, queue, "acme", shop.rq_who).meta
     app.extensions["engine"].dispose()
