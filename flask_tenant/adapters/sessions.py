@@ -107,7 +107,7 @@ class _Bound(SessionInterface):
     def get_cookie_path(self, app: Flask) -> str:
         """Keep cookies of tenants apart that are told by their path, unless a path is configured."""
         resolution = self.ft_around.resolution()
-        if getattr(resolution, "script_name", "") and not app.config["SESSION_COOKIE_PATH"]:
+        if resolution is not None and resolution.script_name and not app.config["SESSION_COOKIE_PATH"]:
             return flask.request.script_root
         return super().get_cookie_path(app)
 

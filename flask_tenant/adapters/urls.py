@@ -46,9 +46,8 @@ def address_of(tenant: Tenant, app: Flask, settings: Settings) -> tuple[str, str
             value=tenant.slug,
             hint="Set TENANT_BASE_DOMAIN",
         )
-    strategies = getattr(settings, "strategies", ())
-    if "path" in strategies and "subdomain" not in strategies:
-        return base, f"{getattr(settings, 'path_prefix', '')}/{tenant.slug}"
+    if "path" in settings.strategies and "subdomain" not in settings.strategies:
+        return base, f"{settings.path_prefix}/{tenant.slug}"
     return f"{tenant.slug}.{base}", ""
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from flask import Flask, session, url_for
 
 from flask_tenant import tenant_context
 from tests.adapters.conftest import MakeApp
-
-pytest.importorskip("flask_tenant.routes", reason="needs the other ways in")
 
 
 def pages(app: Flask) -> Flask:
