@@ -11,10 +11,12 @@ from flask.cli import AppGroup
 from rich.console import Console
 from rich.table import Table
 
+from .doctor.command import doctor
 from .errors import TenancyError
 from .extension import state_of
 
 tenant_cli = AppGroup("tenant", short_help="Tenants of this application.")
+tenant_cli.add_command(doctor)
 
 
 def _fail(error: TenancyError) -> None:
