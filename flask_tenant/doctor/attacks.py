@@ -37,7 +37,7 @@ READS = (
     "SELECT (SELECT max({c}) FROM {q})",
     "SELECT * FROM {q} WHERE {c} IN (SELECT {c} FROM {t})",
     "SELECT * FROM {t} WHERE {k} = {b}",
-    "SELECT 'here' WHERE EXISTS (SELECT 1 FROM {t} WHERE {k} = {b})",
+    "SELECT 41 + 1 AS found WHERE EXISTS (SELECT 1 FROM {t} WHERE {k} = {b})",
     "SELECT * FROM {t} WHERE {k} = {b} -- ' OR 1 = 1",
     "SELECT * /* FROM x */ FROM {t} WHERE /* ' */ 1 = 1",
     "SELECT * FROM\u00a0{t}",
@@ -187,7 +187,7 @@ class Attacks:
             result, worked = _all_of(error), False
         how = f"{sql}  ({way})"
         self._look(target, how, result, sql)
-        if worked and not writes and "EXISTS" in sql and "here" in result:
+        if worked and not writes and "EXISTS" in sql and "(42,)" in result:
             self._leak(how, "answer", f"whether B has a row of this key in {target.name}")
         if worked and writes:
             self._unchanged(connection, target, how, theirs)

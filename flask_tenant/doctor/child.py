@@ -147,7 +147,7 @@ def examine(order: dict[str, Any], guard: Guard, say: Say) -> dict[str, Any]:
         visitor.cookies[owner] = dict(client._cookies)
         logged_in = bool(client._cookies)
     watch.start()
-    guard.armed = True
+    guard.armed = sys.dont_write_bytecode = True
     rounds = Rounds(visitor, filler.rows, plan, progress, logged_in=logged_in)
     watch.tables_of(isolation)
     rounds.walk()

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from flask import Flask
@@ -107,13 +107,14 @@ def _running(order: dict[str, Any], found: Copies, output: Any) -> Iterator[Iter
             env={
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-                "PYTHONDONTWRITEBYTECODE": "1",
             },
         )
     os.close(writing)
     try:
         with os.fdopen(reading) as lines:
             yield iter(lines)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
     finally:
         process.kill()
         process.wait()

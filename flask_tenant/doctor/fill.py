@@ -54,7 +54,9 @@ def models(hidden: str) -> dict[tuple[str | None, str], sa.Table]:
     for thing in gc.get_objects():
         if issubclass(type(thing), sa.MetaData):
             for table in list(thing.tables.values()):
-                if hidden in table.columns or any(isinstance(c.type, sa.types.NullType) for c in table.columns):
+                if hidden in table.columns or any(
+                    isinstance(c.type, sa.types.NullType) for c in table.columns
+                ):
                     continue
                 known = found.get((table.schema, table.name))
                 if known is None or len(known.columns) < len(table.columns):

@@ -35,6 +35,7 @@ class Target:
     method: str
     result: RouteResult
     plan: RoutePlan
+    unknown: str = ""
     etags: dict[Owner, dict[int, tuple[str, str, str]]] = field(default_factory=lambda: {"A": {}, "B": {}})
 
 
@@ -80,7 +81,9 @@ class Rounds:
                 break  # one is enough: all routes behind the log-in are alike
         for target in self._targets:
             if not target.result.calls and not target.result.skipped:
-                target.result.skipped = (target.result.remarks or ["no arguments were found"])[0]
+                target.result.skipped = (
+                    target.unknown or (target.result.remarks or ["nothing is known of it"])[0]
+                )
                 target.result.remarks.clear()
         self._files()
 
@@ -114,7 +117,7 @@ class Rounds:
         try:
             return self._arguments.of(target.rule, owner, row)
         except Unknown as error:
-            target.result.remark(str(error))
+            target.unknown = str(error)
             return None
 
     # ---- one's own
@@ -152,6 +155,8 @@ class Rounds:
     def _existence(self, target: Target, owner: Owner, args: dict[str, Any], answer: Answer) -> None:
         """An id of the other tenant must look like one that nobody has."""
         theirs = other(owner)
+        if self._visitor.has_leaked(target.result):
+            return
         nobody = {
             k: self._rows.ids[theirs][0] + NOBODY if v == self._rows.ids[theirs][2] else v
             for k, v in args.items()

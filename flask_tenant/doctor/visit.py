@@ -208,6 +208,10 @@ class Visitor:
         what = ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
         self.found(result, how, where, f"canary of {what}", do)
 
+    def has_leaked(self, result: RouteResult) -> bool:
+        """Whether a leak of this route is known already."""
+        return any(route == result.route for route, _ in self.leaks)
+
     def found(self, result: RouteResult, how: str, where: str, what: str, do: str) -> None:
         """Write a leak down, once for each route and place."""
         kind = where.partition(" ")[0] if where.startswith(("cache", "file")) else where
