@@ -31,8 +31,8 @@ def advice(where: str, traces: Traces) -> str:
         return f"It was read from the file {traces.read[0]}: keep each tenant's files in a folder of its own"
     if not traces.statements:
         return (
-            "No statement ran for this answer: it was kept in the process's memory (a module-level variable, lru_cache, "
-            "a kept object). Put the tenant's id into its key, or keep it in flask.g"
+            "No statement ran for this answer: it was kept in the process's memory (a module-level variable, "
+            "lru_cache, a kept object). Put the tenant's id into its key, or keep it in flask.g"
         )
     return (
         "Something was kept from another tenant's request (a module-level variable, a memoized function, a kept object "

@@ -68,7 +68,7 @@ class Canaries:
     def number(self, owner: Owner, table: str, column: str, digits: int = DIGITS) -> int:
         """Return a new canary that is a number which ends in no zero."""
         while True:
-            made = secrets.randbelow(9 * 10 ** (digits - 1)) + 10 ** (digits - 1)
+            made: int = secrets.randbelow(9 * 10 ** (digits - 1)) + 10 ** (digits - 1)
             if made % 10 and str(made) not in self._marks:
                 self._keep(str(made), owner, table, column)
                 return made

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from ..discovery import same_database
 from ..extension import Application, is_exempt
 from ..isolate import Isolation, check_schema, is_tenanted, plainly
+from ..settings import Settings
 from .findings import Check
 
 SHORT_KEY = 16
@@ -148,40 +149,75 @@ def _engines(state: Application) -> Iterator[Check]:
 
 
 def _settings(app: Flask, state: Application) -> Iterator[Check]:
-    settings = state.settings
-    found = list(_secret(app))
+    found = [
+        *_secret(app),
+        *_talkative(app, state),
+        *_tenancy(state.settings),
+        *_proxies(app),
+        *_cookies(app),
+    ]
+    yield from found or [Check("settings", "ok", "nothing to say")]
+
+
+def _warning(what: str, do: str) -> Check:
+    return Check("settings", "warning", what, do)
+
+
+def _talkative(app: Flask, state: Application) -> Iterator[Check]:
     if app.debug:
-        found.append(Check("settings", "warning", "DEBUG is on: the debugger runs code for whoever reaches it", "Switch it off where others reach the server"))  # fmt: skip
+        yield _warning(
+            "DEBUG is on: the debugger runs code for whoever reaches it",
+            "Switch it off where others reach the server",
+        )
     for engine in list(state.isolations):
         if engine.echo:
-            found.append(Check("settings", "warning", f"{engine.url.render_as_string()} has echo on: tenants' values go to the log", "Switch SQLALCHEMY_ECHO off"))  # fmt: skip
-    for name in ("safe_functions", "safe_objects", "shared_tables"):
-        listed = getattr(settings, name)
+            yield _warning(
+                f"{engine.url.render_as_string()} has echo on: tenants' values go to the log",
+                "Switch SQLALCHEMY_ECHO off",
+            )
+
+
+def _tenancy(settings: Settings) -> Iterator[Check]:
+    lists = {
+        "TENANT_SAFE_FUNCTIONS": settings.safe_functions,
+        "TENANT_SAFE_OBJECTS": settings.safe_objects,
+        "TENANT_SHARED_TABLES": settings.shared_tables,
+    }
+    for name, listed in lists.items():
         if len(listed) > LONG_LIST:
-            found.append(
-                Check("settings", "warning", f"TENANT_{name.upper()} has {len(listed)} entries",
-                      "Each is an exception from the wall: go through them")
-            )  # fmt: skip
+            yield _warning(
+                f"{name} has {len(listed)} entries", "Each is an exception from the wall: go through them"
+            )
     if settings.enforcement == "report":
-        found.append(Check("settings", "warning", "TENANT_ENFORCEMENT is 'report': refusals are let through while there is one tenant", "Set it to 'enforce' before going live"))  # fmt: skip
+        yield _warning(
+            "TENANT_ENFORCEMENT is 'report': refusals are let through while there is one tenant",
+            "Set it to 'enforce' before going live",
+        )
     if settings.default is not None:
-        found.append(Check("settings", "warning", f"TENANT_DEFAULT is {settings.default!r}: whatever names no tenant is served as this one", "It is meant for shells and tests: leave it out where customers are served"))  # fmt: skip
+        yield _warning(
+            f"TENANT_DEFAULT is {settings.default!r}: whatever names no tenant is served as this one",
+            "It is meant for shells and tests: leave it out where customers are served",
+        )
     if settings.base_domain is None:
-        found.append(Check("settings", "note", "TENANT_BASE_DOMAIN is not set: the first label of any host names a tenant", "Set it where customers are served"))  # fmt: skip
-    found += _proxies(app)
-    found += _cookies(app)
-    yield from found or [Check("settings", "ok", "nothing to say")]
+        yield Check(
+            "settings",
+            "note",
+            "TENANT_BASE_DOMAIN is not set: the first label of any host names a tenant",
+            "Set it where customers are served",
+        )
 
 
 def _secret(app: Flask) -> Iterator[Check]:
     key: Any = app.config.get("SECRET_KEY")
     if not key:
-        yield Check("settings", "note", "SECRET_KEY is not set: there are no sessions", "")
+        yield Check("settings", "note", "SECRET_KEY is not set: there are no sessions")
         return
     text = key.decode("latin-1") if isinstance(key, bytes) else str(key)
     if text.lower() in _WEAK or len(text) < SHORT_KEY or len(set(text)) < 5:
-        yield Check("settings", "warning", f"SECRET_KEY is short or well known ({len(text)} characters): sessions can be forged",
-                    "python -c 'import secrets; print(secrets.token_hex())'")  # fmt: skip
+        yield _warning(
+            f"SECRET_KEY is short or well known ({len(text)} characters): sessions can be forged",
+            "python -c 'import secrets; print(secrets.token_hex())'",
+        )
 
 
 def _proxies(app: Flask) -> Iterator[Check]:
@@ -189,7 +225,7 @@ def _proxies(app: Flask) -> Iterator[Check]:
     for _ in range(10):
         if at is None:
             return
-        if type(at).__name__ == "ProxyFix" and getattr(at, "x_host", 0):
+        if type(at).__name__ == "ProxyFix" and getattr(at, "x_host", None):
             yield Check(
                 "settings", "warning", "ProxyFix takes the host from X-Forwarded-Host",
                 "Make sure that every request comes through your proxy, and that it sets this header",
@@ -200,5 +236,7 @@ def _proxies(app: Flask) -> Iterator[Check]:
 def _cookies(app: Flask) -> Iterator[Check]:
     domain = app.config.get("SESSION_COOKIE_DOMAIN")
     if domain:
-        yield Check("settings", "warning", f"SESSION_COOKIE_DOMAIN is {domain!r}: every tenant's host gets every session",
-                    "Leave it out: each host keeps its own cookies")  # fmt: skip
+        yield _warning(
+            f"SESSION_COOKIE_DOMAIN is {domain!r}: every tenant's host gets every session",
+            "Leave it out: each host keeps its own cookies",
+        )

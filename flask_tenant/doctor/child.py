@@ -144,7 +144,7 @@ def examine(order: dict[str, Any], guard: Guard, say: Say) -> dict[str, Any]:
                 ) from error
             found.login = f"nobody is logged in: {error}"
             break
-        visitor.cookies[owner] = dict(client._cookies)
+        visitor.cookies[owner] = dict(client._cookies or {})
         logged_in = bool(client._cookies)
     watch.start()
     guard.armed = sys.dont_write_bytecode = True

@@ -98,7 +98,7 @@ def _running(order: dict[str, Any], found: Copies, output: Any) -> Iterator[Iter
     path = found.folder / "order.json"
     path.write_text(json.dumps(order, default=str))
     with output.open("w") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - ourselves
             [sys.executable, "-m", "flask_tenant.doctor.child", str(path)],
             pass_fds=[writing],
             stdin=subprocess.DEVNULL,

@@ -230,7 +230,7 @@ class Filler:
             if wanted in self._wanted:
                 row[column.name] = self._wanted[wanted]
                 continue
-            key = column.primary_key
+            primary = column.primary_key
             place = Place(
                 owner,
                 name,
@@ -238,10 +238,10 @@ class Filler:
                 known,
                 number,
                 column.name in unique,
-                key or column.name in unique,
+                primary or column.name in unique,
                 careful,
             )
-            if place.unique and not key and isinstance(column.type, sa.Integer):
+            if place.unique and not primary and isinstance(column.type, sa.Integer):
                 place.key = False
             try:
                 row[column.name] = self._values.make(place, listed.get(column.name.lower()))

@@ -14,6 +14,7 @@ import sys
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -202,7 +203,7 @@ class Guard:
         psycopg2._connect = connect
 
     def _asyncpg(self) -> None:
-        import asyncpg
+        asyncpg: Any = import_module("asyncpg")
 
         async def connect(*args: Any, **kw: Any) -> Any:
             self.note("refused", "a connection by asyncpg")

@@ -102,7 +102,7 @@ class Rounds:
                     rule, args = adapter.match(link, return_rule=True)
                 except HTTPException:
                     continue
-                for name, value in args.items():
+                for value in args.values():
                     if isinstance(value, str):
                         (tokens if self._arguments.wants_token(rule) else files)[value] = None
             self._arguments.tokens[owner] = [*tokens, *self._visitor.tokens[owner]][:30]
@@ -168,7 +168,7 @@ class Rounds:
                 f"as {owner}, with {theirs}'s id: {answer.status}; with an id that nobody has: {reference.status}",
                 "status",
                 f"whether {theirs} has a row of this id",
-                "The view knows the other tenant's ids: look for a file, a cache or a variable that is keyed by id only",
+                "The view knows the other tenant's ids: look for a file, a cache or a variable keyed by id only",
             )
 
     def _etags(self, target: Target) -> None:

@@ -113,7 +113,7 @@ class Arguments:
 
     def _value(self, rule: Rule, name: str, converter: Any, owner: Owner, row: int) -> Any:
         if isinstance(converter, AnyConverter):
-            return sorted(converter.items)[0]
+            return min(converter.items)
         if isinstance(converter, IntegerConverter):
             value = _NUMBERS.get(name.lower(), self._rows.ids[owner][row])
             if converter.max is not None and value > converter.max:

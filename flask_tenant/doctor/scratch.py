@@ -5,7 +5,6 @@ The live databases are read only, and the copies are removed when the examinatio
 
 from __future__ import annotations
 
-import re
 import secrets
 import sqlite3
 import subprocess
@@ -175,10 +174,7 @@ def _postgresql(
     live = server_of(engine.url)
     if any(live == known for known, _ in found.servers):
         return
-    if wanted is not None:
-        target = _given(engine, wanted)
-    else:
-        target = _created(stack, engine)
+    target = _given(engine, wanted) if wanted is not None else _created(stack, engine)
     scratch = _own_engine(target)
     try:
         if wanted is not None:

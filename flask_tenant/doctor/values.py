@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -213,10 +214,8 @@ class Values:
     def _decorated(self, place: Place, kind: Any) -> Any:
         """A value that the application's own type takes and gives back."""
         tried: list[Any] = []
-        try:
+        with suppress(ValueError, Omit):
             tried.append(self._of(place, kind.impl_instance if hasattr(kind, "impl_instance") else kind.impl))
-        except (ValueError, Omit):
-            pass
         if tried and isinstance(tried[0], (int, Decimal, float)) and not isinstance(tried[0], bool):
             tried += [Decimal(tried[0]).scaleb(-2), int(tried[0]), float(tried[0])]
         word = self._word(place)
@@ -226,7 +225,7 @@ class Values:
             try:
                 stored = store(value) if store else value
                 back = load(stored) if load else stored
-            except Exception:  # the application's own code says no in its own way
+            except Exception:  # noqa: S112 - the application's own code says no in its own way
                 continue
             if back == value and type(back) is type(value):
                 return value

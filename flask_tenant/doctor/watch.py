@@ -85,8 +85,8 @@ class Watch:
         """Watch from now on, for the rest of the process."""
         self._logs()
         self._caches()
-        sys.stdout = _Tee(self)  # type: ignore[assignment]
-        sys.stderr = _Tee(self)  # type: ignore[assignment]
+        sys.stdout = _Tee(self)
+        sys.stderr = _Tee(self)
         event.listen(Engine, "before_cursor_execute", self._statement)
 
         def failed(sender: Any, exception: BaseException, **_: Any) -> None:
@@ -248,7 +248,7 @@ class Watch:
 class _Tee(io.TextIOBase):
     """Standard output and error during the examination: looked through, and written nowhere."""
 
-    encoding = "utf-8"  # type: ignore[assignment]
+    encoding = "utf-8"
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch

@@ -30,17 +30,23 @@ class Visit:
         return next(found for found in self.report["routes"] if found["route"] == route)
 
 
-def flask_command(app: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `flask --app APP …`."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program, or what `python` is given as arguments when the first is an option."""
+    given = environment.pop("PYTHONPATH", "")
+    path = os.pathsep.join(filter(None, [given, str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", app, *arguments],
+        [sys.executable, *(arguments if arguments[0].startswith("-") else ("-c", *arguments))],
         env={**os.environ, "PYTHONPATH": path, "COLUMNS": "120", **environment},
         capture_output=True,
         text=True,
         timeout=200,
         check=False,
     )
+
+
+def flask_command(app: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `flask --app APP …`."""
+    return run_python("-m", "flask", "--app", app, *arguments, **environment)
 
 
 def see_the_doctor(app: str, *arguments: str, **environment: str) -> Visit:

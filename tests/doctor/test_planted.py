@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from flask_tenant.doctor.findings import Examination
-from tests.doctor.conftest import ROOT, Visit, flask_command, see_the_doctor
+from tests.doctor.conftest import ROOT, Visit, run_python, see_the_doctor
 from tests.services.databases import MakeDatabase
 
 APP = "tests.doctor.apps.planted"
@@ -61,9 +61,12 @@ def live(
     with ExitStack() as stack:
         url = stack.enter_context(make_database(back_end))
         environment = {"PLANTED_URL": url, "PLANTED_FOLDER": str(folder)}
-        for slug in ("acme", "bella"):
-            made = flask_command(APP, "tenant", "create", slug, **environment)
-            assert made.returncode == 0, made.stderr
+        made = run_python(
+            f"from {APP} import app\n"
+            "for slug in ('acme', 'bella'): app.extensions['tenancy'].create(slug, slug)",
+            **environment,
+        )
+        assert made.returncode == 0, made.stderr
         engine = stack.enter_context(_physical(url))
         with engine.begin() as connection:
             for tenant in (1, 2):
