@@ -16,7 +16,6 @@ from .errors import TenancyError
 from .extension import state_of
 
 tenant_cli = AppGroup("tenant", short_help="Tenants of this application.")
-tenant_cli.add_command(doctor)
 
 
 def _fail(error: TenancyError) -> None:
@@ -54,6 +53,9 @@ def show_all(as_json: bool) -> None:
     for t in tenants:
         table.add_row(str(t.id), t.slug, t.name, t.state.value)
     Console().print(table)
+
+
+tenant_cli.add_command(doctor)
 
 
 @click.group()

@@ -26,7 +26,7 @@ def advice(where: str, traces: Traces) -> str:
             "tenanted engine or session"
         )
     if traces.exempt:
-        return f"The request asks the exempt engine {traces.exempt[0]}: make it tenanted, or keep tenants' rows out of it"
+        return f"The request asks the exempt engine {traces.exempt[0]}: make it tenanted, or keep tenants' rows away"
     if traces.read:
         return f"It was read from the file {traces.read[0]}: keep each tenant's files in a folder of its own"
     if not traces.statements:

@@ -54,7 +54,7 @@ def _keys(isolation: Isolation) -> Iterator[Check]:
         yield Check("keys", "problem", f"{problem.table} {problem.key}: {problem.why}", problem.what_to_do)
     tables = [view for view in isolation.views.all() if not view.shared]
     if not problems and tables:
-        yield Check("keys", "ok", f"all keys of {len(tables)} tenant tables are per tenant")
+        yield Check("keys", "ok", f"the keys of {len(tables)} tables are per tenant")
     if not tables:
         yield Check(
             "keys",

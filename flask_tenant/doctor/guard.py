@@ -7,6 +7,7 @@ other address on the network, programs and changes of existing files are refused
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import sqlite3
@@ -93,21 +94,12 @@ class Guard:
 
         def connect(database: Any, *args: Any, **kw: Any) -> Any:
             made = original(self._moved(database), *args, **kw)
+            made.set_authorizer(_no_attaching)
             if not _called_by_sqlalchemy():
-                self._by_hand(made, str(database))
+                made.set_trace_callback(lambda statement: self.note("by hand", Path(str(database)).name))
             return made
 
         sqlite3.connect = sqlite3.dbapi2.connect = connect
-
-    def _by_hand(self, connection: Any, database: str) -> None:
-        def refuse_attach(action: int, name: Any, *rest: Any) -> int:
-            bad = action == sqlite3.SQLITE_ATTACH and name not in (None, "", ":memory:")
-            return sqlite3.SQLITE_DENY if bad else sqlite3.SQLITE_OK
-
-        connection.set_authorizer(refuse_attach)
-        connection.set_trace_callback(
-            lambda statement: self.note("by hand", os.path.basename(database))  # noqa: PTH119 - as the caller wrote it
-        )
 
     def _moved(self, database: Any) -> Any:
         """The scratch copy of a database, in the caller's own notation."""
@@ -221,7 +213,7 @@ class Guard:
             self._check_address(args[1])
         elif event == "socket.getaddrinfo" and self.armed:
             host = args[0].decode() if isinstance(args[0], bytes) else args[0]
-            if host is not None and not _is_loopback(host):
+            if host is not None and not _is_loopback(host) and not _is_address(host):
                 self._refuse(f"a look-up of the host {host!r}")
         elif not self.armed:
             return
@@ -315,6 +307,12 @@ def copy_sqlite(live: str, target: str) -> None:
         source.close()
 
 
+def _no_attaching(action: int, name: Any, *rest: Any) -> int:
+    """Another file would be opened past the guard; the name is missing where it is no literal."""
+    bad = action == sqlite3.SQLITE_ATTACH and name not in ("", ":memory:")
+    return sqlite3.SQLITE_DENY if bad else sqlite3.SQLITE_OK
+
+
 _own_connect = sqlite3.connect
 """As it was before any guard."""
 
@@ -335,6 +333,14 @@ def _callers() -> Iterator[str]:
 
 def _is_loopback(host: str) -> bool:
     return host in ("localhost", "::1", "") or host.startswith("127.") or host.endswith(".localhost")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _same_host(one: Server, other: Server) -> bool:

@@ -113,7 +113,8 @@ class Arguments:
 
     def _value(self, rule: Rule, name: str, converter: Any, owner: Owner, row: int) -> Any:
         if isinstance(converter, AnyConverter):
-            return min(converter.items)
+            items = sorted(converter.items)
+            return items[row // 2 % len(items)]
         if isinstance(converter, IntegerConverter):
             value = _NUMBERS.get(name.lower(), self._rows.ids[owner][row])
             if converter.max is not None and value > converter.max:

@@ -26,11 +26,19 @@ def summary(found: Examination) -> str:
     """One line about all of it."""
     calls = sum(route.calls for route in found.routes)
     routes = len({leak.route for leak in found.leaks})
-    leaked = f"{len(found.leaks)} leaks in {routes} places" if found.leaks else "Nothing leaked"
-    return (
-        f"{leaked}: {len(found.called)} routes called ({calls} calls), {len(found.skipped)} skipped, "
-        f"{found.attacks} attacks."
+    leaked = (
+        f"{_count(len(found.leaks), 'leak')} in {_count(routes, 'place')}"
+        if found.leaks
+        else "Nothing leaked"
     )
+    return (
+        f"{leaked}: {_count(len(found.called), 'route')} called ({_count(calls, 'call')}), "
+        f"{len(found.skipped)} skipped, {_count(found.attacks, 'attack')}."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _leaks(found: Examination, console: Console) -> None:
@@ -59,7 +67,8 @@ def _checks(found: Examination, console: Console) -> None:
 def _tables(found: Examination, console: Console) -> None:
     filled = [table for table in found.tables if not table.problem]
     canaries = sum(table.canaries for table in found.tables)
-    console.print(f"{len(filled)} tenant tables filled with {canaries} canaries.", highlight=False)
+    named = "tenant table" if len(filled) == 1 else "tenant tables"
+    console.print(f"{len(filled)} {named} filled with {canaries} canaries.", highlight=False)
     for result in found.tables:
         if result.problem:
             console.print(f"  not filled: {escape(result.table)}: {escape(result.problem)}", soft_wrap=True)
