@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 from ..errors import TenancyError
 from ..extension import tenant_context
@@ -110,16 +110,15 @@ class Attacks:
     def __init__(
         self,
         app: Flask,
-        engine: Engine,
         isolation: Isolation,
         tenants: dict[Owner, Tenant],
         canaries: Canaries,
         rows: Rows,
         progress: Callable[[str], None],
     ) -> None:
-        self._app, self._engine, self._isolation = app, engine, isolation
+        self._app, self._engine, self._isolation = app, isolation.engine, isolation
         self._tenants, self._canaries, self._rows, self._progress = tenants, canaries, rows, progress
-        self._sqlite = engine.dialect.name == "sqlite"
+        self._sqlite = self._engine.dialect.name == "sqlite"
         self.count = 0
         self.leaks: list[Leak] = []
 
@@ -150,6 +149,8 @@ class Attacks:
         quote = self._engine.dialect.identifier_preparer.quote
         for name in sorted(self._rows.rows)[:MOST_TABLES]:
             written, table = self._rows.rows[name], self._rows.tables[name]
+            if self._isolation.views.find(table.name, table.schema) is None:
+                continue  # of another database
             if not written["A"] or len(written["B"]) < 3:
                 continue
             row = written["B"][2]

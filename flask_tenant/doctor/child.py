@@ -73,7 +73,7 @@ def examine(order: dict[str, Any], guard: Guard, say: Say) -> dict[str, Any]:
     from . import login as logins
     from .attacks import Attacks
     from .canary import OWNERS, Canaries, Owner
-    from .fill import Filler
+    from .fill import Filler, Rows, common_ids
     from .findings import Examination
     from .plan import Plan, RoutePlan
     from .rounds import Rounds
@@ -97,13 +97,13 @@ def examine(order: dict[str, Any], guard: Guard, say: Say) -> dict[str, Any]:
     state.settings = settings
     with app.app_context(), internal():
         state.discover()
-    isolation = next(iter(state.isolations.values()), None)
-    if isolation is None:
+    isolations = list(dict.fromkeys(state.isolations.values()))
+    if not isolations:
         raise NotPossibleError("No tenanted engine was found")
-    engine = isolation.engine
-    refuse_live(engine, guard)
+    for isolation in isolations:
+        refuse_live(isolation.engine, guard)
     with app.app_context():
-        prepare_schema(app, isolation, found, central_context)
+        prepare_schema(app, isolations, found, central_context)
 
     progress(0, 1, "creating two tenants")
     canaries = Canaries()
@@ -114,10 +114,12 @@ def examine(order: dict[str, Any], guard: Guard, say: Say) -> dict[str, Any]:
             tenants[owner] = state.create(f"canary-{owner.lower()}", f"Canary {name}")
     watch = Watch(app)
     guard.note = watch.note
-    filler = Filler(app, engine, isolation, tenants, canaries, plan.values)
     progress(0, 1, "filling tables")
-    filler.fill()
-    found.tables = filler.results
+    rows = Rows(common_ids(isolations))
+    for isolation in isolations:
+        filler = Filler(app, isolation.engine, isolation, tenants, canaries, plan.values, rows)
+        filler.fill()
+        found.tables += filler.results
 
     if not len(canaries) > len(OWNERS):
         problems = "; ".join(f"{t.table}: {t.problem or 'no text'}" for t in found.tables[:5])
@@ -130,7 +132,7 @@ def examine(order: dict[str, Any], guard: Guard, say: Say) -> dict[str, Any]:
         login: Any = logins.named(plan.login)
         found.login = f"by {plan.login}"
     else:
-        login, found.login = logins.by_flask_login(app, filler.rows)
+        login, found.login = logins.by_flask_login(app, rows)
     logged_in = False
     for owner in OWNERS if login is not None else ():
         client = visitor.client(owner)
@@ -148,25 +150,20 @@ def examine(order: dict[str, Any], guard: Guard, say: Say) -> dict[str, Any]:
         logged_in = bool(client._cookies)
     watch.start()
     guard.armed = sys.dont_write_bytecode = True
-    rounds = Rounds(visitor, filler.rows, plan, progress, logged_in=logged_in)
-    watch.tables_of(isolation)
+    rounds = Rounds(visitor, rows, plan, progress, logged_in=logged_in)
+    watch.tables_of(isolations)
     rounds.walk()
     found.routes = rounds.results
-    watch.look_into_shared(isolation, canaries, visitor, rounds.results)
+    watch.look_into_shared(isolations, canaries, visitor, rounds.results)
     found.leaks = list(visitor.leaks.values())
 
-    attacks = Attacks(
-        app,
-        engine,
-        isolation,
-        tenants,
-        canaries,
-        filler.rows,
-        lambda name: progress(1, 1, f"attacking {name}"),
-    )
-    attacks.run()
-    found.attacks = attacks.count
-    found.leaks += attacks.leaks
+    for isolation in isolations:
+        attacks = Attacks(
+            app, isolation, tenants, canaries, rows, lambda name: progress(1, 1, f"attacking {name}")
+        )
+        attacks.run()
+        found.attacks += attacks.count
+        found.leaks += attacks.leaks
     return found.as_dict()
 
 
@@ -205,9 +202,9 @@ def refuse_live(engine: Any, guard: Guard) -> None:
             good = bool(here) and guard.inside(os.path.realpath(here))
         else:
             here = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+            port = connection.exec_driver_sql("SELECT current_setting('port')").scalar_one()
             good = any(here == s.database for s in guard.servers.values()) and not any(
-                here == live.database and live.database != s.database and live == s
-                for live, s in guard.servers.items()
+                here == live.database and port == live.port for live in guard.servers
             )
     if not good:
         raise NotPossibleError(
@@ -215,12 +212,15 @@ def refuse_live(engine: Any, guard: Guard) -> None:
         )
 
 
-def prepare_schema(app: Any, isolation: Any, found: Any, central_context: Any) -> None:
-    """Let the application make its schema, where the copy has none."""
-    from ..context import internal
+def prepare_schema(app: Any, isolations: list[Any], found: Any, central_context: Any) -> None:
+    """Let the application make its schema, where the copies have none."""
 
-    isolation.views.load()
-    if any(not view.shared for view in isolation.views.all()):
+    def ready() -> bool:
+        for isolation in isolations:
+            isolation.views.load()
+        return any(not view.shared for isolation in isolations for view in isolation.views.all())
+
+    if ready():
         return
     if "migrate" in app.extensions:
         from flask_migrate import upgrade
@@ -233,9 +233,7 @@ def prepare_schema(app: Any, isolation: Any, found: Any, central_context: Any) -
             with central_context(reason="flask tenant doctor makes its scratch copy"):
                 extension.create_all()
             found.notes.append("The scratch copy's schema was made by create_all()")
-    with internal():
-        isolation.views.load()
-    if not any(not view.shared for view in isolation.views.all()):
+    if not ready():
         raise NotPossibleError(
             "There is no tenant table, neither in the live database nor after the application's start"
         )

@@ -45,6 +45,23 @@ class Rows:
         return written[row].get(column) if row < len(written) else None
 
 
+def common_ids(isolations: Iterable[Isolation]) -> dict[Owner, list[int]]:
+    """Return the automatic ids of each tenant's rows, beyond those of the seeds."""
+    largest = 0
+    for isolation in isolations:
+        with isolation.begin() as connection:
+            for view in isolation.views.all():
+                if view.shared:
+                    continue
+                rows = physical(view, isolation.config.column)
+                for name in view.primary_key:
+                    value = connection.scalar(sa.select(sa.func.max(rows.c[name])))
+                    if isinstance(value, int) and value < 2_000_000_000:
+                        largest = max(largest, value)
+    base = largest // 100 * 100 + 100
+    return {"A": [base + 1, base + 2, base + 11], "B": [base + 1, base + 2, base + 21]}
+
+
 def models(hidden: str) -> dict[tuple[str | None, str], sa.Table]:
     """The tables that the application knows: their types and defaults say more than the database does.
 
@@ -68,6 +85,7 @@ class Filler:
     """Writes canary rows.
 
     :param wanted: values that the operator has named, by ``table.column``
+    :param rows: takes what was written
     """
 
     def __init__(
@@ -78,18 +96,14 @@ class Filler:
         tenants: dict[Owner, Tenant],
         canaries: Canaries,
         wanted: dict[str, Any],
+        rows: Rows,
     ) -> None:
         self._app, self._engine, self._isolation = app, engine, isolation
         self._tenants, self._canaries, self._wanted = tenants, canaries, wanted
         self._views = [v for v in isolation.views.all() if not v.shared]
         self._models = models(isolation.config.column)
-        base = self._largest_id() // 100 * 100 + 100
-        ids: dict[Owner, list[int]] = {
-            "A": [base + 1, base + 2, base + 11],
-            "B": [base + 1, base + 2, base + 21],
-        }
-        self.rows = Rows(ids)
-        self._values = Values(canaries, ids, engine.dialect)
+        self.rows = rows
+        self._values = Values(canaries, rows.ids, engine.dialect)
         self._shared: dict[str, list[Row]] = {}
         self.results: list[TableResult] = []
 
@@ -122,18 +136,6 @@ class Filler:
         except (sa.exc.SQLAlchemyError, TenancyError) as error:
             self.results.append(TableResult(self._name(view), problem=f"not reflected: {error}"))
             return None
-
-    def _largest_id(self) -> int:
-        """The largest id in any table: seeds have some."""
-        largest = 0
-        with self._isolation.begin() as connection:
-            for view in self._views:
-                rows = physical(view, self._isolation.config.column)
-                for name in view.primary_key:
-                    value = connection.scalar(sa.select(sa.func.max(rows.c[name])))
-                    if isinstance(value, int) and value < 2_000_000_000:
-                        largest = max(largest, value)
-        return largest
 
     def _needs(self, name: str, table: sa.Table, waiting: Iterable[str], *, nullable: bool) -> bool:
         for key in table.foreign_key_constraints:

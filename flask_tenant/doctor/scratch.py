@@ -21,10 +21,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.pool import NullPool
 
-from ..context import internal
 from ..errors import TenancyError
 from ..extension import exempt_engine
-from ..isolate import Isolation, plainly, sequence_table
+from ..isolate import Isolation, sequence_table
 from ..model import TEMPLATE_ID
 from .guard import Server, copy_sqlite
 
@@ -260,8 +259,12 @@ def _created(stack: ExitStack, engine: Engine) -> URL:
 
 
 def _administer(engine: Engine, statement: str) -> None:
-    with internal(), engine.connect() as connection, plainly(connection):
-        connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(statement)
+    own = _own_engine(engine.url, isolation_level="AUTOCOMMIT")
+    try:
+        with own.connect() as connection:
+            connection.exec_driver_sql(statement)
+    finally:
+        own.dispose()
 
 
 def _dumped(live: URL, scratch: Engine, prefix: str, found: Copies) -> bool:
@@ -272,7 +275,7 @@ def _dumped(live: URL, scratch: Engine, prefix: str, found: Copies) -> bool:
     if program is None:
         found.notes.append("There is no pg_dump: the application made the scratch copy's schema itself")
         return False
-    plain = live.set(drivername="postgresql", password=None)
+    plain = URL.create("postgresql", live.username, None, live.host, live.port, live.database, live.query)
     done = subprocess.run(  # noqa: S603 - the program is PostgreSQL's own
         [program, "--schema-only", "--no-owner", "--no-privileges", "--exclude-table", f"{prefix}*",
          "--dbname", plain.render_as_string()],

@@ -190,9 +190,9 @@ class Watch:
         return get
 
     # ---- what belongs to nobody
-    def tables_of(self, isolation: Isolation) -> None:
+    def tables_of(self, isolations: list[Isolation]) -> None:
         """Note who writes shared tables."""
-        names = [view.name for view in isolation.views.all() if view.shared]
+        names = [view.name for isolation in isolations for view in isolation.views.all() if view.shared]
         if names:
             listed = "|".join(map(re.escape, names))
             self._tables = re.compile(
@@ -200,18 +200,19 @@ class Watch:
             )
 
     def look_into_shared(
-        self, isolation: Isolation, canaries: Canaries, visitor: Visitor, results: list[RouteResult]
+        self, isolations: list[Isolation], canaries: Canaries, visitor: Visitor, results: list[RouteResult]
     ) -> None:
         """Look for canaries where no tenant's data should be: shared tables, and exempt engines that were written."""
         by_route = {result.route: result for result in results}
         somewhere = RouteResult("shared tables", "")
-        with isolation.begin() as connection:
+        for isolation in isolations:
             for view in [v for v in isolation.views.all() if v.shared]:
                 table = sa.table(view.name, *map(sa.column, view.columns), schema=view.schema)
-                rows = repr(connection.execute(sa.select(table).limit(MOST_ROWS)).all())
+                with isolation.begin() as connection:
+                    rows = repr(connection.execute(sa.select(table).limit(MOST_ROWS)).all())
+                result = by_route.get(self._table_writers.get(view.name, ""), somewhere)
                 marks = [mark for owner in OWNERS for mark in canaries.find(rows, owner)]
                 if marks:
-                    result = by_route.get(self._table_writers.get(view.name, ""), somewhere)
                     visitor.leak(
                         result,
                         f"{result.route} wrote it, and every tenant can read it",
@@ -220,16 +221,9 @@ class Watch:
                         f"Take {view.name!r} off TENANT_SHARED_TABLES, or keep tenants' data out of it",
                     )
         for url, (engine, route) in self._exempt.items():
-            if any(same_database(engine, known) for known in [isolation.engine]):
+            if any(same_database(engine, isolation.engine) for isolation in isolations):
                 continue
-            with internal(), engine.connect() as connection:
-                metadata = sa.MetaData()
-                metadata.reflect(connection)
-                rows = "".join(
-                    repr(connection.execute(sa.select(table).limit(MOST_ROWS)).all())
-                    for table in metadata.tables.values()
-                )
-            marks = [mark for owner in OWNERS for mark in canaries.find(rows, owner)]
+            marks = [mark for owner in OWNERS for mark in canaries.find(_all_rows(engine), owner)]
             if marks:
                 visitor.leak(
                     by_route.get(route, somewhere),
@@ -243,6 +237,16 @@ class Watch:
         """Take what the application prints."""
         if self.now is not None:
             self.now.texts.append(("output", text[:SEEN]))
+
+
+def _all_rows(engine: Engine) -> str:
+    metadata = sa.MetaData()
+    with internal(), engine.connect() as connection:
+        metadata.reflect(connection)
+        return "".join(
+            repr(connection.execute(sa.select(table).limit(MOST_ROWS)).all())
+            for table in metadata.tables.values()
+        )
 
 
 class _Tee(io.TextIOBase):

@@ -41,6 +41,8 @@ LEAKS = [
     ("GET /sidebar", "body", "kept"),
     ("GET /download.zip", "body", "memory"),
     ("GET /basket", "cookie session", "memory"),
+    ("POST /posted/<int:note_id>", "body", "kept"),
+    ("GET /me", "session", "Bind sessions"),
 ]
 INNOCENT = (
     "GET /clean/<int:note_id>",
@@ -75,9 +77,9 @@ def live(
                     {"t": tenant, **dict.fromkeys("abc", f"{SECRET}-{tenant}")},
                 )
         (folder / "1.txt").write_text(SECRET)
-        arguments = []
+        arguments = ["--method", "post", "--login", f"{APP}:log_in"]
         if back_end != "sqlite":
-            arguments = ["--scratch", stack.enter_context(make_database(back_end))]
+            arguments += ["--scratch", stack.enter_context(make_database(back_end))]
         before = _contents(engine, folder)
         visit = see_the_doctor(APP, *arguments, **environment)
         yield {
