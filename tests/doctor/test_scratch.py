@@ -74,7 +74,10 @@ def test_sqlite(opened: Opened, database_url: str) -> None:
         copy = found.files[str(live.resolve())]
         is_right(contents(sa.create_engine(f"sqlite:///{copy}")))
         with sqlite3.connect(copy) as scratch, sqlite3.connect(live) as original:
-            query = "SELECT sql FROM sqlite_master WHERE tbl_name NOT LIKE 'tenancy%' AND name NOT LIKE 'sqlite%' ORDER BY 1"
+            query = (
+                "SELECT sql FROM sqlite_master WHERE tbl_name NOT LIKE 'tenancy%' "
+                "AND name NOT LIKE 'sqlite%' ORDER BY 1"
+            )
             assert scratch.execute(query).fetchall() == original.execute(query).fetchall()
         assert found.notes == []
     assert live.read_bytes() == before
