@@ -10,6 +10,10 @@
     │   ├── TenantNotFoundError       no such tenant
     │   ├── TenantExistsError         the slug is taken
     │   ├── InvalidSlugError          the slug is no host label
+    │   ├── CredentialRefusedError    a request's token is unknown, expired, revoked or forged
+    │   ├── DomainError               a custom domain is taken, unknown or no host name
+    │   ├── TokenError                an API token is unknown
+    │   ├── TenantConfigError         a tenant's configuration cannot be kept
     │   └── TenantChangedError        a session or connection of one tenant was used under another
     └── RefusedError                  what cannot be proven to stay inside the tenant
         ├── StatementRefusedError     a statement, or a part of one
@@ -96,10 +100,34 @@ class InvalidSlugError(TenantError):
     code = "slug-invalid"
 
 
+class DomainError(TenantError):
+    """A custom domain is taken, unknown, or no host name."""
+
+    code = "domain"
+
+
+class TokenError(TenantError):
+    """There is no such API token."""
+
+    code = "token"
+
+
+class TenantConfigError(TenantError):
+    """A key or a value cannot be kept as a tenant's configuration."""
+
+    code = "tenant-config"
+
+
 class TenantChangedError(TenantError):
     """A session or connection that serves one tenant was used under another."""
 
     code = "tenant-changed"
+
+
+class CredentialRefusedError(TenantError):
+    """A request's token is unknown, expired, revoked or forged."""
+
+    code = "credential-refused"
 
 
 class RefusedError(TenancyError):

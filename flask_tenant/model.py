@@ -6,6 +6,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 TEMPLATE_ID = 0
 """Id of the template: the rows that start-up and migrations seeded, from which a new tenant is made."""
@@ -17,6 +19,10 @@ class TenantState(enum.StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     ARCHIVED = "archived"
+    MAINTENANCE = "maintenance"
+
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,9 @@ class Tenant:
     :param id: never changes, never reused, positive; the value of the hidden column
     :param slug: the tenant's name in host names and on the command line; may change
     :param name: for people
+    :param domains: its confirmed custom domains, the primary one first
+    :param config: what operators have set for it; read-only
+    :param version: number of the directory's change that made it what it is
     """
 
     id: int
@@ -33,38 +42,115 @@ class Tenant:
     name: str
     state: TenantState = TenantState.ACTIVE
     created_at: datetime | None = None
+    domains: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
+    version: int = field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.slug
 
 
 @dataclass(frozen=True, slots=True)
-class RequestFacts:
+class Domain:
+    """A host name of a tenant's own. It counts once an operator has confirmed it.
+
+    :param host: lower-case, as it stands in certificates (``xn--`` for what is beyond ASCII)
+    :param primary: whether it is the one that links are made with
+    """
+
+    host: str
+    tenant_id: int
+    confirmed_at: datetime | None = None
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of an API token; its secret is not.
+
+    :param name: for people
+    :param expires_at: when it stops being valid, ``None`` for never
+    :param revoked_at: since when it is not valid any more, ``None`` while it is
+    """
+
+    id: int
+    tenant_id: int
+    name: str
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class RequestFacts(NamedTuple):
     """What an edge knows of a request before Flask sees it; strategies decide on nothing else.
 
-    :param host: the host name as sent, port included
-    :param path: the path below the mount point
+    :param host: the Host header as sent, port included
+    :param path: the decoded path below the mount point
     :param headers: lower-case header names to values
+    :param peer: address of the direct peer, as the server's own socket has it and no header can change it; empty for
+        a Unix socket
+    :param script_name: the mount point
+    :param query: what follows the question mark, still encoded
+    :param raw_path: the path as it stood in the request line, still encoded; empty when the server does not say
     """
 
     host: str
     path: str = "/"
     scheme: str = "http"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NONE
+    peer: str = ""
+    script_name: str = ""
+    query: str = ""
+    raw_path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Refusal(enum.StrEnum):
+    """Why a request is not served. The values are the codes that API clients see."""
+
+    UNKNOWN = "tenant-unknown"
+    NOBODY = "tenant-missing"
+    SUSPENDED = "tenant-suspended"
+    ARCHIVED = "tenant-archived"
+    MAINTENANCE = "tenant-maintenance"
+    CONFLICT = "tenant-conflict"
+    CREDENTIAL = "credential-refused"
+    MOVED = "tenant-moved"
+
+
+class Resolution(NamedTuple):
     """Who a request is for, and which strategy said so.
 
-    :param tenant: ``None`` when the request is for nobody
+    :param tenant: ``None`` when the request is for nobody, or is not served
     :param strategy: name of the strategy that won, or that failed last
-    :param identifier: what the strategy read, such as the subdomain
+    :param identifier: what the strategy read, such as the subdomain; never a secret
+    :param store: where the directory had the tenant from: ``memory``, ``redis`` or ``sql``
+    :param script_name: the part of the path that named the tenant, such as ``/t/acme``
+    :param refused: why the request is not served
+    :param location: for a tenant that has moved: its present address
     """
 
     tenant: Tenant | None
     strategy: str = ""
     identifier: str = ""
+    store: str = ""
+    script_name: str = ""
+    refused: Refusal | None = None
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole response that an edge gives by itself.
+
+    :param status: HTTP status code
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

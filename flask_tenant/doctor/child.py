@@ -242,11 +242,12 @@ def prepare_schema(app: Any, isolations: list[Any], found: Any, central_context:
 def hosts_of(state: Any, tenants: Any) -> dict[Any, str]:
     """A host name for each tenant, and a way for requests to it to be resolved whatever the strategies are."""
     from ..model import RequestFacts, Tenant
+    from ..protocols import Strategy
 
     base = state.settings.base_domain or "localhost"
     hosts = {owner: f"{tenant.slug}.{base}" for owner, tenant in tenants.items()}
 
-    class ByHost:
+    class ByHost(Strategy):
         """The doctor's own strategy: its two hosts, and nothing else."""
 
         name = "doctor"
@@ -259,7 +260,7 @@ def hosts_of(state: Any, tenants: Any) -> dict[Any, str]:
             found: Tenant | None = state.directory.find(identifier)
             return found
 
-    state.strategies = (ByHost(), *state.strategies)
+    state.admission.strategies = (ByHost(), *state.admission.strategies)
     return hosts
 
 

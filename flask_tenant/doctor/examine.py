@@ -47,7 +47,7 @@ def examine(
             engine: isolation for engine, isolation in state.isolations.items() if not engine.dialect.is_async
         }
         others = [engine for engine in engines_of_process() if engine not in tenanted]
-        with copies(tenanted, others, scratch) as found:
+        with copies(tenanted, others, scratch, state.settings.directory_url) as found:
             done = _child(target, plan, found, progress)
     done.checks = checks
     done.notes = found.notes + done.notes

@@ -241,9 +241,7 @@ class Guard:
 
     def _check_address(self, address: Any) -> None:
         if not isinstance(address, tuple):
-            if self.armed:
-                self._refuse(f"a connection to the socket {address!r}")
-            return
+            self._refuse(f"a connection to the socket {address!r}")
         host, port = str(address[0]), int(address[1])
         if any(port == p and (_is_loopback(host) if _is_loopback(h) else h == host) for h, p in self.allow):
             return

@@ -62,13 +62,17 @@ def server_of(url: URL) -> Server:
 
 @contextmanager
 def copies(
-    tenanted: dict[Engine, Isolation], others: Iterable[Engine], scratch: str | None
+    tenanted: dict[Engine, Isolation],
+    others: Iterable[Engine],
+    scratch: str | None,
+    directory: str | None = None,
 ) -> Iterator[Copies]:
     """Make a scratch copy of every database that the application uses.
 
     :param tenanted: engines that hold tenants' rows
     :param others: all other engines of the process
     :param scratch: URL of an empty PostgreSQL database to use in place of one that would be created
+    :param directory: URL of the directory's own database, if it has one: the examination begins with an empty one
     :raises ScratchError: when that is not possible
     """
     with ExitStack() as stack:
@@ -82,9 +86,20 @@ def copies(
                 _sqlite(engine, isolation, found)
             else:
                 _postgresql(stack, engine, isolation, found, scratch)
+        if directory is not None:
+            _directory(make_url(directory), found)
         for engine in others:
             _other(engine, found)
         yield found
+
+
+def _directory(url: URL, found: Copies) -> None:
+    """An empty database in place of the directory's own: the application makes its tables."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        live = str(Path(url.database).resolve())
+        found.files.setdefault(live, str(found.folder / f"{len(found.files)}-{Path(live).name}"))
+    elif url.get_backend_name() == "postgresql" and found.servers:
+        found.servers.append((server_of(url), found.servers[0][1]))
 
 
 def _other(engine: Engine, found: Copies) -> None:
