@@ -474,6 +474,11 @@ def exempt_engine(engine: Engine | AsyncEngine) -> None:
     _exempt.add(synchronous(engine).dialect)
 
 
+def is_exempt(engine: Engine) -> bool:
+    """Whether an engine was declared to hold no tenant data."""
+    return engine.dialect in _exempt
+
+
 def state_of(app: Flask | None = None) -> Application:
     """Return Tenancy's state of an application: the given one, the current one, or the only one.
 
