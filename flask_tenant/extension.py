@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("flask_tenant")
 
 KEY = "tenancy"
+COMMANDED = "TENANCY_TENANT"
+"""Environment variable in programs that ``flask tenant run`` starts: the tenant that holds where nothing names one."""
 _apps: weakref.WeakSet[Application] = weakref.WeakSet()
 _exempt: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -86,6 +89,7 @@ class Application:
         self._adapted: set[int] = set()
         for registry in sessions:
             self._adapt(registry)
+        self._commanded = os.environ.get(COMMANDED)
         self.strategies: tuple[Strategy, ...] = (Subdomain(self._find, self.settings.base_domain),)
 
     # ---- engines
@@ -233,10 +237,11 @@ class Application:
         """
         if self.startup.running() or (migrating() and not flask.has_request_context()):
             return self._template_scope
-        if self.settings.default is None or self._directory is None:
+        slug = self._commanded or self.settings.default
+        if slug is None or self._directory is None:
             return self._only(asked=asked)
         with internal():
-            found = self._directory.find(self.settings.default)
+            found = self._directory.find(slug)
         return Scope(found, key=("default", found.id)) if found is not None else None
 
     @contextmanager
@@ -259,6 +264,7 @@ class Application:
     def admit(self, facts: RequestFacts) -> Resolution:
         """Walk the pipeline for a request."""
         self.startup.end()
+        self._commanded = None  # it was meant for a script: what serves requests works for those whom they name
         return pipeline.admit(facts, self.strategies, self.default())
 
     def enter_request(self, stack: ExitStack, resolution: Resolution) -> None:

@@ -9,12 +9,12 @@ Later stages (rules, theme, meter) join here; a stage never calls another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .context import Scope
 from .model import RequestFacts, Resolution, Tenant, TenantState
 from .protocols import Strategy
-from .resolve import resolve
+from .resolve import CommandLine, resolve
 
 
 def admit(facts: RequestFacts, strategies: Iterable[Strategy], default: Tenant | None) -> Resolution:
@@ -29,6 +29,15 @@ def admit(facts: RequestFacts, strategies: Iterable[Strategy], default: Tenant |
     if found.tenant is not None and found.tenant.state is not TenantState.ACTIVE:
         return Resolution(None, found.strategy, found.identifier)
     return found
+
+
+def admit_command(slug: str, find: Callable[[str], Tenant | None]) -> Resolution:
+    """Decide who a command is for: the same way, with a strategy of its own.
+
+    :param slug: as typed
+    :param find: looks a slug up
+    """
+    return admit(RequestFacts(host=""), (CommandLine(slug, find),), default=None)
 
 
 def scope_of(resolution: Resolution) -> Scope | None:

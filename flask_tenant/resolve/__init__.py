@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from ..model import RequestFacts, Resolution
 from ..protocols import Strategy
+from .command_line import CommandLine
 from .subdomain import Subdomain
 
-__all__ = ["Subdomain", "resolve"]
+__all__ = ["CommandLine", "Subdomain", "resolve"]
 
 
 def resolve(facts: RequestFacts, strategies: Iterable[Strategy]) -> Resolution:
