@@ -7,7 +7,7 @@ same state without dropping a table.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
@@ -16,7 +16,7 @@ from ..extension import state_of
 from ..model import Tenant
 from .client import TenantClient
 from .client import tenant_client as client_of
-from .tenants import as_tenant
+from .tenants import as_tenant, tested
 
 
 @pytest.fixture
@@ -32,21 +32,29 @@ def tenancy_app(request: pytest.FixtureRequest) -> Flask:
         ) from None
 
 
-def _new(app: Flask, name: str) -> Tenant:
-    with app.app_context():
-        return state_of(app).create(f"{name}-{secrets.token_hex(4)}", name.title())
+@pytest.fixture
+def new_tenant(tenancy_app: Flask) -> Iterator[Callable[[str], Tenant]]:
+    """Makes a new tenant: ``new_tenant("shop").slug`` is ``shop-`` and some letters that no other tenant has."""
+
+    def made(name: str) -> Tenant:
+        with tenancy_app.app_context():
+            return state_of(tenancy_app).create(f"{name}-{secrets.token_hex(4)}", name.title())
+
+    tested.append(tenancy_app)
+    yield made
+    tested.remove(tenancy_app)
 
 
 @pytest.fixture
-def tenant(tenancy_app: Flask) -> Tenant:
+def tenant(new_tenant: Callable[[str], Tenant]) -> Tenant:
     """A new tenant. It is not entered: that is what ``in_tenant`` and ``as_tenant(tenant)`` do."""
-    return _new(tenancy_app, "tenant")
+    return new_tenant("tenant")
 
 
 @pytest.fixture
-def other_tenant(tenancy_app: Flask) -> Tenant:
+def other_tenant(new_tenant: Callable[[str], Tenant]) -> Tenant:
     """Another new tenant, for what must stay away from it."""
-    return _new(tenancy_app, "other")
+    return new_tenant("other")
 
 
 @pytest.fixture

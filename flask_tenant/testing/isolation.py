@@ -21,12 +21,12 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
-from ..extension import Application, state_of
+from ..extension import Application
 from ..model import TEMPLATE_ID, Tenant
 from .client import tenant_client
 from .marks import HeldRow, Snapshot, found_in, snapshot, text_of
 from .tables import table_subject
-from .tenants import as_tenant, tenant_for
+from .tenants import as_tenant, state_for, tenant_for
 from .verdict import LeakFoundError, Look, NothingProvenError
 
 Subject = Callable[..., Any]
@@ -47,12 +47,12 @@ def assert_isolated(
     :param fill: writes rows of the tenant that is active, and commits; with one argument, it gets a text to put into
         them that is found nowhere else. Needed where subjects return counts and sums, and where tables are empty
     :param tenants: tenants or slugs; created where they are missing. Their rows stay
-    :param app: by default the current application, or the only one that has Tenancy
+    :param app: by default the current application, the one of our fixtures, or the only one that has Tenancy
     :param client: returns a test client for a tenant, such as one that is logged in
     :raises LeakFoundError: with the row that leaked
     :raises NothingProvenError: when nothing could have been seen
     """
-    state = state_of(app)
+    state = state_for(app)
     with state.app.app_context():
         first, second = (tenant_for(state, tenant, create=True) for tenant in tenants)
     if first.id == second.id:

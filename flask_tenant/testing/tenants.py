@@ -18,6 +18,19 @@ from ..model import Tenant
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+tested: list[Flask] = []
+"""The applications of tests that are running with our fixtures, the latest last."""
+
+
+def state_for(app: Flask | None) -> Application:
+    """Return Tenancy's state of an application: the given one, the current one, the one under test, or the only one.
+
+    :raises ConfigurationError: when none, or more than one, comes into question
+    """
+    if app is None and tested and not flask.has_app_context():
+        app = tested[-1]
+    return state_of(app)
+
 
 def tenant_for(state: Application, tenant: Tenant | str, *, create: bool) -> Tenant:
     """Return a tenant by its slug.
@@ -42,7 +55,7 @@ class _AsTenant(ContextDecorator):
 
     def __enter__(self) -> Tenant:
         tenant, app, create, fresh = self._arguments
-        state = state_of(app)
+        state = state_for(app)
         with ExitStack() as stack:
             if fresh or not flask.has_app_context() or flask.current_app != state.app:
                 stack.enter_context(state.app.app_context())
@@ -82,7 +95,7 @@ def as_tenant(
     """Work inside a tenant: as a context manager, whose value is the tenant, or as a decorator of a test.
 
     :param tenant: a tenant or its slug
-    :param app: by default the current application, or the only one that has Tenancy
+    :param app: by default the current application, the one of our fixtures, or the only one that has Tenancy
     :param create: make the tenant when there is none
     :param fresh: in an application context of its own, as each request has, even where one is active
     :raises TenantNotFoundError: when there is none, and ``create`` is false
