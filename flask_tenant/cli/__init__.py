@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from . import tenants, work
+from . import config, domains, states, tenants, tokens, work
 from .frame import ExitCode, TenantGroup
 from .tryout import main
 
@@ -29,6 +29,11 @@ tenant_cli = TenantGroup(
 
 for command in (
     *tenants.COMMANDS,
+    *states.COMMANDS,
+    tenants.rename,
+    domains.domain,
+    tokens.token,
+    config.config,
     *work.COMMANDS,
 ):
     tenant_cli.add_command(command)

@@ -6,24 +6,28 @@ from typing import Any
 
 import click
 
+from ..directory.names import checked_host
+from ..errors import DomainError
+from ..model import Domain, Tenant
 from .frame import (
+    ExitCode,
     TenantGroup,
+    fail,
     json_option,
     moment,
-    printable,
     say,
+    show_rows,
     slug_argument,
     state,
     sure,
-    table_or_json,
     tenant_of,
     yes_option,
 )
 
-domain = TenantGroup("domain", help="Host names of tenants' own. They count once an operator has confirmed them.")
+domain = TenantGroup("domain", help="Host names of tenants' own. Each counts once an operator has confirmed it.")
 
 
-def _data(slug: str, found: Any) -> dict[str, Any]:
+def _data(slug: str, found: Domain) -> dict[str, Any]:
     return {
         "slug": slug,
         "host": found.host,
@@ -32,21 +36,76 @@ def _data(slug: str, found: Any) -> dict[str, Any]:
     }
 
 
-def _one(slug: str, host: str) -> dict[str, Any]:
-    tenant = tenant_of(slug)
-    return next(_data(slug, d) for d in state().directory.domains(tenant) if d.host == host)
+def _host(text: str) -> str:
+    """Return a host name as the directory keeps it; what is none is wrong usage."""
+    try:
+        return checked_host(text)
+    except DomainError as error:
+        fail(error.message, code="domain-invalid", value=text, hint=error.hint, exit_code=ExitCode.USAGE)
+
+
+def _domain_of(tenant: Tenant, host: str) -> Domain:
+    """Return a tenant's domain; somebody else's is as good as none."""
+    found = next((d for d in state().directory.domains(tenant) if d.host == host), None)
+    if found is None:
+        fail(
+            f"Tenant {tenant.slug!r} has no domain {host!r}",
+            code="domain-not-found",
+            value=host,
+            hint=f"'flask tenant domain list {tenant.slug}' shows them",
+            exit_code=ExitCode.NOT_FOUND,
+        )
+    return found
 
 
 @domain.command("add")
 @slug_argument
 @click.argument("host")
-@click.option("--confirm", is_flag=True, help="It is known to be theirs: serve it at once.")
+@click.option("--confirm", "confirmed", is_flag=True, help="Confirm it as well: it is known to be theirs.")
 @json_option
-def add(slug: str, host: str, confirm: bool) -> None:
-    """Give the tenant SLUG the host name HOST, which counts once it is confirmed."""
-    directory = state().directory
-    added = directory.add_domain(tenant_of(slug), host)
-    if confirm:
-        added = directory.confirm_domain(added.host)
-    then = "It is served from now on" if confirm else f"Confirm it with 'domain confirm {printable(added.host)}'"
-    say(f"Added {printable(added.host)} to {slug}. {then}.", _data(slug, added))
+def add(slug: str, host: str, confirmed: bool) -> None:
+    """Note that HOST is to lead to the tenant SLUG. It counts once it is confirmed."""
+    directory, tenant, host = state().directory, tenant_of(slug), _host(host)
+    try:
+        directory.add_domain(tenant, host)
+    except DomainError as error:
+        fail(error.message, code="domain-exists", value=host, hint=error.hint, exit_code=ExitCode.CONFLICT)
+    if confirmed:
+        directory.confirm_domain(host)
+    then = "It is served from now on" if confirmed else f"It is served after: domain confirm {slug} {host}"
+    say(f"Added {host} to {slug}. {then}.", _data(slug, _domain_of(tenant, host)))
+
+
+@domain.command("confirm")
+@slug_argument
+@click.argument("host")
+@json_option
+def confirm(slug: str, host: str) -> None:
+    """Serve the tenant SLUG at HOST from now on. Make sure first that the name is theirs."""
+    directory, tenant, host = state().directory, tenant_of(slug), _host(host)
+    _domain_of(tenant, host)
+    directory.confirm_domain(host)
+    say(f"{host} leads to {slug} from now on.", _data(slug, _domain_of(tenant, host)))
+
+
+@domain.command("remove")
+@slug_argument
+@click.argument("host")
+@yes_option
+@json_option
+def remove(slug: str, host: str, yes: bool) -> None:
+    """Forget that HOST leads to the tenant SLUG."""
+    directory, tenant, host = state().directory, tenant_of(slug), _host(host)
+    found = _domain_of(tenant, host)
+    sure(f"Remove {host} from {slug}? Its links end at once", yes or found.confirmed_at is None)
+    directory.remove_domain(host)
+    say(f"{host} does not lead to {slug} any more.", _data(slug, found))
+
+
+@domain.command("list")
+@slug_argument
+@json_option
+def show_all(slug: str) -> None:
+    """List the domains of the tenant SLUG."""
+    rows = [_data(slug, found) for found in state().directory.domains(tenant_of(slug))]
+    show_rows(rows, ("host", "confirmed_at", "primary"))

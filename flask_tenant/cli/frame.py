@@ -6,6 +6,7 @@ import enum
 import json
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
+from itertools import islice
 from typing import Any, NoReturn, TypeVar, cast
 
 import click
@@ -13,7 +14,6 @@ from click.shell_completion import CompletionItem
 from flask.cli import AppGroup, ScriptInfo
 from sqlalchemy.exc import DBAPIError
 
-from ..context import internal
 from ..errors import TenancyError, TenantNotFoundError
 from ..extension import Application, state_of
 from ..model import Tenant
@@ -77,7 +77,13 @@ class TenantGroup(AppGroup):
         try:
             return super().invoke(ctx)
         except TenancyError as error:
-            fail(error.message, code=error.code, value=error.value, hint=error.hint, exit_code=exit_code_of(error))
+            fail(
+                error.message,
+                code=error.code,
+                value=error.value,
+                hint=error.hint,
+                exit_code=exit_code_of(error),
+            )
         except DBAPIError as error:
             if ctx.meta.get(FOREIGN):
                 raise
@@ -145,7 +151,7 @@ def sure(question: str, yes: bool) -> None:
         fail("Not confirmed; nothing was changed", code="not-confirmed", hint="--yes answers in advance")
 
 
-class Slug(click.ParamType):
+class Slug(click.ParamType):  # type: ignore[type-arg,unused-ignore] # generic since click 8.3
     """A tenant's slug, which shells can complete."""
 
     name = "slug"
@@ -161,8 +167,7 @@ class Slug(click.ParamType):
         except Exception:  # whatever it is, the middle of somebody's prompt is no place for it
             return []
         found = (t for t in tenants if t.slug.startswith(incomplete))
-        items = [CompletionItem(t.slug, help=t.name) for t, _ in zip(found, range(COMPLETIONS), strict=False)]
-        return items
+        return [CompletionItem(t.slug, help=t.name) for t in islice(found, COMPLETIONS)]
 
 
 def slug_argument(command: F) -> F:
@@ -215,8 +220,25 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str = 
 
     shown = Table(*head, caption=caption or None, caption_justify="left")
     for row in rows:
-        shown.add_row(*(Text(printable(cell)) for cell in row))  # Text: no markup in what tenants call themselves
+        shown.add_row(
+            *(Text(printable(cell)) for cell in row)
+        )  # Text: no markup in what tenants call themselves
     Console().print(shown)
+
+
+def show_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows: all that is known of them for programs, some columns for people.
+
+    :param columns: keys of the rows
+    """
+    if as_json():
+        say("", list(rows))
+    else:
+        table(columns, ([_cell(row[name]) for name in columns] for row in rows))
+
+
+def _cell(value: object) -> object:
+    return {None: "", True: "yes", False: "no"}.get(value, value) if value is None or value is True or value is False else value
 
 
 def progress(total: int, what: str) -> Any:
@@ -253,6 +275,7 @@ def tenant_data(tenant: Tenant) -> dict[str, Any]:
         "name": tenant.name,
         "state": tenant.state.value,
         "created_at": moment(tenant.created_at),
+        "domains": list(tenant.domains),
     }
 
 
@@ -273,12 +296,12 @@ __all__ = [
     "TenantGroup",
     "as_json",
     "fail",
-    "internal",
     "json_option",
     "moment",
     "printable",
     "progress",
     "say",
+    "show_rows",
     "slug_argument",
     "state",
     "sure",

@@ -7,7 +7,17 @@ from collections.abc import Callable
 import click
 
 from ..model import TenantState
-from .frame import TenantGroup, json_option, say, slug_argument, state, sure, tenant_data, tenant_of, yes_option
+from .frame import (
+    TenantGroup,
+    json_option,
+    say,
+    slug_argument,
+    state,
+    sure,
+    tenant_data,
+    tenant_of,
+    yes_option,
+)
 
 _group = TenantGroup()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+import json
+from typing import Any, TextIO
 
 import click
 
-from ..directory.store import SLUG
+from ..directory.names import SLUG
 from ..errors import TenantExistsError
 from ..model import Tenant, TenantState
 from . import bulk
@@ -25,6 +26,7 @@ from .frame import (
     tenant_of,
     yes_option,
 )
+from .tokens import token_data
 
 _group = TenantGroup()
 
@@ -35,11 +37,18 @@ BATCH = 100
 @_group.command("create")
 @click.argument("slug", required=False)
 @click.option("--name", help="For people; by default made from the slug.")
-@click.option("--from", "source", type=click.File(encoding="utf-8"), help="Many: a CSV or JSON file, - for standard input.")
+@click.option(
+    "--from",
+    "source",
+    type=click.File(encoding="utf-8"),
+    help="Many: a CSV or JSON file, - for standard input.",
+)
 @click.option("--skip-existing", is_flag=True, help="With --from: leave out slugs that are taken.")
 @click.option("--dry-run", is_flag=True, help="Check and tell, but create nothing.")
 @json_option
-def create(slug: str | None, name: str | None, source: TextIO | None, skip_existing: bool, dry_run: bool) -> None:
+def create(
+    slug: str | None, name: str | None, source: TextIO | None, skip_existing: bool, dry_run: bool
+) -> None:
     """Create the tenant SLUG, or those in a file, with what start-up and migrations have seeded."""
     if (slug is None) == (source is None):
         raise click.UsageError("Name one SLUG, or a file with --from")
@@ -50,8 +59,7 @@ def create(slug: str | None, name: str | None, source: TextIO | None, skip_exist
             raise click.UsageError("--name goes with SLUG; in a file, 'name' is a column")
         _create_many(bulk.read(source, source.name), skip_existing=skip_existing, dry_run=dry_run)
         return
-    assert slug is not None
-    row = bulk.Row("the command line", slug, name or bulk.name_from(slug))
+    row = bulk.Row("the command line", str(slug), name or bulk.name_from(slug))
     if dry_run:
         _create_many([row], skip_existing=False, dry_run=True)
         return
@@ -67,7 +75,9 @@ def _create_many(rows: list[bulk.Row], *, skip_existing: bool, dry_run: bool) ->
     if existing and not skip_existing:
         shown = ", ".join(existing[:10]) + (f" and {len(existing) - 10} more" if len(existing) > 10 else "")
         raise TenantExistsError(
-            f"Taken already: {shown}", value=existing, hint="Nothing was created; --skip-existing leaves them out"
+            f"Taken already: {shown}",
+            value=existing,
+            hint="Nothing was created; --skip-existing leaves them out",
         )
     new = [row for row in rows if row.slug not in taken]
     made: list[Tenant] = []
@@ -90,7 +100,9 @@ def _tenants(count: int) -> str:
 
 
 @_group.command("list")
-@click.option("--state", "wanted", type=click.Choice([s.value for s in TenantState]), help="Only those in this state.")
+@click.option(
+    "--state", "wanted", type=click.Choice([s.value for s in TenantState]), help="Only those in this state."
+)
 @click.option("--search", help="Only those with this in slug or name.")
 @click.option("--page", type=click.IntRange(min=1), help="Which page; the first by default.")
 @click.option("--per-page", type=click.IntRange(min=0), help="Tenants on a page: 100 by default, 0 for all.")
@@ -113,7 +125,10 @@ def show_all(wanted: str | None, search: str | None, page: int | None, per_page:
     table(("id", "slug", "name", "state"), ((t.id, t.slug, t.name, t.state.value) for t in shown))
     if len(shown) < len(found):
         last = -(-len(found) // size)
-        click.echo(f"Page {(page or 1):,} of {last:,}, {_tenants(len(found))} in all. Others: --page, --search", err=True)
+        click.echo(
+            f"Page {(page or 1):,} of {last:,}, {_tenants(len(found))} in all. Others: --page, --search",
+            err=True,
+        )
 
 
 @_group.command("show")
@@ -122,9 +137,43 @@ def show_all(wanted: str | None, search: str | None, page: int | None, per_page:
 def show(slug: str) -> None:
     """Show what is known of the tenant SLUG."""
     found = tenant_of(slug)
-    data = tenant_data(found)
+    directory = state().directory
+    data: dict[str, Any] = {
+        **tenant_data(found),
+        "config": dict(found.config),
+        "tokens": sum(token_data(slug, t)["valid"] for t in directory.tokens(found)),
+        "unconfirmed_domains": [d.host for d in directory.domains(found) if d.confirmed_at is None],
+    }
+    texts = {
+        key: ", ".join(value) if isinstance(value, list) else value for key, value in data.items()
+    } | {"config": ", ".join(f"{k} = {json.dumps(v)}" for k, v in data["config"].items())}
     width = max(map(len, data))
-    say("\n".join(f"{key:<{width}}  {printable(value)}" for key, value in data.items()), data)
+    lines = (f"{key:<{width}}  {printable('' if value is None else value)}".rstrip() for key, value in texts.items())
+    say("\n".join(lines), data)
 
 
-COMMANDS = (create, show_all, show)
+@_group.command("set")
+@slug_argument
+@click.option("--name", required=True, help="For people.")
+@json_option
+def change(slug: str, name: str) -> None:
+    """Change what people call the tenant SLUG."""
+    changed = state().directory.set_name(tenant_of(slug), name)
+    say(f"Tenant {changed.slug} is called {printable(changed.name)}.", tenant_data(changed))
+
+
+@_group.command("rename")
+@slug_argument
+@click.argument("new_slug")
+@yes_option
+@json_option
+def rename(slug: str, new_slug: str, yes: bool) -> None:
+    """Give the tenant SLUG another slug, and so another address. The old one stays reserved for it."""
+    tenant = tenant_of(slug)
+    if tenant.slug != new_slug:
+        sure(f"Rename {tenant.slug} to {printable(new_slug)}? Its address changes at once", yes)
+    changed = state().directory.rename(tenant, new_slug)
+    say(f"Tenant {tenant.slug} is now {changed.slug}.", tenant_data(changed))
+
+
+COMMANDS = (create, show_all, show, change)

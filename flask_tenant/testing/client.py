@@ -53,9 +53,9 @@ class TenantClient(FlaskClient):
                 yield session
             return
         kw.setdefault("base_url", self.base_url)
-        with as_tenant(self.tenant, self.application, fresh=True):
-            with super().session_transaction(*args, **kw) as session:
-                yield session
+        inside = as_tenant(self.tenant, self.application, fresh=True)
+        with inside, super().session_transaction(*args, **kw) as session:
+            yield session
 
     @property
     def _domain(self) -> str:

@@ -57,10 +57,8 @@ def assert_isolated(
         first, second = (tenant_for(state, tenant, create=True) for tenant in tenants)
     if first.id == second.id:
         raise NothingProvenError(f"Both tenants are {first.slug!r}")
-    if isinstance(subject, (type, sa.Table)):
-        look = table_subject(state, subject)
-    else:
-        look = _subject(state, subject, client)
+    about_table = isinstance(subject, (type, sa.Table))
+    look = table_subject(state, subject) if about_table else _subject(state, subject, client)
     _Trial(state, (first, second), look, fill).run()
 
 
@@ -175,9 +173,14 @@ class _Trial:
         """Look at whose rows have changed while a tenant worked, and return whether its own have."""
         before, after = self.now, self._snapshot()
         self.now = after
-        for owner, name in ((self._other(worker).id, self._other(worker).slug), (TEMPLATE_ID, "the template")):
+        for owner, name in (
+            (self._other(worker).id, self._other(worker).slug),
+            (TEMPLATE_ID, "the template"),
+        ):
             was, now = before.held.get(owner, {}), after.held[owner]
-            changed = [now[key] for key in now.keys() - was.keys()] or [was[key] for key in was.keys() - now.keys()]
+            changed = [now[key] for key in now.keys() - was.keys()] or [
+                was[key] for key in was.keys() - now.keys()
+            ]
             if changed:
                 verb = "written" if changed[0].key in now else "changed or deleted"
                 raise LeakFoundError(f"{what}: {worker.slug} has {verb} a row of {name}: {changed[0]}")
@@ -229,10 +232,11 @@ class _Trial:
         hint = (
             "Let it return what it reads, and let fill(text) write the text that it is given"
             if self.fill
-            else "Give the tenants rows with different texts of 4 characters or more, or pass fill="
+            else "Give the tenants rows with different texts of 3 characters or more, or pass fill="
         )
         raise NothingProvenError(
-            f"{self.look.what}: {tenant.slug} sees nothing that is its own, so nothing is proven: {_short(seen)}. {hint}"
+            f"{self.look.what}: {tenant.slug} sees nothing that is its own, so nothing is proven: "
+            f"{_short(seen)}. {hint}"
         )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import urllib.parse
+import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, quote_plus
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,8 +21,14 @@ from ..extension import Application
 from ..isolate import physical
 from ..model import TEMPLATE_ID, TableView, Tenant
 
-SHORTEST = 4
-"""Characters that a text must have to tell anything: ``"yes"`` is anybody's."""
+SHORTEST = 3
+"""Characters that a text must have to tell anything: ``"no"`` is anybody's."""
+
+SHORT = 8
+"""Up to how many characters a text counts only as a word of its own: ``"Ada"`` is not in ``"Adagio"``."""
+
+_USUAL = frozenset({"content-length", "content-type", "date"})
+"""Headers that say nothing of rows."""
 
 DEEPEST = 12
 """How deep answers are looked into; what is nested deeper is shown by ``repr``."""
@@ -51,7 +58,7 @@ class HeldRow:
         """The texts in it that are long enough to tell something."""
         for _, value in self.values:
             text = str(value) if isinstance(value, (str, UUID)) else None
-            if text is not None and len(text) >= SHORTEST:
+            if text is not None and len(text) >= SHORTEST and not (text.isdecimal() and len(text) < SHORT):
                 yield text
 
 
@@ -111,7 +118,7 @@ def text_of(value: Any, depth: int = 0) -> str:
     if value is None or isinstance(value, (int, float, complex)) or depth > DEEPEST:
         return repr(value)
     if isinstance(value, Response):
-        headers = "\n".join(f"{name}: {text}" for name, text in value.headers)
+        headers = "\n".join(f"{n}: {text}" for n, text in value.headers if n.lower() not in _USUAL)
         return f"{value.status}\n{headers}\n\n{text_of(value.get_data())}"
     return f"{type(value).__name__}({', '.join(text_of(part, depth + 1) for part in _parts(value))})"
 
@@ -131,12 +138,13 @@ def _parts(value: Any) -> Iterable[Any]:
         return [getattr(value, part.name) for part in dataclasses.fields(value)]
     if hasattr(value, "__iter__"):
         return list(value)
-    if type(value).__repr__ is object.__repr__:
-        return list(getattr(value, "__dict__", {}).items())
-    return (repr(value),)
+    shown = repr(value)
+    return vars(value).items() if " object at 0x" in shown and hasattr(value, "__dict__") else (shown,)
 
 
 def found_in(text: str, mark: str) -> bool:
     """Whether a mark is in an answer: as it is, or as HTML, JSON and URLs write it."""
-    forms = {mark, str(escape(mark)), json.dumps(mark)[1:-1], urllib.parse.quote(mark), urllib.parse.quote_plus(mark)}
-    return any(form in text for form in forms)
+    forms = {mark, str(escape(mark)), json.dumps(mark)[1:-1], quote(mark), quote_plus(mark)}
+    if len(mark) >= SHORT:
+        return any(form in text for form in forms)
+    return any(re.search(rf"(?<!\w){re.escape(form)}(?!\w)", text) for form in forms)

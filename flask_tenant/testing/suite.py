@@ -95,4 +95,3 @@ def _restart(
             f"SELECT setval(s, {largest} + 1, false) FROM pg_get_serial_sequence(:table, :column) AS s"
         ).bindparams(table=name, column=column)
     )
-

@@ -22,7 +22,7 @@ def table_subject(state: Application, subject: type | sa.Table) -> Look:
     """
     with state.app.app_context():
         state.discover()
-        table: Any = subject if isinstance(subject, sa.Table) else sa.inspect(subject).local_table  # type: ignore[union-attr]
+        table: Any = subject if isinstance(subject, sa.Table) else sa.inspect(subject).local_table
         name, views = table.fullname, []
         for isolation in dict.fromkeys(state.isolations.values()):
             found = isolation.views.find(table.name, table.schema)
@@ -47,7 +47,9 @@ def table_subject(state: Application, subject: type | sa.Table) -> Look:
                 session.rollback()  # the UPDATE was a question only
                 close()
 
-    return Look(f"{type(subject).__name__} {name}" if subject is table else f"model {subject.__name__}", see, name)  # type: ignore[union-attr]
+    return Look(
+        f"{type(subject).__name__} {name}" if subject is table else f"model {subject.__name__}", see, name
+    )  # type: ignore[union-attr]
 
 
 def _ways(session: Any, subject: Any, table: sa.Table, tenant: Tenant, owned: int) -> list[str]:
@@ -69,7 +71,8 @@ def _ways(session: Any, subject: Any, table: sa.Table, tenant: Tenant, owned: in
         rows = go()
         if len(rows) != owned:
             raise LeakFoundError(
-                f"{table.fullname}, by {way}: {tenant.slug} reaches {len(rows)} rows, and holds {owned}: {text_of(rows)[:500]}"
+                f"{table.fullname}, by {way}: {tenant.slug} reaches {len(rows)} rows, and holds {owned}: "
+                f"{text_of(rows)[:500]}"
             )
         shown.append(f"{way}: {text_of(rows)}")
     return shown

@@ -206,8 +206,10 @@ def test_shell(shop: Path) -> None:
 
     from tests.extension.processes import environment
 
-    typed = "from shop import Item, db\ndb.session.add(Item(name='typed'))\ndb.session.commit()\n" \
+    typed = (
+        "from shop import Item, db\ndb.session.add(Item(name='typed'))\ndb.session.commit()\n"
         "print('sees', [i.name for i in db.session.scalars(db.select(Item))])\n"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "shop", "tenant", "shell", "bella"],
         cwd=shop, env=environment(), input=typed, capture_output=True, text=True, timeout=60, check=False,
@@ -217,6 +219,4 @@ def test_shell(shop: Path) -> None:
     assert "sees ['seed', 'typed']" in done.stdout
     with_nobody = python(shop, "-m", "flask", "--app", "shop", "tenant", "shell", "carla")
     assert (with_nobody.returncode, with_nobody.stdout) == (3, "")
-    assert with_nobody.stderr == (
-        "Error: There is no tenant 'carla'. 'flask tenant list' shows them\n"
-    )
+    assert with_nobody.stderr == ("Error: There is no tenant 'carla'. 'flask tenant list' shows them\n")

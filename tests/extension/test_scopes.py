@@ -126,7 +126,10 @@ def test_leaving_is_logged_though_logging_was_configured_anew(
     filled: Flask, notes: Notes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """``logging.config``, as in an ``env.py`` of Alembic's, switches off all loggers that it does not name."""
-    for leave in (lambda: list(for_each_tenant(reason="loop")), lambda: central_context(reason="one").__enter__()):
+    for leave in (
+        lambda: list(for_each_tenant(reason="loop")),
+        lambda: central_context(reason="one").__enter__(),
+    ):
         logging.getLogger("flask_tenant").disabled = True
         with filled.app_context(), caplog.at_level(logging.WARNING, "flask_tenant"):
             caplog.clear()

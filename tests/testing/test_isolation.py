@@ -68,7 +68,9 @@ def test_what_only_writes_passes(app: Flask, notes: Notes, fill: Fill) -> None:
 
 def test_entities_and_other_shapes_of_answers(app: Flask, notes: Notes, fill: Fill) -> None:
     assert_isolated(lambda: notes.db.session.scalars(sa.select(notes.Note)), fill=fill, app=app)
-    assert_isolated(lambda: notes.db.session.execute(sa.select(notes.Note.__table__)).mappings().all(), app=app)
+    assert_isolated(
+        lambda: notes.db.session.execute(sa.select(notes.Note.__table__)).mappings().all(), app=app
+    )
     assert_isolated(lambda: {n: {"a": (n,)} for n in titles(notes)()}, app=app)
     assert_isolated(lambda: "; ".join(titles(notes)()).encode(), app=app)
 
@@ -130,7 +132,9 @@ def test_a_count_over_a_connection_of_the_driver(app: Flask, notes: Notes, fill:
         connection.close()
         return found
 
-    with pytest.raises(LeakFoundError, match="what beta sees has changed with rows of alpha, from '2' to '3'"):
+    with pytest.raises(
+        LeakFoundError, match="what beta sees has changed with rows of alpha, from '2' to '3'"
+    ):
         assert_isolated(count, fill=fill, app=app)
 
 
@@ -196,7 +200,9 @@ def test_a_shared_table_names_the_row(app: Flask, notes: Notes) -> None:
     def codes() -> list[str]:
         return list(notes.db.session.scalars(sa.select(notes.Country.code)))
 
-    with pytest.raises(LeakFoundError, match=r"alpha sees 'Kx\w+', which is beta's: shared table country \(code="):
+    with pytest.raises(
+        LeakFoundError, match=r"alpha sees 'Kx\w+', which is beta's: shared table country \(code="
+    ):
         assert_isolated(codes, fill=fill, app=app)
 
 

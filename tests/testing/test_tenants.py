@@ -242,7 +242,16 @@ def test_fixtures(tmp_path: Path) -> None:
     (tmp_path / "guests.py").write_text(APP)
     (tmp_path / "test_guests.py").write_text(SUITE)
     (tmp_path / "test_none.py").write_text("def test_none(tenant):\n    pass\n")
-    words = ("-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "flask_tenant.testing.fixtures")
+    words = (
+        "-m",
+        "pytest",
+        "-q",
+        "--tb=short",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "flask_tenant.testing.fixtures",
+    )
     done = python(tmp_path, *words, "test_guests.py", "test_none.py")
     assert "4 passed, 1 error" in done.stdout, done.stdout + done.stderr
     assert "define a fixture 'app', or 'tenancy_app'" in done.stdout
