@@ -10,6 +10,9 @@
     │   ├── TenantNotFoundError       no such tenant
     │   ├── TenantExistsError         the slug is taken
     │   ├── InvalidSlugError          the slug is no host label
+    │   ├── DomainError               a custom domain is taken, unknown or no host name
+    │   ├── TokenError                an API token is unknown
+    │   ├── TenantConfigError         a tenant's configuration cannot be kept
     │   └── TenantChangedError        a session or connection of one tenant was used under another
     └── RefusedError                  what cannot be proven to stay inside the tenant
         ├── StatementRefusedError     a statement, or a part of one
@@ -94,6 +97,24 @@ class InvalidSlugError(TenantError):
     """The slug cannot be a host label."""
 
     code = "slug-invalid"
+
+
+class DomainError(TenantError):
+    """A custom domain is taken, unknown, or no host name."""
+
+    code = "domain"
+
+
+class TokenError(TenantError):
+    """There is no such API token."""
+
+    code = "token"
+
+
+class TenantConfigError(TenantError):
+    """A key or a value cannot be kept as a tenant's configuration."""
+
+    code = "tenant-config"
 
 
 class TenantChangedError(TenantError):

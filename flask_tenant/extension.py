@@ -6,12 +6,13 @@ import logging
 import os
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
 import flask
+import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
@@ -20,7 +21,7 @@ from sqlalchemy.pool import Pool
 
 from . import pipeline, signals
 from .context import NO_TENANT_HINT, Scope, current_scope, entered, internal, nobody
-from .directory import Directory
+from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
 from .errors import ConfigurationError, NoTenantError, TenancyError, TenantError
 from .isolate import (
@@ -160,10 +161,22 @@ class Application:
         isolation = users.isolation
         isolation.check()  # before anything is written
         if self._directory is None:
-            directory = Directory(isolation.begin)
-            directory.prepare()
-            self._directory, self._home = directory, weakref.ref(isolation)
+            self._open_directory(isolation)
         self.isolations[engine] = isolation
+
+    def _open_directory(self, isolation: Isolation) -> None:
+        """Open the directory: in a database of its own, or beside the tenants' rows."""
+        settings, own = self.settings, self.settings.directory_url
+        connect: Callable[[], AbstractContextManager[Connection]] = isolation.begin
+        if own is not None:
+            engine = sa.create_engine(own)
+            self.tenancy.exempt(engine)
+            weakref.finalize(self, engine.dispose)
+            connect = own_database(engine)
+        else:
+            self._home = weakref.ref(isolation)
+        self._directory = Directory(connect, prefix=settings.table_prefix, apart=own is not None)
+        self._directory.prepare()
 
     # ---- tenants
     @property
@@ -192,7 +205,7 @@ class Application:
 
     def _count(self) -> int:
         with internal():
-            return len(self._directory.all()) if self._directory is not None else 0
+            return self._directory.count() if self._directory is not None else 0
 
     def _only(self, *, asked: bool) -> Scope | None:
         """In report-only mode, what forgot to name its tenant works for the only one, and is listed if it ``asked``."""
@@ -215,8 +228,13 @@ class Application:
 
     def create(self, slug: str, name: str) -> Tenant:
         """Create a tenant with what start-up and migrations have seeded."""
+        return self.create_many([(slug, name)])[0]
+
+    def create_many(self, wanted: Sequence[tuple[str, str]]) -> list[Tenant]:
+        """Create tenants, slug and name of each: all of them, or none."""
         directory = self.directory
-        signals.tenant_creating.send(self.tenancy, slug=slug, name=name)
+        for slug, name in wanted:
+            signals.tenant_creating.send(self.tenancy, slug=slug, name=name)
 
         def fill(connection: Connection, tenant: Tenant) -> None:
             with ExitStack() as others:  # committed together, after everything else has gone well
@@ -224,9 +242,10 @@ class Application:
                     home = isolation is self._home()
                     isolation.seed(connection if home else others.enter_context(isolation.begin()), tenant)
 
-        made = directory.create(slug, name, fill)
-        log.info("Tenant %s created (id %s)", made.slug, made.id)
-        signals.tenant_created.send(self.tenancy, tenant=made)
+        made = directory.create_many(wanted, fill)
+        for tenant in made:
+            log.info("Tenant %s created (id %s)", tenant.slug, tenant.id)
+            signals.tenant_created.send(self.tenancy, tenant=tenant)
         return made
 
     # ---- scopes

@@ -6,6 +6,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
 TEMPLATE_ID = 0
 """Id of the template: the rows that start-up and migrations seeded, from which a new tenant is made."""
@@ -17,6 +19,10 @@ class TenantState(enum.StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     ARCHIVED = "archived"
+    MAINTENANCE = "maintenance"
+
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,9 @@ class Tenant:
     :param id: never changes, never reused, positive; the value of the hidden column
     :param slug: the tenant's name in host names and on the command line; may change
     :param name: for people
+    :param domains: its confirmed custom domains, the primary one first
+    :param config: what operators have set for it; read-only
+    :param version: number of the directory's change that made it what it is
     """
 
     id: int
@@ -33,9 +42,43 @@ class Tenant:
     name: str
     state: TenantState = TenantState.ACTIVE
     created_at: datetime | None = None
+    domains: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=lambda: NOTHING, hash=False)
+    version: int = field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.slug
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A host name of a tenant's own. It counts once an operator has confirmed it.
+
+    :param host: lower-case, as it stands in certificates (``xn--`` for what is beyond ASCII)
+    :param primary: whether it is the one that links are made with
+    """
+
+    host: str
+    tenant_id: int
+    confirmed_at: datetime | None = None
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of an API token; its secret is not.
+
+    :param name: for people
+    :param expires_at: when it stops being valid, ``None`` for never
+    :param revoked_at: since when it is not valid any more, ``None`` while it is
+    """
+
+    id: int
+    tenant_id: int
+    name: str
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

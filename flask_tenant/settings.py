@@ -26,6 +26,11 @@ class Settings:
     :param safe_functions: ``TENANT_SAFE_FUNCTIONS``: SQL functions beyond the built-in list that statements may call
     :param safe_objects: ``TENANT_SAFE_OBJECTS``: triggers, views and functions of the database that are vouched for
     :param enforcement: ``TENANT_ENFORCEMENT``: ``enforce``, or ``report`` before going live
+    :param table_prefix: ``TENANT_TABLE_PREFIX``: what the names of our own tables start with
+    :param directory_url: ``TENANT_DIRECTORY_URL``: database of the directory, if it is to have one of its own
+    :param redis_url: ``TENANT_REDIS_URL``: where servers share what they know of tenants
+    :param cache_seconds: ``TENANT_CACHE_SECONDS``: how long a tenant may be kept in memory and in Redis
+    :param cache_size: ``TENANT_CACHE_SIZE``: how many tenants each process keeps in memory
     """
 
     shared_tables: frozenset[str] = frozenset()
@@ -36,6 +41,11 @@ class Settings:
     safe_functions: frozenset[str] = frozenset()
     safe_objects: frozenset[str] = frozenset()
     enforcement: Literal["enforce", "report"] = "enforce"
+    table_prefix: str = "tenancy_"
+    directory_url: str | None = None
+    redis_url: str | None = None
+    cache_seconds: float = 60.0
+    cache_size: int = 10_000
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
@@ -64,6 +74,26 @@ class Settings:
                 value=self.column,
                 hint="Use lower-case letters, digits and _",
             )
+        if not _NAME.match(self.table_prefix) or len(self.table_prefix) > 20:
+            raise ConfigurationError(
+                f"TENANT_TABLE_PREFIX is {self.table_prefix!r}",
+                value=self.table_prefix,
+                hint="Use up to 20 lower-case letters, digits and _",
+            )
+        for name, least in (("cache_seconds", 1), ("cache_size", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+                raise ConfigurationError(
+                    f"TENANT_{name.upper()} is {value!r}",
+                    value=value,
+                    hint=f"Use a number that is not below {least}",
+                )
+        for name in ("directory_url", "redis_url"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str) or "://" not in value):
+                raise ConfigurationError(
+                    f"TENANT_{name.upper()} is no URL", hint="Use scheme://host/…, or None"
+                )
         if self.enforcement not in ("enforce", "report"):
             raise ConfigurationError(
                 f"TENANT_ENFORCEMENT is {self.enforcement!r}",

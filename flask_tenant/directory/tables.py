@@ -6,25 +6,100 @@ import sqlalchemy as sa
 
 PREFIX = "tenancy_"
 
-metadata = sa.MetaData()
 
-tenant = sa.Table(
-    f"{PREFIX}tenant",
-    metadata,
-    sa.Column(
-        "id", sa.Integer, primary_key=True
-    ),  # never reused: AUTOINCREMENT on SQLite, a sequence on PostgreSQL
-    sa.Column("slug", sa.String(63), nullable=False, unique=True),
-    sa.Column("name", sa.String(200), nullable=False),
-    sa.Column("state", sa.String(20), nullable=False),
-    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-    sqlite_autoincrement=True,
-)
+class Tables:
+    """The directory's tables as they stand after its newest migration.
 
-version = sa.Table(
-    f"{PREFIX}version",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("number", sa.BigInteger, nullable=False),
-)
-"""One row, raised by every change: other processes poll it."""
+    :param prefix: what their names start with
+    """
+
+    def __init__(self, prefix: str = PREFIX) -> None:
+        self.prefix = prefix
+        self.metadata = metadata = sa.MetaData()
+
+        self.tenant = sa.Table(
+            f"{prefix}tenant",
+            metadata,
+            # never reused: AUTOINCREMENT on SQLite, a sequence on PostgreSQL
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("slug", sa.String(63), nullable=False, unique=True),
+            sa.Column("name", sa.String(200), nullable=False),
+            sa.Column("state", sa.String(20), nullable=False),
+            sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+            sa.Column("version", sa.BigInteger, nullable=False, server_default="0"),
+            sqlite_autoincrement=True,
+        )
+        """``version``: number of the last change that concerned the tenant."""
+
+        self.version = sa.Table(
+            f"{prefix}version",
+            metadata,
+            sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("number", sa.BigInteger, nullable=False),
+            sa.Column("identity", sa.String(32)),
+        )
+        """One row. ``number`` is raised by every change, other processes poll it; ``identity`` is random, and keeps
+        apart two directories that use one Redis."""
+
+        self.change = sa.Table(
+            f"{prefix}change",
+            metadata,
+            sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("tenant_id", sa.Integer, primary_key=True, autoincrement=False),
+        )
+        """The journal: which tenants a change concerned; id 0 stands for all of them."""
+
+        self.domain = sa.Table(
+            f"{prefix}domain",
+            metadata,
+            sa.Column("host", sa.String(253), primary_key=True),
+            _tenant(prefix),
+            sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+            sa.Column("confirmed_at", sa.DateTime(timezone=True)),
+            sa.Column("preferred", sa.SmallInteger, nullable=False, server_default="0"),
+            sa.Index(f"ix_{prefix}domain_tenant", "tenant_id"),
+        )
+
+        self.config = sa.Table(
+            f"{prefix}config",
+            metadata,
+            _tenant(prefix, primary_key=True),
+            sa.Column("key", sa.String(100), primary_key=True),
+            sa.Column("value", sa.Text, nullable=False),
+        )
+        """``value`` is JSON."""
+
+        self.token = sa.Table(
+            f"{prefix}token",
+            metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            _tenant(prefix),
+            sa.Column("name", sa.String(200), nullable=False),
+            sa.Column("digest", sa.String(64), nullable=False, unique=True),
+            sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+            sa.Column("expires_at", sa.DateTime(timezone=True)),
+            sa.Column("revoked_at", sa.DateTime(timezone=True)),
+            sa.Index(f"ix_{prefix}token_tenant", "tenant_id"),
+            sqlite_autoincrement=True,
+        )
+        """``digest`` is the SHA-256 of the secret, in hexadecimal digits."""
+
+        self.former = sa.Table(
+            f"{prefix}former_slug",
+            metadata,
+            sa.Column("slug", sa.String(63), primary_key=True),
+            _tenant(prefix),
+            sa.Column("renamed_at", sa.DateTime(timezone=True), nullable=False),
+            sa.Index(f"ix_{prefix}former_slug_tenant", "tenant_id"),
+        )
+
+
+def _tenant(prefix: str, *, primary_key: bool = False) -> sa.Column[int]:
+    return sa.Column(
+        "tenant_id",
+        sa.Integer,
+        sa.ForeignKey(f"{prefix}tenant.id"),
+        primary_key=primary_key,
+        nullable=False,
+        autoincrement=False,
+    )

@@ -32,6 +32,7 @@ def config_of(settings: Settings) -> IsolateConfig:
     return IsolateConfig(
         column=settings.column,
         shared=settings.shared_tables,
+        directory_prefix=settings.table_prefix,
         safe_functions=settings.safe_functions,
         safe_objects=settings.safe_objects,
     )

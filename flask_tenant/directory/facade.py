@@ -1,0 +1,254 @@
+"""The directory: the tenants of one installation, their domains, configuration and tokens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from ..errors import TenantNotFoundError
+from ..model import Domain, Tenant, TenantState, Token
+from .changes import Change, Changes, Fill, digest_of
+from .prepare import prepare
+from .store import Kind, Store
+from .tables import PREFIX, Tables
+
+POLL_SECONDS = 1.0
+
+_source: ContextVar[str] = ContextVar("flask_tenant_directory_source", default="")
+
+
+class Directory:
+    """The tenants of one installation.
+
+    :param connect: opens a transaction on the directory's database, past the wall
+    :param prefix: what the names of its tables start with
+    :param apart: whether tenants' rows are in another database, whose transactions are not the directory's
+    :param poll: seconds after which the number of the last change is read again
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], AbstractContextManager[Connection]],
+        *,
+        prefix: str = PREFIX,
+        apart: bool = False,
+        poll: float = POLL_SECONDS,
+    ) -> None:
+        self._connect = connect
+        self._tables = Tables(prefix)
+        self._store = Store(connect, self._tables)
+        self._changes = Changes(self._store, self._changed, reserve=apart)
+        self._poll = poll
+        self._lock = Lock()
+        self._by_slug: dict[str, Tenant] | None = None
+        self._version = -1
+        self._checked = 0.0
+
+    def prepare(self) -> None:
+        """Create the directory's tables, or bring them to the form that this release needs."""
+        prepare(self._connect, self._tables)
+
+    # ---- looking up
+    @property
+    def source(self) -> str:
+        """Where the last look-up of the running context was answered: ``memory``, ``redis`` or ``sql``."""
+        return _source.get()
+
+    def find(self, slug: str) -> Tenant | None:
+        """Return the tenant of that slug, or ``None``."""
+        return self._tenants().get(slug)
+
+    def find_renamed(self, slug: str) -> Tenant | None:
+        """Return the tenant that was called so before, or ``None``."""
+        return self._ask("former", slug)
+
+    def find_domain(self, host: str) -> Tenant | None:
+        """Return the tenant that a custom domain leads to, or ``None``.
+
+        :param host: lower-case, without port and final dot, ``xn--`` for what is beyond ASCII
+        """
+        return self._ask("domain", host)
+
+    def find_id(self, tenant_id: int) -> Tenant | None:
+        """Return the tenant of that id, or ``None``."""
+        return self._ask("id", tenant_id)
+
+    def find_token(self, secret: str) -> Token | None:
+        """Return the API token of that secret, or ``None`` when it is unknown, expired or revoked."""
+        _source.set("sql")
+        token = self._store.find_token(digest_of(secret)).token
+        return token if token is not None and is_valid(token) else None
+
+    def get(self, slug: str) -> Tenant:
+        """Return the tenant of that slug.
+
+        :raises TenantNotFoundError: when there is none
+        """
+        found = self.find(slug)
+        if found is None:
+            raise TenantNotFoundError(
+                f"There is no tenant {slug!r}", value=slug, hint="'flask tenant list' shows them"
+            )
+        return found
+
+    def all(self) -> list[Tenant]:
+        """Return all tenants, in the order of their creation."""
+        return sorted(self._tenants().values(), key=lambda t: t.id)
+
+    def count(self) -> int:
+        """Return how many tenants there are."""
+        return len(self._tenants())
+
+    def read(self, connection: Connection) -> list[Tenant]:
+        """Return all tenants as a connection sees them that is open already.
+
+        :param connection: lets every statement pass as it is
+        """
+        return self._store.read(connection)
+
+    # ---- changing tenants
+    def create(self, slug: str, name: str, fill: Fill) -> Tenant:
+        """Create a tenant together with its first rows, or not at all.
+
+        :param slug: a host label: lower-case letters, digits and inner hyphens, 63 at most
+        :param fill: writes the tenant's first rows in the same transaction
+        :raises InvalidSlugError: when the slug is no host label
+        :raises TenantExistsError: when the slug is taken, or was another tenant's
+        """
+        return self._changes.create([(slug, name)], fill)[0]
+
+    def create_many(self, wanted: Sequence[tuple[str, str]], fill: Fill) -> list[Tenant]:
+        """Create tenants together with their first rows: all of them, or none.
+
+        :param wanted: slug and name of each
+        :param fill: writes one tenant's first rows in the same transaction
+        :raises InvalidSlugError: when a slug is no host label
+        :raises TenantExistsError: when a slug is taken, or was another tenant's
+        """
+        return self._changes.create(wanted, fill)
+
+    def rename(self, tenant: Tenant, slug: str) -> Tenant:
+        """Give a tenant another slug; :meth:`find_renamed` finds it by the old one.
+
+        :raises InvalidSlugError: when the slug is no host label
+        :raises TenantExistsError: when the slug is taken, or was another tenant's
+        """
+        return self._changes.rename(tenant, slug)
+
+    def release_slug(self, slug: str) -> None:
+        """Forget that a tenant was called so, so that another may be; old links lead nowhere from now on.
+
+        :raises TenantNotFoundError: when no tenant was
+        """
+        self._changes.release_slug(slug)
+
+    def set_state(self, tenant: Tenant, state: TenantState) -> Tenant:
+        """Set whether a tenant is served."""
+        return self._changes.set(tenant, state=TenantState(state).value)
+
+    def set_name(self, tenant: Tenant, name: str) -> Tenant:
+        """Set a tenant's name for people."""
+        return self._changes.set(tenant, name=name)
+
+    def set_config(self, tenant: Tenant, key: str, value: Any) -> Tenant:
+        """Set one value of a tenant's configuration.
+
+        :param key: up to 100 letters, digits, ``_``, ``.`` and ``-``
+        :param value: what JSON can say
+        :raises TenantConfigError: for a key or value that cannot be kept
+        """
+        return self._changes.configure(tenant, key, value)
+
+    def unset_config(self, tenant: Tenant, key: str) -> Tenant:
+        """Remove one value of a tenant's configuration, if it is set."""
+        return self._changes.configure(tenant, key, None, unset=True)
+
+    # ---- domains and tokens
+    def domains(self, tenant: Tenant) -> list[Domain]:
+        """Return a tenant's custom domains: the primary one first, unconfirmed ones last."""
+        return self._store.domains(tenant.id)
+
+    def add_domain(self, tenant: Tenant, host: str) -> Domain:
+        """Note a custom domain of a tenant. It counts once it is confirmed.
+
+        :raises DomainError: for what is no host name, or is noted already
+        """
+        return self._changes.add_domain(tenant, host)
+
+    def confirm_domain(self, host: str, *, primary: bool = False) -> Tenant:
+        """Let a custom domain count from now on, and return its tenant.
+
+        :param primary: make it the tenant's primary one, which otherwise is the one that was confirmed first
+        :raises DomainError: when it is not noted
+        """
+        return self._changes.confirm_domain(host, preferred=primary)
+
+    def remove_domain(self, host: str) -> Tenant:
+        """Forget a custom domain, and return the tenant that it was of.
+
+        :raises DomainError: when it is not noted
+        """
+        return self._changes.remove_domain(host)
+
+    def tokens(self, tenant: Tenant) -> list[Token]:
+        """Return a tenant's API tokens, expired and revoked ones too."""
+        return self._store.tokens(tenant.id)
+
+    def create_token(
+        self, tenant: Tenant, name: str, expires_at: datetime | None = None
+    ) -> tuple[Token, str]:
+        """Make an API token.
+
+        :param expires_at: when it stops being valid, with its time zone
+        :returns: the token, and its secret, which nobody can find out later: only its hash is kept
+        """
+        return self._changes.create_token(tenant, name, expires_at)
+
+    def revoke_token(self, token_id: int) -> None:
+        """End a token's validity.
+
+        :raises TokenError: when there is none of that id
+        """
+        self._changes.revoke_token(token_id)
+
+    # ---- what is kept
+    def forget(self) -> None:
+        """Drop what is kept in memory."""
+        with self._lock:
+            self._by_slug = None
+
+    def _changed(self, change: Change) -> None:
+        self.forget()
+
+    def _ask(self, kind: Kind, key: str | int) -> Tenant | None:
+        _source.set("sql")
+        return self._store.find(kind, key).tenant
+
+    def _tenants(self) -> dict[str, Tenant]:
+        now = time.monotonic()
+        with self._lock:
+            kept = self._by_slug
+            if kept is not None and now - self._checked < self._poll:
+                _source.set("memory")
+                return kept
+            self._checked = now
+        _source.set("sql")
+        if kept is not None and self._store.number() == self._version:
+            return kept
+        found, number = self._store.all()
+        by_slug = {tenant.slug: tenant for tenant in found}
+        with self._lock:
+            self._by_slug, self._version, self._checked = by_slug, number, time.monotonic()
+        return by_slug
+
+
+def is_valid(token: Token) -> bool:
+    """Whether a token may be used now."""
+    return token.revoked_at is None and (token.expires_at is None or datetime.now(UTC) < token.expires_at)
