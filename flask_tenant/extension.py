@@ -283,9 +283,7 @@ class Application:
     def admit(self, facts: RequestFacts) -> Resolution:
         """Walk the pipeline for a request."""
         self.startup.end()
-        self._commanded = (
-            None  # it was meant for a script: what serves requests works for those whom they name
-        )
+        self._commanded = None  # it was for a script: what serves requests works for whom these name
         return pipeline.admit(facts, self.strategies, self.default())
 
     def enter_request(self, stack: ExitStack, resolution: Resolution) -> None:
@@ -485,9 +483,7 @@ def for_each_tenant(*, reason: str, app: Flask | None = None) -> Iterator[Tenant
 
 def _write_down(text: str, *values: object) -> None:
     """Log who leaves a tenant's walls, and why."""
-    log.disabled = (
-        False  # Alembic's env.py, as generated, switches off every logger that its file does not name
-    )
+    log.disabled = False  # Alembic's env.py, as generated, switches off every logger that its file does not name
     log.warning(text, *values)
 
 

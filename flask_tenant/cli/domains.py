@@ -24,7 +24,12 @@ from .frame import (
     yes_option,
 )
 
-domain = TenantGroup("domain", help="Host names of tenants' own. Each counts once an operator has confirmed it.")
+domain = TenantGroup(
+    "domain", help="Host names of tenants' own. Each counts once an operator has confirmed it."
+)
+
+
+_primary = click.option("--primary", is_flag=True, help="Links to the tenant are made with this domain.")
 
 
 def _data(slug: str, found: Domain) -> dict[str, Any]:
@@ -62,16 +67,19 @@ def _domain_of(tenant: Tenant, host: str) -> Domain:
 @slug_argument
 @click.argument("host")
 @click.option("--confirm", "confirmed", is_flag=True, help="Confirm it as well: it is known to be theirs.")
+@_primary
 @json_option
-def add(slug: str, host: str, confirmed: bool) -> None:
+def add(slug: str, host: str, confirmed: bool, primary: bool) -> None:
     """Note that HOST is to lead to the tenant SLUG. It counts once it is confirmed."""
+    if primary and not confirmed:
+        raise click.UsageError("--primary goes with --confirm")
     directory, tenant, host = state().directory, tenant_of(slug), _host(host)
     try:
         directory.add_domain(tenant, host)
     except DomainError as error:
         fail(error.message, code="domain-exists", value=host, hint=error.hint, exit_code=ExitCode.CONFLICT)
     if confirmed:
-        directory.confirm_domain(host)
+        directory.confirm_domain(host, primary=primary)
     then = "It is served from now on" if confirmed else f"It is served after: domain confirm {slug} {host}"
     say(f"Added {host} to {slug}. {then}.", _data(slug, _domain_of(tenant, host)))
 
@@ -79,12 +87,13 @@ def add(slug: str, host: str, confirmed: bool) -> None:
 @domain.command("confirm")
 @slug_argument
 @click.argument("host")
+@_primary
 @json_option
-def confirm(slug: str, host: str) -> None:
+def confirm(slug: str, host: str, primary: bool) -> None:
     """Serve the tenant SLUG at HOST from now on. Make sure first that the name is theirs."""
     directory, tenant, host = state().directory, tenant_of(slug), _host(host)
     _domain_of(tenant, host)
-    directory.confirm_domain(host)
+    directory.confirm_domain(host, primary=primary)
     say(f"{host} leads to {slug} from now on.", _data(slug, _domain_of(tenant, host)))
 
 

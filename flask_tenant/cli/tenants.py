@@ -31,7 +31,7 @@ from .tokens import token_data
 _group = TenantGroup()
 
 BATCH = 100
-"""Tenants that a bulk creation commits together."""
+"""Tenants that a bulk creation commits together: after an interruption, whole batches are there, or not."""
 
 
 @_group.command("create")
@@ -83,9 +83,10 @@ def _create_many(rows: list[bulk.Row], *, skip_existing: bool, dry_run: bool) ->
     made: list[Tenant] = []
     if not dry_run:
         with progress(len(new), "Creating") as step:
-            for row in new:
-                made.append(here.create(row.slug, row.name))
-                step(row.slug)
+            for at in range(0, len(new), BATCH):
+                batch = here.create_many([(row.slug, row.name) for row in new[at : at + BATCH]])
+                made += batch
+                step(batch[-1].slug, len(batch))
     data = {
         "created": [tenant_data(t) for t in made],
         "would_create": [{"slug": row.slug, "name": row.name} for row in new] if dry_run else [],
@@ -144,11 +145,14 @@ def show(slug: str) -> None:
         "tokens": sum(token_data(slug, t)["valid"] for t in directory.tokens(found)),
         "unconfirmed_domains": [d.host for d in directory.domains(found) if d.confirmed_at is None],
     }
-    texts = {
-        key: ", ".join(value) if isinstance(value, list) else value for key, value in data.items()
-    } | {"config": ", ".join(f"{k} = {json.dumps(v)}" for k, v in data["config"].items())}
+    texts = {key: ", ".join(value) if isinstance(value, list) else value for key, value in data.items()} | {
+        "config": ", ".join(f"{k} = {json.dumps(v)}" for k, v in data["config"].items())
+    }
     width = max(map(len, data))
-    lines = (f"{key:<{width}}  {printable('' if value is None else value)}".rstrip() for key, value in texts.items())
+    lines = (
+        f"{key:<{width}}  {printable('' if value is None else value)}".rstrip()
+        for key, value in texts.items()
+    )
     say("\n".join(lines), data)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..directory.facade import is_valid
 from ..model import Token
 from .frame import (
     ExitCode,
@@ -33,10 +34,6 @@ _HOURS = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
 
 def token_data(slug: str, found: Token) -> dict[str, Any]:
     """Return a token as programs read it; its secret is nowhere to be had."""
-    now = datetime.now(UTC)
-    expires = found.expires_at
-    if expires is not None and expires.tzinfo is None:
-        expires = expires.replace(tzinfo=UTC)
     return {
         "id": found.id,
         "slug": slug,
@@ -44,7 +41,7 @@ def token_data(slug: str, found: Token) -> dict[str, Any]:
         "created_at": moment(found.created_at),
         "expires_at": moment(found.expires_at),
         "revoked_at": moment(found.revoked_at),
-        "valid": found.revoked_at is None and (expires is None or expires > now),
+        "valid": is_valid(found),
     }
 
 
@@ -64,7 +61,11 @@ class _Expiry(click.ParamType):  # type: ignore[type-arg,unused-ignore] # generi
         try:
             at = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no period such as 12h, 30d, 8w or 1y, and no date such as 2030-12-31", param, ctx)
+            self.fail(
+                f"{value!r} is no period such as 12h, 30d, 8w or 1y, and no date such as 2030-12-31",
+                param,
+                ctx,
+            )
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
         if at <= now:
             self.fail(f"{value!r} is over", param, ctx)

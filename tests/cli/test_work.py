@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 
-from flask_tenant import pipeline, tenant_context
+from flask_tenant import pipeline
 from flask_tenant.extension import COMMANDED, state_of
 from flask_tenant.model import TenantState
 from tests.cli.conftest import Type

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from flask import Flask, redirect, request, session
 from flask.testing import FlaskClient
 
-from flask_tenant import current_tenant, tenant_context
+from flask_tenant import current_tenant
 from flask_tenant.context import current_scope
 from flask_tenant.errors import NoTenantError, TenantNotFoundError
 from flask_tenant.extension import state_of
