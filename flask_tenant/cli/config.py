@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..errors import TenantConfigError
 from .frame import (
     ExitCode,
     TenantGroup,
@@ -42,7 +43,10 @@ def value_of(text: str) -> Any:
 @json_option
 def set_value(slug: str, key: str, value: str, text: bool) -> None:
     """Set KEY to VALUE for the tenant SLUG. VALUE is JSON, or text where it is not."""
-    changed = state().directory.set_config(tenant_of(slug), key, value if text else value_of(value))
+    try:
+        changed = state().directory.set_config(tenant_of(slug), key, value if text else value_of(value))
+    except TenantConfigError as error:
+        fail(error.message, code="config-invalid", value=key, hint=error.hint, exit_code=ExitCode.USAGE)
     say(f"{slug}: {key} = {printable(json.dumps(changed.config[key]))}", dict(changed.config))
 
 

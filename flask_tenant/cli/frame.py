@@ -238,11 +238,9 @@ def show_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
 
 
 def _cell(value: object) -> object:
-    return (
-        {None: "", True: "yes", False: "no"}.get(value, value)
-        if value is None or value is True or value is False
-        else value
-    )
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else value
 
 
 def progress(total: int, what: str) -> Any:

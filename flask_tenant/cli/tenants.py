@@ -59,7 +59,8 @@ def create(
             raise click.UsageError("--name goes with SLUG; in a file, 'name' is a column")
         _create_many(bulk.read(source, source.name), skip_existing=skip_existing, dry_run=dry_run)
         return
-    row = bulk.Row("the command line", str(slug), name or bulk.name_from(slug))
+    slug = str(slug)
+    row = bulk.Row("the command line", slug, name or bulk.name_from(slug))
     if dry_run:
         _create_many([row], skip_existing=False, dry_run=True)
         return

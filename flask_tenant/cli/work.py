@@ -12,7 +12,7 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import click
-from flask.cli import FlaskGroup
+from flask.cli import FlaskGroup, shell_command
 
 from .. import pipeline
 from ..errors import TenantError
@@ -45,8 +45,7 @@ _any_state = click.option("--any-state", is_flag=True, help="Also when the tenan
 def shell(ctx: click.Context, slug: str, any_state: bool) -> None:
     """Open the application's shell inside the tenant SLUG."""
     here, tenant = state(), _admitted(slug, any_state)
-    command = _own_command(ctx, "shell", here)
-    assert command is not None  # Flask's own
+    command = _own_command(ctx, "shell", here) or shell_command
     click.echo(f"Inside tenant {tenant.slug} (id {tenant.id}), {printable(tenant.name)}.", err=True)
     with _inside(here, tenant):
         code = _invoke(ctx, command, "shell", ())
@@ -129,7 +128,7 @@ def _work(ctx: click.Context, here: Application, words: tuple[str, ...]) -> Call
 
     def started(tenant: Tenant) -> int:
         environment = {**os.environ, COMMANDED: tenant.slug}
-        output = sys.stderr if as_json() else None
+        output = 2 if as_json() else None  # the descriptor of standard error
         sys.stdout.flush()
         return subprocess.run(  # noqa: S603 - the operator's own words
             [program, *words[1:]], env=environment, stdout=output, check=False

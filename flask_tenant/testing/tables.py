@@ -47,9 +47,8 @@ def table_subject(state: Application, subject: type | sa.Table) -> Look:
                 session.rollback()  # the UPDATE was a question only
                 close()
 
-    return Look(
-        f"{type(subject).__name__} {name}" if subject is table else f"model {subject.__name__}", see, name
-    )  # type: ignore[union-attr]
+    what = f"table {name}" if isinstance(subject, sa.Table) else f"model {subject.__name__}"
+    return Look(what, see, name)
 
 
 def _ways(session: Any, subject: Any, table: sa.Table, tenant: Tenant, owned: int) -> list[str]:

@@ -147,7 +147,7 @@ def test_a_connection_of_the_driver_that_reads(app: Flask, notes: Notes, fill: F
         connection.close()
         return found
 
-    with pytest.raises(LeakFoundError, match="alpha sees 'Kx.*, which is beta's: note "):
+    with pytest.raises(LeakFoundError, match=r"alpha sees 'Kx.*, which is beta's: note "):
         assert_isolated(read, fill=fill, app=app)
 
 
@@ -160,7 +160,7 @@ def test_a_connection_of_the_driver_that_writes(app: Flask, notes: Notes, fill: 
             connection.execute(sql)
         connection.close()
 
-    with pytest.raises(LeakFoundError, match="alpha has (written|changed or deleted) a row of beta: note "):
+    with pytest.raises(LeakFoundError, match=r"alpha has (written|changed or deleted) a row of beta: note "):
         assert_isolated(write, fill=fill, app=app)
 
 
@@ -285,7 +285,7 @@ def test_a_header_and_an_encoded_value(app: Flask, notes: Notes) -> None:
 
 # ---- what proves nothing
 def test_empty_tables(app: Flask, notes: Notes) -> None:
-    with pytest.raises(NothingProvenError, match="alpha, table 'note' is empty.*pass fill="):
+    with pytest.raises(NothingProvenError, match=r"alpha, table 'note' is empty.*pass fill="):
         assert_isolated(notes.Note, app=app)
     with pytest.raises(NothingProvenError, match="sees nothing that is its own"):  # seeds are everybody's
         assert_isolated(titles(notes), app=app)
