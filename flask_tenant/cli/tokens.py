@@ -48,7 +48,7 @@ def token_data(slug: str, found: Token) -> dict[str, Any]:
 class _Expiry(click.ParamType):  # type: ignore[type-arg,unused-ignore] # generic since click 8.3
     """A moment, or a period from now."""
 
-    name = "30d|date"
+    name = "period"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Return the moment at which a token stops being valid."""
