@@ -39,6 +39,6 @@ for command in (
     tenant_cli.add_command(command)
 
 if find_spec("flask_tenant.doctor") is not None:
-    tenant_cli.add_later("doctor", "flask_tenant.doctor:command")
+    tenant_cli.add_later("doctor", "flask_tenant.doctor.command:doctor")
 
 __all__ = ["ExitCode", "main", "tenant_cli"]

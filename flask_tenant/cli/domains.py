@@ -80,7 +80,7 @@ def add(slug: str, host: str, confirmed: bool, primary: bool) -> None:
         fail(error.message, code="domain-exists", value=host, hint=error.hint, exit_code=ExitCode.CONFLICT)
     if confirmed:
         directory.confirm_domain(host, primary=primary)
-    then = "It is served from now on" if confirmed else f"It is served after: domain confirm {slug} {host}"
+    then = "It leads there from now on" if confirmed else "It counts once it is confirmed"
     say(f"Added {host} to {slug}. {then}.", _data(slug, _domain_of(tenant, host)))
 
 

@@ -88,7 +88,7 @@ class TenantGroup(AppGroup):
             if ctx.meta.get(FOREIGN):
                 raise
             reason = next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
-            fail(f"The database did not answer: {reason}", code="database", hint="Nothing was changed")
+            fail(f"The database has failed: {reason}", code="database")
 
 
 def fail(

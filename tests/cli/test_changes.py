@@ -7,11 +7,13 @@ import re
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
-from flask_tenant.extension import state_of
+from flask_tenant.extension import exempt_engine, state_of
 from flask_tenant.model import TenantState
 from tests.cli.conftest import Type, error
+from tests.extension.notes import Notes
 
 SQLITE = pytest.mark.databases("sqlite")
 ONE_EACH = pytest.mark.databases("sqlite", "postgresql+psycopg")
@@ -222,3 +224,18 @@ def test_a_tenant_that_is_not_there(cli: Type, words: list[str]) -> None:
     found = error(missing)
     assert (missing.exit_code, found["error"], found["value"]) == (3, "tenant-not-found", "acne")
     assert found["hint"] == "Is it 'acme'? 'flask tenant list' shows them"
+
+
+@ONE_EACH
+def test_a_database_that_fails_is_told_in_one_line(cli: Type, notes: Notes) -> None:
+    behind = sa.create_engine(notes.url)
+    exempt_engine(behind)
+    with behind.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE tenancy_domain RENAME TO gone"))
+    behind.dispose()
+    failed = cli("domain", "add", "acme", "shop.example.com")
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert failed.stderr.startswith("Error: The database has failed: ")
+    assert "tenancy_domain" in failed.stderr
+    assert failed.stderr.count("\n") == 1
+    assert error(cli("domain", "list", "acme", "--json"))["error"] == "database"

@@ -106,6 +106,15 @@ def test_a_rehearsal_with_one(cli: Type, app: Flask) -> None:
     assert state_of(app).directory.count() == 2
 
 
+def test_progress_is_shown_to_people_only(cli: Type, file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cli("create", "--from", file("slug\ncora\n")).stderr == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes this for a terminal
+    shown = cli("create", "--from", file("slug\ndora\neda\n"))
+    assert shown.stdout == "Created 2 tenants.\n"
+    assert "Creating" in shown.stderr
+    assert "2/2" in shown.stderr
+
+
 # ---- ten thousand
 def test_ten_thousand_tenants_are_created_listed_and_searched(
     cli: Type, app: Flask, file: Any, record_property: Any
