@@ -130,13 +130,17 @@ def test_domains(cli: Type, app: Flask) -> None:
 
 
 @SQLITE
-def test_domains_that_cannot_be(cli: Type) -> None:
+def test_domains_that_cannot_be(cli: Type, app: Flask) -> None:
     assert cli("domain", "add", "acme", "shop.example.com", "--confirm").exit_code == 0
     taken = cli("domain", "add", "bella", "shop.example.com", "--json")
     assert (taken.exit_code, error(taken)["error"]) == (4, "domain-exists")
     for words in (["remove", "bella", "shop.example.com", "--yes"], ["confirm", "bella", "shop.example.com"]):
         missing = cli("domain", *words, "--json")  # somebody else's is as good as none
         assert (missing.exit_code, error(missing)["error"]) == (3, "domain-not-found")
+    assert cli("domain", "add", "acme", "new.example.com").exit_code == 0
+    assert cli("domain", "confirm", "bella", "new.example.com").exit_code == 3
+    assert state_of(app).directory.find_domain("new.example.com") is None
+    assert cli("domain", "remove", "acme", "new.example.com").exit_code == 0  # it led nowhere: asks nothing
     for host in ("localhost", "127.0.0.1", "a b.example.com", "*.example.com", ""):
         wrong = cli("domain", "add", "acme", host, "--json")
         assert (wrong.exit_code, error(wrong)["error"]) == (2, "domain-invalid")

@@ -114,6 +114,21 @@ def test_a_cache_of_the_module_by_id_behind_a_route(app: Flask, notes: Notes, fi
         assert_isolated("/note/1", fill=fill, app=app)
 
 
+def test_a_cache_that_works_from_the_second_use_on(app: Flask, notes: Notes, fill: Fill) -> None:
+    answers: list[list[str]] = []
+
+    def read() -> list[str]:
+        answers.append(titles(notes)())
+        return answers[0] if len(answers) > 2 else answers[-1]
+
+    for slug, text in (("alpha", "one of alpha"), ("beta", "one of beta")):
+        state_of(app).create(slug, slug)
+        with app.app_context(), tenant_context(slug):
+            fill(text)
+    with pytest.raises(LeakFoundError, match="beta sees 'one of alpha'"):
+        assert_isolated(read, app=app)
+
+
 def test_a_cached_count(app: Flask, notes: Notes, fill: Fill) -> None:
     @functools.cache
     def count() -> int:
