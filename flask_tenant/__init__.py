@@ -12,6 +12,8 @@ from .errors import TenancyError
 from .extension import Tenancy, central_context, for_each_tenant, tenant_context
 from .isolate import tenant_column
 from .model import Tenant
+from .routes import central_route
+from .threads import TenantThreadPoolExecutor, create_tenant_task, in_tenant
 
 __version__ = "0.1.0"
 
@@ -19,9 +21,13 @@ __all__ = [
     "Tenancy",
     "TenancyError",
     "Tenant",
+    "TenantThreadPoolExecutor",
     "central_context",
+    "central_route",
+    "create_tenant_task",
     "current_tenant",
     "for_each_tenant",
+    "in_tenant",
     "tenant_column",
     "tenant_context",
 ]

@@ -10,6 +10,7 @@
     │   ├── TenantNotFoundError       no such tenant
     │   ├── TenantExistsError         the slug is taken
     │   ├── InvalidSlugError          the slug is no host label
+    │   ├── CredentialRefusedError    a request's token is unknown, expired, revoked or forged
     │   ├── DomainError               a custom domain is taken, unknown or no host name
     │   ├── TokenError                an API token is unknown
     │   ├── TenantConfigError         a tenant's configuration cannot be kept
@@ -121,6 +122,12 @@ class TenantChangedError(TenantError):
     """A session or connection that serves one tenant was used under another."""
 
     code = "tenant-changed"
+
+
+class CredentialRefusedError(TenantError):
+    """A request's token is unknown, expired, revoked or forged."""
+
+    code = "credential-refused"
 
 
 class RefusedError(TenancyError):

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import flask
 import sqlalchemy as sa
-from flask import Flask
+from flask import Blueprint, Flask
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import scoped_session
 from sqlalchemy.pool import Pool
 
 from . import pipeline, signals
-from .context import NO_TENANT_HINT, Scope, current_scope, entered, internal, nobody
+from .admission import Admission
+from .context import NO_TENANT_HINT, Scope, current_scope, internal, nobody
 from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
 from .errors import ConfigurationError, NoTenantError, TenancyError, TenantError
@@ -34,12 +35,13 @@ from .isolate import (
     plainly,
     refuse_unguarded,
 )
-from .model import RequestFacts, Resolution, Tenant
-from .protocols import Adapter, Strategy
+from .model import Answer, RequestFacts, Resolution, Tenant
+from .protocols import Adapter
 from .report import Report
-from .resolve import Subdomain
+from .routes import CentralRoutes
 from .settings import Settings
 from .startup import Startup
+from .stay import Stay
 from .wsgi import TenantMiddleware
 
 if TYPE_CHECKING:
@@ -88,10 +90,18 @@ class Application:
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
         self._adapted: set[int] = set()
+        self._extensions_seen = -1
         for registry in sessions:
             self._adapt(registry)
         self._commanded = os.environ.get(COMMANDED)
-        self.strategies: tuple[Strategy, ...] = (Subdomain(self._find, self.settings.base_domain),)
+        self.admission = Admission(
+            self.settings,
+            lambda: self.app,
+            lambda: self.directory,
+            self.default,
+            tenancy.routes,
+            self.report.active,
+        )
 
     # ---- engines
     def discover(self) -> None:
@@ -175,8 +185,16 @@ class Application:
             connect = own_database(engine)
         else:
             self._home = weakref.ref(isolation)
-        self._directory = Directory(connect, prefix=settings.table_prefix, apart=own is not None)
-        self._directory.prepare()
+        directory = Directory(
+            connect,
+            prefix=settings.table_prefix,
+            apart=own is not None,
+            seconds=settings.cache_seconds,
+            size=settings.cache_size,
+            redis_url=settings.redis_url,
+        )
+        directory.prepare()
+        self._directory = directory
 
     # ---- tenants
     @property
@@ -219,9 +237,6 @@ class Application:
             )
         return Scope(tenants[0], key=("default", tenants[0].id))
 
-    def _find(self, slug: str) -> Tenant | None:
-        return self.directory.find(slug)
-
     def default(self) -> Tenant | None:
         """The configured default tenant."""
         return self.directory.get(self.settings.default) if self.settings.default else None
@@ -263,33 +278,34 @@ class Application:
             found = self._directory.find(slug)
         return Scope(found, key=("default", found.id)) if found is not None else None
 
-    @contextmanager
-    def enter(self, scope: Scope) -> Iterator[Scope]:
+    def enter(self, scope: Scope) -> AbstractContextManager[Scope]:
         """Enter a scope with everything that must follow it."""
-        self.discover()
-        outer = current_scope() or self.fallback(asked=False)
-        adapters = self.adapters
-        if outer is not None and not outer.central and outer.tenant_id == scope.tenant_id:
-            # Within the same tenant nothing changes: its sessions go on.
-            scope.key, adapters = outer.key, ()
-        with entered(scope, adapters):
-            signals.tenant_entered.send(self.tenancy, scope=scope)
-            try:
-                yield scope
-            finally:
-                signals.tenant_left.send(self.tenancy, scope=scope)
+        return Stay(self, scope)
 
-    # ---- the WSGI edge
-    def admit(self, facts: RequestFacts) -> Resolution:
-        """Walk the pipeline for a request."""
+    # ---- the edges
+    def admit(self, facts: RequestFacts) -> Resolution | Answer:
+        """Decide who a request is for, or what it is answered in place of the application."""
         self.startup.end()
         self._commanded = None  # it was for a script: what serves requests works for whom these name
-        return pipeline.admit(facts, self.strategies, self.default())
+        return self.admission(facts)
 
-    def enter_request(self, stack: ExitStack, resolution: Resolution) -> None:
+    def enter_request(self, resolution: Resolution) -> AbstractContextManager[object]:
         """Enter the scope of a resolved request."""
         scope = pipeline.scope_of(resolution)
-        stack.enter_context(self.enter(scope) if scope is not None else nobody())
+        return Stay(self, scope, request=True) if scope is not None else nobody()
+
+    def discover_for(self, *, request: bool) -> None:
+        """Look for engines and sessions; for a request, only when the application has got another extension."""
+        count = len(self.app.extensions)
+        if not request or count != self._extensions_seen:
+            self.discover()
+            self._extensions_seen = count
+
+    def surrounding(self, *, request: bool) -> Scope | None:
+        """What holds around a scope that is entered outside any other."""
+        if request and self.settings.default is None and self.settings.enforcement != "report":
+            return None  # neither the template nor anybody else is around a request
+        return self.fallback(asked=False)
 
 
 class Users:
@@ -370,6 +386,7 @@ class Tenancy:
     ) -> None:
         self._engines = list(engines)
         self._sessions = list(sessions)
+        self.routes = CentralRoutes()
         if app is not None:
             self._register(app, sys._getframe(1))
 
@@ -391,12 +408,22 @@ class Tenancy:
         from .cli import tenant_cli
 
         app.cli.add_command(tenant_cli)
-        app.wsgi_app = TenantMiddleware(app.wsgi_app, state.admit, state.enter_request)  # type: ignore[method-assign]
+        app.wsgi_app = TenantMiddleware(  # type: ignore[method-assign]
+            app.wsgi_app, state.admit, state.enter_request, state.admission.nobody
+        )
         try:
             state.discover()
         except Exception:
             _apps.discard(state)
             raise
+
+    def central(self, target: Blueprint | Callable[..., Any] | str, *, reason: str) -> None:
+        """Declare that a blueprint, a view or an endpoint is also served where no tenant is named.
+
+        :param reason: why
+        :raises TenantError: without a reason
+        """
+        self.routes.add(target, reason)
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 TEMPLATE_ID = 0
 """Id of the template: the rows that start-up and migrations seeded, from which a new tenant is made."""
@@ -81,33 +81,76 @@ class Token:
     revoked_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class RequestFacts(NamedTuple):
     """What an edge knows of a request before Flask sees it; strategies decide on nothing else.
 
-    :param host: the host name as sent, port included
-    :param path: the path below the mount point
+    :param host: the Host header as sent, port included
+    :param path: the decoded path below the mount point
     :param headers: lower-case header names to values
+    :param peer: address of the direct peer, as the server's own socket has it and no header can change it; empty for
+        a Unix socket
+    :param script_name: the mount point
+    :param query: what follows the question mark, still encoded
+    :param raw_path: the path as it stood in the request line, still encoded; empty when the server does not say
     """
 
     host: str
     path: str = "/"
     scheme: str = "http"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NONE
+    peer: str = ""
+    script_name: str = ""
+    query: str = ""
+    raw_path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Refusal(enum.StrEnum):
+    """Why a request is not served. The values are the codes that API clients see."""
+
+    UNKNOWN = "tenant-unknown"
+    NOBODY = "tenant-missing"
+    SUSPENDED = "tenant-suspended"
+    ARCHIVED = "tenant-archived"
+    MAINTENANCE = "tenant-maintenance"
+    CONFLICT = "tenant-conflict"
+    CREDENTIAL = "credential-refused"
+    MOVED = "tenant-moved"
+
+
+class Resolution(NamedTuple):
     """Who a request is for, and which strategy said so.
 
-    :param tenant: ``None`` when the request is for nobody
+    :param tenant: ``None`` when the request is for nobody, or is not served
     :param strategy: name of the strategy that won, or that failed last
-    :param identifier: what the strategy read, such as the subdomain
+    :param identifier: what the strategy read, such as the subdomain; never a secret
+    :param store: where the directory had the tenant from: ``memory``, ``redis`` or ``sql``
+    :param script_name: the part of the path that named the tenant, such as ``/t/acme``
+    :param refused: why the request is not served
+    :param location: for a tenant that has moved: its present address
     """
 
     tenant: Tenant | None
     strategy: str = ""
     identifier: str = ""
+    store: str = ""
+    script_name: str = ""
+    refused: Refusal | None = None
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole response that an edge gives by itself.
+
+    :param status: HTTP status code
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The story of a request, in order. Every edge (WSGI, CLI, jobs) walks it.
+"""The story of a request, in order. Every edge (WSGI, ASGI, CLI, jobs) walks it.
 
     resolve    who is it for
     directory  what is this tenant
@@ -12,32 +12,63 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from .context import Scope
-from .model import RequestFacts, Resolution, Tenant, TenantState
+from .model import Refusal, RequestFacts, Resolution, Tenant, TenantState
 from .protocols import Strategy
-from .resolve import CommandLine, resolve
+from .resolve import CommandLine, inside, resolve
+
+_UNSERVED = {
+    TenantState.SUSPENDED: Refusal.SUSPENDED,
+    TenantState.ARCHIVED: Refusal.ARCHIVED,
+    TenantState.MAINTENANCE: Refusal.MAINTENANCE,
+}
 
 
-def admit(facts: RequestFacts, strategies: Iterable[Strategy], default: Tenant | None) -> Resolution:
+def admit(
+    facts: RequestFacts,
+    strategies: Iterable[Strategy],
+    default: Callable[[], Tenant | None] = lambda: None,
+    moved: Callable[[RequestFacts, Resolution], str] = lambda facts, failed: "",
+    source: Callable[[], str] = lambda: "",
+) -> Resolution:
     """Decide who a request is for.
 
-    :param default: serves requests to a host that names nobody, such as ``localhost`` in development
-    :returns: a resolution whose tenant is ``None`` for an unknown or unserved tenant, or for nobody at all
+    :param default: the tenant that serves requests to a host that names nobody, such as ``localhost`` in development
+    :param moved: the present address of a tenant that was called otherwise before, or ``""``
+    :param source: where the directory had its last answer from
+    :returns: a resolution whose tenant is ``None`` for nobody at all, and for those that are not served: these have
+        ``refused`` set
     """
-    found = resolve(facts, strategies)
-    if not found.strategy and default is not None:
-        found = Resolution(default, "default", default.slug)
-    if found.tenant is not None and found.tenant.state is not TenantState.ACTIVE:
-        return Resolution(None, found.strategy, found.identifier)
+    found = resolve(facts, strategies, source)
+    if found.refused is not None:
+        return found
+    if not found.strategy:
+        tenant = default()
+        if tenant is None:
+            return found
+        found = Resolution(tenant, "default", tenant.slug, source())
+    if found.tenant is None:
+        location = moved(facts, found)
+        why = Refusal.MOVED if location else Refusal.UNKNOWN
+        return found._replace(refused=why, location=location)
+    if found.tenant.state is not TenantState.ACTIVE:
+        why = _UNSERVED.get(found.tenant.state, Refusal.SUSPENDED)
+        return found._replace(tenant=None, refused=why)
+    if found.script_name == facts.path:
+        # Without the slash at its end, relative links would lead out of the tenant.
+        return found._replace(tenant=None, refused=Refusal.MOVED, location=inside(facts))
     return found
 
 
-def admit_command(slug: str, find: Callable[[str], Tenant | None]) -> Resolution:
+def admit_command(
+    slug: str, find: Callable[[str], Tenant | None], source: Callable[[], str] = lambda: ""
+) -> Resolution:
     """Decide who a command is for: the same way, with a strategy of its own.
 
     :param slug: as typed
     :param find: looks a slug up
+    :param source: where the directory had its last answer from
     """
-    return admit(RequestFacts(host=""), (CommandLine(slug, find),), default=None)
+    return admit(RequestFacts(host=""), (CommandLine(slug, find),), source=source)
 
 
 def scope_of(resolution: Resolution) -> Scope | None:

@@ -11,12 +11,22 @@ from .model import RequestFacts, TableView, Tenant
 
 
 class Strategy(Protocol):
-    """Reads from a request's facts which tenant it is for."""
+    """Reads from a request's facts which tenant it is for.
+
+    Derive from it, and give it a ``name``. A ``claim`` is something that a client carries about (a token, a session):
+    it must agree with what any other strategy says, or the request is refused. ``mount`` is what precedes the
+    identifier in the path, for a strategy that reads it from there.
+    """
 
     name: str
+    claim: bool = False
+    mount: str = ""
 
     def identify(self, facts: RequestFacts) -> str | None:
-        """Return what names the tenant (such as the subdomain), or ``None`` when this strategy has nothing to say."""
+        """Return what names the tenant (such as the subdomain), or ``None`` when this strategy has nothing to say.
+
+        :raises CredentialRefusedError: for a claim that is forged or no longer good
+        """
 
     def find(self, identifier: str) -> Tenant | None:
         """Return the tenant that the identifier names, or ``None``."""

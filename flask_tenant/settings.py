@@ -10,6 +10,8 @@ from typing import Any, Literal, cast
 from .errors import ConfigurationError
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*\Z")
+_PATH = re.compile(r"(?:/[A-Za-z0-9~_.-]*[A-Za-z0-9~_-])+\Z")
+_HEADER = re.compile(r"[A-Za-z0-9-]+\Z")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,19 @@ class Settings:
     :param safe_functions: ``TENANT_SAFE_FUNCTIONS``: SQL functions beyond the built-in list that statements may call
     :param safe_objects: ``TENANT_SAFE_OBJECTS``: triggers, views and functions of the database that are vouched for
     :param enforcement: ``TENANT_ENFORCEMENT``: ``enforce``, or ``report`` before going live
+    :param strategies: ``TENANT_STRATEGIES``: what says who a request is for, in order
+    :param central_hosts: ``TENANT_CENTRAL_HOSTS``: host names that name no tenant
+    :param redirect_to_primary: ``TENANT_REDIRECT_TO_PRIMARY``: whether other hosts lead to the primary domain
+    :param path_prefix: ``TENANT_PATH_PREFIX``: what precedes the tenant in the path, for the strategy ``path``
+    :param header: ``TENANT_HEADER``: name of the header, for the strategy ``header``
+    :param trusted_proxies: ``TENANT_TRUSTED_PROXIES``: addresses and networks of direct peers whose header counts
+    :param jwt_key: ``TENANT_JWT_KEY``: PEM text, JWK or JWK set that verifies JSON Web Tokens
+    :param jwt_algorithms: ``TENANT_JWT_ALGORITHMS``: algorithms that are accepted
+    :param jwt_issuer: ``TENANT_JWT_ISSUER``: who makes the tokens
+    :param jwt_audience: ``TENANT_JWT_AUDIENCE``: whom they are for
+    :param jwt_claim: ``TENANT_JWT_CLAIM``: which claim names the tenant
+    :param retry_after: ``TENANT_RETRY_AFTER``: seconds after which to ask a tenant in maintenance again
+    :param ask_path: ``TENANT_ASK_PATH``: where a TLS proxy asks whether a host is ours; ``None`` for nowhere
     :param table_prefix: ``TENANT_TABLE_PREFIX``: what the names of our own tables start with
     :param directory_url: ``TENANT_DIRECTORY_URL``: database of the directory, if it is to have one of its own
     :param redis_url: ``TENANT_REDIS_URL``: where servers share what they know of tenants
@@ -41,6 +56,19 @@ class Settings:
     safe_functions: frozenset[str] = frozenset()
     safe_objects: frozenset[str] = frozenset()
     enforcement: Literal["enforce", "report"] = "enforce"
+    strategies: tuple[str, ...] = ("domain", "subdomain")
+    central_hosts: frozenset[str] = frozenset()
+    redirect_to_primary: bool = False
+    path_prefix: str = "/t"
+    header: str = "X-Tenant"
+    trusted_proxies: frozenset[str] = frozenset()
+    jwt_key: str | Mapping[str, Any] | None = None
+    jwt_algorithms: frozenset[str] = frozenset()
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    jwt_claim: str = "tenant"
+    retry_after: int = 300
+    ask_path: str | None = None
     table_prefix: str = "tenancy_"
     directory_url: str | None = None
     redis_url: str | None = None
@@ -62,7 +90,12 @@ class Settings:
                 raise ConfigurationError(
                     f"Unknown setting {key}", value=value, hint=f"Known are: {', '.join(sorted(keys))}"
                 )
-            values[keys[key]] = _names(key, value) if keys[key] in _SETS else value
+            name = keys[key]
+            if name in _SETS:
+                value = frozenset(_names(key, value))
+            elif name == "strategies":
+                value = tuple(_names(key, value))
+            values[name] = value
         settings = cls(**values)
         settings._check()
         return settings
@@ -100,12 +133,35 @@ class Settings:
                 value=self.enforcement,
                 hint="Use 'enforce' or 'report'",
             )
+        for key, path in (("TENANT_PATH_PREFIX", self.path_prefix), ("TENANT_ASK_PATH", self.ask_path)):
+            if path is not None and not _PATH.match(str(path)):
+                raise ConfigurationError(f"{key} is {path!r}", value=path, hint="Use a path such as '/t'")
+        if not _HEADER.match(self.header):
+            raise ConfigurationError(
+                f"TENANT_HEADER is {self.header!r}", value=self.header, hint="Use a name such as 'X-Tenant'"
+            )
+        if type(self.retry_after) is not int or self.retry_after < 0:
+            raise ConfigurationError(
+                f"TENANT_RETRY_AFTER is {self.retry_after!r}",
+                value=self.retry_after,
+                hint="Use whole seconds",
+            )
 
 
-_SETS = frozenset({"shared_tables", "exempt_engines", "safe_functions", "safe_objects"})
+_SETS = frozenset(
+    {
+        "shared_tables",
+        "exempt_engines",
+        "safe_functions",
+        "safe_objects",
+        "central_hosts",
+        "trusted_proxies",
+        "jwt_algorithms",
+    }
+)
 
 
-def _names(key: str, value: Any) -> frozenset[str]:
+def _names(key: str, value: Any) -> list[str]:
     if isinstance(value, str) or not all(isinstance(v, str) for v in value):
         raise ConfigurationError(f"{key} is {value!r}", value=value, hint="Use a list of strings")
-    return frozenset(cast("list[str]", value))
+    return list(cast("list[str]", value))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from contextvars import Context, copy_context
-from html import escape
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
-from .model import RequestFacts, Resolution
+from .model import Answer, RequestFacts, Resolution
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -16,35 +16,83 @@ if TYPE_CHECKING:
 RESOLUTION = "flask_tenant.resolution"
 """Key of the request's :class:`~flask_tenant.model.Resolution` in the WSGI environment."""
 
+_PROXY_FIX = "werkzeug.proxy_fix.orig"
+
+
+_PLAIN = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+
+class _Headers(Mapping[str, str]):
+    """A WSGI environment's headers, by their usual lower-case names."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: WSGIEnvironment) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        return cast(str, self._environ[_PLAIN.get(name) or "HTTP_" + name.upper().replace("-", "_")])
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._environ.get(_PLAIN.get(name) or "HTTP_" + name.upper().replace("-", "_"), default)
+
+    def __iter__(self) -> Iterator[str]:
+        for key in self._environ:
+            if key.startswith("HTTP_"):
+                yield key[5:].replace("_", "-").lower()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
 
 def facts_of(environ: WSGIEnvironment) -> RequestFacts:
     """Return what an edge may know of a request."""
-    headers = {k[5:].replace("_", "-").lower(): v for k, v in environ.items() if k.startswith("HTTP_")}
+    original = environ.get(_PROXY_FIX)
     return RequestFacts(
-        host=environ.get("HTTP_HOST") or environ.get("SERVER_NAME", ""),
-        path=environ.get("PATH_INFO", "/"),
-        scheme=environ.get("wsgi.url_scheme", "http"),
-        headers=headers,
+        environ.get("HTTP_HOST") or environ.get("SERVER_NAME", ""),
+        environ.get("PATH_INFO") or "/",
+        environ.get("wsgi.url_scheme", "http"),
+        _Headers(environ),
+        # The peer is whom our server's socket talks to. ProxyFix writes over it what a header says.
+        (environ if original is None else original).get("REMOTE_ADDR") or "",
+        environ.get("SCRIPT_NAME", ""),
+        environ.get("QUERY_STRING", ""),
+        environ.get("RAW_URI") or environ.get("REQUEST_URI") or "",
     )
+
+
+def mount(environ: WSGIEnvironment, script_name: str) -> None:
+    """Move what named the tenant from the path to the mount point, so that the application's URLs keep it."""
+    environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + script_name
+    environ["PATH_INFO"] = environ["PATH_INFO"][len(script_name) :]
+
+
+def send(answer: Answer, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Give an answer in place of the application."""
+    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
+    return [b""] if environ.get("REQUEST_METHOD") == "HEAD" else [answer.body]
 
 
 class TenantMiddleware:
     """Enters the tenant of each request.
 
     :param app: the application's own WSGI callable
-    :param admit: the pipeline: facts to resolution
-    :param enter: enters the resolution's scope; what it puts on the stack is undone when the response is closed
+    :param admit: the pipeline: facts to a resolution, or to an answer in place of the application
+    :param enter: makes the resolution's scope, which is left when the response is closed
+    :param nobody: what to answer to a request that names no tenant; ``None`` to let the application answer
     """
 
     def __init__(
         self,
         app: WSGIApplication,
-        admit: Callable[[RequestFacts], Resolution],
-        enter: Callable[[ExitStack, Resolution], None],
+        admit: Callable[[RequestFacts], Resolution | Answer],
+        enter: Callable[[Resolution], AbstractContextManager[Any]],
+        nobody: Callable[[WSGIEnvironment, RequestFacts], Answer | None] = lambda environ, facts: None,
     ) -> None:
         self._app = app
         self._admit = admit
         self._enter = enter
+        self._nobody = nobody
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # A context of its own: whatever becomes of this response, the worker's next request starts clean.
@@ -54,22 +102,34 @@ class TenantMiddleware:
     def _serve(
         self, context: Context, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        resolution = self._admit(facts_of(environ))
-        if resolution.tenant is None and resolution.strategy:
-            return not_found(environ, start_response, resolution.identifier)
+        facts = facts_of(environ)
+        found = self._admit(facts)
+        if type(found) is Answer:
+            return send(found, environ, start_response)
+        resolution = cast(Resolution, found)
+        if resolution.tenant is None and (answer := self._nobody(environ, facts)) is not None:
+            return send(answer, environ, start_response)
+        if resolution.script_name:
+            mount(environ, resolution.script_name)
         environ[RESOLUTION] = resolution
-        with ExitStack() as stack:
-            self._enter(stack, resolution)
+        stay = self._enter(resolution)
+        stay.__enter__()
+        try:
             body = self._app(environ, start_response)
-            return _Body(body, stack.pop_all(), context)
+        except BaseException as error:
+            stay.__exit__(type(error), error, error.__traceback__)
+            raise
+        return _Body(body, stay, context)
 
 
 class _Body:
     """A response body that is made in its tenant, and leaves it when the server closes it."""
 
-    def __init__(self, body: Iterable[bytes], stack: ExitStack, context: Context) -> None:
+    __slots__ = ("__weakref__", "_body", "_closed", "_context", "_stay")
+
+    def __init__(self, body: Iterable[bytes], stay: AbstractContextManager[Any], context: Context) -> None:
         self._body = body
-        self._stack = stack
+        self._stay = stay
         self._context = context
         self._closed = False
 
@@ -89,38 +149,9 @@ class _Body:
         self.close()
 
     def _close(self) -> None:
-        with self._stack:
+        try:
             close: Any = getattr(self._body, "close", None)
             if close is not None:
                 close()
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Nobody lives here</title><style>
-:root {{ color-scheme: light dark; font: 1.0625rem/1.6 system-ui, sans-serif; }}
-body {{ display: grid; place-items: center; min-height: 100vh; margin: 0;
-  background: light-dark(#f6f7f9, #14161a); color: light-dark(#1c2430, #e6e9ee); }}
-main {{ max-width: 34rem; padding: 2.5rem; border-radius: 1rem; background: light-dark(#fff, #1d2127);
-  box-shadow: 0 1px 3px #0003; }}
-h1 {{ margin: 0 0 .5rem; font-size: 1.6rem; }} code {{ font-size: .95em; }}
-p {{ margin: .5rem 0 0; color: light-dark(#465063, #aab4c3); }}
-</style></head><body><main><p>404</p><h1>Nobody lives here</h1>
-<p>There is no workspace at <code>{host}</code>. Check the spelling of the address, or ask whoever invited you for
-the right one.</p></main></body></html>
-"""
-
-
-def not_found(environ: WSGIEnvironment, start_response: StartResponse, identifier: str) -> Iterable[bytes]:
-    """Answer a request for a tenant that does not exist, with a page that says the same whatever the reason."""
-    host = environ.get("HTTP_HOST") or identifier
-    page = _PAGE.format(host=escape(host[:255])).encode(errors="replace")  # no header is sure to be text
-    start_response(
-        "404 Not Found",
-        [
-            ("Content-Type", "text/html; charset=utf-8"),
-            ("Content-Length", str(len(page))),
-            ("Cache-Control", "no-store"),
-        ],
-    )
-    return [b""] if environ.get("REQUEST_METHOD") == "HEAD" else [page]
+        finally:
+            self._stay.__exit__(None, None, None)

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from ..directory.facade import is_valid
 from ..model import Token
 from .frame import (
     ExitCode,
@@ -41,7 +40,8 @@ def token_data(slug: str, found: Token) -> dict[str, Any]:
         "created_at": moment(found.created_at),
         "expires_at": moment(found.expires_at),
         "revoked_at": moment(found.revoked_at),
-        "valid": is_valid(found),
+        "valid": found.revoked_at is None
+        and not (found.expires_at and found.expires_at <= datetime.now(UTC)),
     }
 
 

@@ -142,8 +142,8 @@ def _admitted(slug: str, any_state: bool) -> Tenant:
 
     :raises TenantError: when it is not active, and that was not asked for
     """
-    tenant = tenant_of(slug)
-    resolution = pipeline.admit_command(slug, state().directory.find)
+    tenant, directory = tenant_of(slug), state().directory
+    resolution = pipeline.admit_command(slug, directory.find, lambda: directory.source)
     if resolution.tenant is None and not any_state:
         raise TenantError(
             f"Tenant {slug!r} is {tenant.state.value}", value=slug, hint="--any-state enters it all the same"

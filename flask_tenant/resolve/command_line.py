@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..model import RequestFacts, Tenant
+from ..protocols import Strategy
 
 
-class CommandLine:
+class CommandLine(Strategy):
     """Takes the tenant from the command line; a command has no other facts.
 
     :param slug: as typed

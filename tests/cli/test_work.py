@@ -124,8 +124,9 @@ def test_a_tenant_that_is_not_served_is_entered_on_request_only(cli: Type, app: 
 @SQLITE
 def test_the_command_line_is_a_strategy_of_the_pipeline(app: Flask) -> None:
     directory = state_of(app).directory
-    found = pipeline.admit_command("acme", directory.find)
+    found = pipeline.admit_command("acme", directory.find, lambda: directory.source)
     assert (found.tenant, found.strategy, found.identifier) == (directory.get("acme"), "cli", "acme")
+    assert found.store == directory.source != ""
     nobody = pipeline.admit_command("nobody", directory.find)
     assert (nobody.tenant, nobody.strategy) == (None, "cli")
 

@@ -27,7 +27,7 @@ def _app(path: Path, **config: Any) -> Flask:
     db = SQLAlchemy(app)
     sa.Table("note", db.metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("title", sa.Text))
     sa.Table("country", db.metadata, sa.Column("code", sa.String(2), primary_key=True))
-    Tenancy(app)
+    Tenancy(app).central("index", reason="countries are everybody's")
     with app.app_context():
         db.create_all()
     state = app.extensions["tenancy"]

@@ -62,7 +62,9 @@ class Notes:
         )
         self.db.init_app(app)
         self._apps.append(app)
-        (tenancy or Tenancy()).init_app(app)
+        tenancy = tenancy or Tenancy()
+        tenancy.init_app(app)
+        tenancy.central("countries", reason="they are everybody's")
         with app.app_context():
             self.db.create_all()
             if self.db.session.get(self.Setting, "theme") is None:

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from flask_tenant.context import current_scope
 from flask_tenant.errors import NoTenantError
+from flask_tenant.extension import state_of
 from tests.extension.notes import Notes, rows
 
 
@@ -67,14 +68,14 @@ def test_an_unknown_host_gets_a_proper_404(app: Flask, host: str) -> None:
 def test_without_a_tenant_there_is_no_tenant_data(app: Flask) -> None:
     client = app.test_client()
     assert client.get("/countries", headers={"Host": "localhost"}).json == ["DE"]
+    assert client.get("/notes", headers={"Host": "localhost"}).status_code == 404  # nobody has declared it
+    state_of(app).tenancy.central("notes", reason="a mistake")
     app.config["PROPAGATE_EXCEPTIONS"] = True
     with pytest.raises(NoTenantError, match="no tenant is active"):
         client.get("/notes", headers={"Host": "localhost"})
 
 
 def test_with_a_base_domain_only_its_own_hosts_are_served(notes: Notes) -> None:
-    from flask_tenant.extension import state_of
-
     app = notes.create_app(TENANT_BASE_DOMAIN="example.test")
     state_of(app).create("acme", "Acme")
     client = app.test_client()
@@ -112,8 +113,6 @@ def test_a_streamed_response_keeps_its_tenant_until_it_is_closed(app: Flask) -> 
 
 
 def test_a_default_tenant_serves_hosts_that_name_nobody(notes: Notes) -> None:
-    from flask_tenant.extension import state_of
-
     app = notes.create_app(TENANT_DEFAULT="acme")
     state_of(app).create("acme", "Acme")
     client = app.test_client()

@@ -1,0 +1,112 @@
+"""What the WSGI edge costs a request: the same trivial view, bare and with Tenancy, everything in memory.
+
+``python -m bench.edges`` prints microseconds a request for each way to name a tenant. The two sides take turns, and the
+fastest turn of each counts: what is slower was disturbed. Both have Flask-SQLAlchemy, which closes its session after
+each request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from werkzeug.test import EnvironBuilder
+
+from flask_tenant import Tenancy
+from flask_tenant.extension import state_of
+
+TENANTS = 50
+LIMIT_US = 10.0
+"""What the edge may cost a request, in microseconds."""
+
+
+def _app(url: str, tenanted: bool = True, **config: Any) -> Flask:
+    app = Flask("edges")
+    app.config.update(config, SECRET_KEY="bench", SQLALCHEMY_DATABASE_URI=url)
+    SQLAlchemy(app)
+
+    @app.get("/")
+    def index() -> str:
+        return "hello"
+
+    if tenanted:
+        Tenancy(app)
+        state = state_of(app)
+        for number in range(TENANTS):
+            slug = f"tenant-{number}"
+            if state.directory.find(slug) is None:
+                state.create(slug, slug)
+    return app
+
+
+def _asker(app: Flask, host: str, path: str) -> Callable[[], None]:
+    sample: dict[str, Any] = EnvironBuilder(path=path).get_environ()
+    sample["HTTP_HOST"] = host
+
+    def start(status: str, headers: Any, exc_info: Any = None) -> Any:
+        assert status.startswith("200"), status
+
+    def ask() -> None:
+        body: Any = app.wsgi_app(dict(sample), start)
+        assert b"".join(body) == b"hello"
+        close = getattr(body, "close", None)
+        if close is not None:
+            close()
+
+    return ask
+
+
+def _best(ask: Callable[[], None], requests: int) -> float:
+    start = time.perf_counter()
+    for _ in range(requests):
+        ask()
+    return (time.perf_counter() - start) / requests * 1e6
+
+
+def measure(turns: int, requests: int) -> dict[str, float]:
+    """Return microseconds a request: bare, and with each strategy."""
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{Path(folder) / 'edges.db'}"
+        host = "tenant-7.example.com"
+        asked = {
+            "bare": _asker(_app(url, tenanted=False), host, "/"),
+            "subdomain": _asker(_app(url, TENANT_BASE_DOMAIN="example.com"), host, "/"),
+            "path": _asker(
+                _app(url, TENANT_BASE_DOMAIN="example.com", TENANT_STRATEGIES=["subdomain", "path"]),
+                "example.com",
+                "/t/tenant-7/",
+            ),
+        }
+        best = dict.fromkeys(asked, float("inf"))
+        for _ in range(turns):
+            for name, ask in asked.items():
+                best[name] = min(best[name], _best(ask, requests))
+    return best
+
+
+def main(arguments: list[str] | None = None) -> dict[str, float]:
+    """Read the command line, measure, and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.edges", description=__doc__)
+    parser.add_argument("--turns", type=int, default=40, help="of each side")
+    parser.add_argument("--requests", type=int, default=300, help="in each turn")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    given = parser.parse_args(arguments)
+    found = measure(given.turns, given.requests)
+    if given.json:
+        print(json.dumps(found))
+        return found
+    for name, micros in found.items():
+        more = "" if name == "bare" else f"  +{micros - found['bare']:.1f}"
+        print(f"{name:12} {micros:7.1f} us{more}")
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Lets requests in: what both edges (WSGI and ASGI) do before the application sees a request."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from flask import Flask
+
+from . import pages, pipeline
+from .model import Answer, Refusal, RequestFacts, Resolution, Tenant, TenantState, Token
+from .protocols import Strategy
+from .resolve import InvalidHostError, elsewhere, host_name, new_address, resolve
+from .resolve.build import Hosts, build, trusted
+from .routes import CentralRoutes
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .directory import Directory
+
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
+
+class Admission:
+    """Decides for one application who a request is for, and what those are told who are not served.
+
+    :param settings: the application's
+    :param app: returns the application
+    :param directory: returns the directory
+    :param default: returns the tenant that serves where nobody is named
+    :param central: the application's central routes
+    :param lenient: whether requests that name nobody are let in, as in report-only mode
+    :raises ConfigurationError: for a strategy that lacks what it needs
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        app: Callable[[], Flask],
+        directory: Callable[[], Directory],
+        default: Callable[[], Tenant | None],
+        central: CentralRoutes,
+        lenient: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._app = app
+        self._directory = directory
+        self._default = default
+        self._central = central
+        self._lenient = lenient
+        self._tenants = Tenants(directory)
+        self._hosts = Hosts(settings)
+        self._trusted = trusted(settings)
+        self.strategies: tuple[Strategy, ...] = build(settings, self._tenants, app)
+
+    def __call__(self, facts: RequestFacts) -> Resolution | Answer:
+        """Walk the pipeline for a request."""
+        if facts.path == self._settings.ask_path and self._may_ask(facts):
+            return self._ask(facts)
+        found = pipeline.admit(facts, self.strategies, self._default, self._moved, self._source)
+        if found.refused is not None:
+            return self.answer(found, facts)
+        if found.tenant is None:
+            return found
+        if self._settings.redirect_to_primary and found.tenant.domains:
+            location = elsewhere(facts, found, found.tenant.domains[0])
+            if location:
+                return self.answer(
+                    found._replace(tenant=None, refused=Refusal.MOVED, location=location), facts
+                )
+        return found
+
+    def answer(self, resolution: Resolution, facts: RequestFacts) -> Answer:
+        """What a request is told that is not served."""
+        return pages.answer(resolution, facts, self._settings.retry_after)
+
+    def nobody(self, environ: dict[str, Any], facts: RequestFacts) -> Answer | None:
+        """What a WSGI request is told that names no tenant: nothing, if the application serves it."""
+        if self._central.serves(self._app(), environ) or self._lenient():
+            return None
+        return self.answer(Resolution(None, refused=Refusal.NOBODY), facts)
+
+    def _source(self) -> str:
+        return self._directory().source
+
+    def _moved(self, facts: RequestFacts, failed: Resolution) -> str:
+        return new_address(facts, failed, self._tenants)
+
+    # ---- may a certificate be fetched for this host?
+    def _may_ask(self, facts: RequestFacts) -> bool:
+        """Whether it is our own TLS proxy that asks, and not somebody through it."""
+        if any(name in facts.headers for name in _FORWARDED):
+            return False
+        try:
+            near = not facts.peer or ipaddress.ip_address(facts.peer).is_loopback
+        except ValueError:
+            return False
+        return near or facts.peer in self._trusted
+
+    def _ask(self, facts: RequestFacts) -> Answer:
+        known = self.knows(*parse_qs(facts.query).get("domain", [])[:1])
+        body = b"yes\n" if known else b"no\n"
+        headers = (
+            ("Content-Type", "text/plain"),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+        )
+        return Answer(200 if known else 404, headers, body)
+
+    def knows(self, host: str = "") -> bool:
+        """Whether a host is ours to serve: a central one, or a tenant's of today or before."""
+        try:
+            host = host_name(host)
+        except InvalidHostError:
+            return False
+        if host and (host == self._hosts.base or host in self._hosts.central):
+            return True
+        # Without a base domain, `acme.` in front of anybody's domain would do.
+        names = ("domain", "subdomain") if self._hosts.base is not None else ("domain",)
+        facts = RequestFacts(host)
+        found = resolve(facts, [strategy for strategy in self.strategies if strategy.name in names])
+        if found.tenant is not None:
+            return found.tenant.state is not TenantState.ARCHIVED
+        return bool(found.strategy and self._moved(facts, found))
+
+
+_SLUG = re.compile(r"[a-z0-9-]{1,63}\Z")
+
+
+class Tenants:
+    """The directory's look-ups, for strategies. What cannot be a name or an id is not even looked up.
+
+    The directory may not be there yet when they are made.
+    """
+
+    def __init__(self, directory: Callable[[], Directory]) -> None:
+        self._directory = directory
+
+    def find(self, slug: str) -> Tenant | None:
+        """The tenant of that slug."""
+        return self._directory().find(slug) if _SLUG.match(slug) else None
+
+    def find_id(self, tenant_id: int) -> Tenant | None:
+        """The tenant of that id."""
+        return self._directory().find_id(tenant_id) if 0 < tenant_id < 2**63 else None
+
+    def find_domain(self, host: str) -> Tenant | None:
+        """The tenant whose confirmed domain that is."""
+        return self._directory().find_domain(host)
+
+    def find_renamed(self, slug: str) -> Tenant | None:
+        """The tenant that was called that before."""
+        return self._directory().find_renamed(slug) if _SLUG.match(slug) else None
+
+    def find_token(self, secret: str) -> Token | None:
+        """The API token with that secret, if it is still good."""
+        return self._directory().find_token(secret)

@@ -1,0 +1,75 @@
+"""One stay in a tenant, in central work or with nobody: everything that follows the tenant follows it in and out.
+
+A class, where a generator would read more easily: every request makes one.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from . import signals
+from .context import Scope, current_scope, entered
+from .protocols import Adapter
+
+
+class Application(Protocol):
+    """What a stay needs of Tenancy's state of an application."""
+
+    adapters: tuple[Adapter, ...]
+
+    @property
+    def tenancy(self) -> object:
+        """The sender of signals."""
+
+    def discover_for(self, *, request: bool) -> None:
+        """Look for engines and sessions."""
+
+    def surrounding(self, *, request: bool) -> Scope | None:
+        """What holds around a scope that is entered outside any other."""
+
+
+class Stay:
+    """Enters a scope for the length of a ``with`` block.
+
+    :param application: whose adapters and signals follow
+    :param request: whether an edge enters it: then engines are looked for only when extensions have come
+    """
+
+    __slots__ = ("_application", "_inner", "_request", "_scope")
+
+    def __init__(self, application: Application, scope: Scope, *, request: bool = False) -> None:
+        self._application = application
+        self._scope = scope
+        self._request = request
+        self._inner: AbstractContextManager[Scope] | None = None
+
+    def __enter__(self) -> Scope:
+        application, scope = self._application, self._scope
+        application.discover_for(request=self._request)
+        outer = current_scope() or application.surrounding(request=self._request)
+        adapters = application.adapters
+        if outer is not None and not outer.central and outer.tenant_id == scope.tenant_id:
+            # Within the same tenant nothing changes: its sessions go on.
+            scope.key, adapters = outer.key, ()
+        inner = entered(scope, adapters)
+        inner.__enter__()
+        try:
+            if signals.tenant_entered.receivers:
+                signals.tenant_entered.send(application.tenancy, scope=scope)
+        except BaseException as error:
+            inner.__exit__(type(error), error, error.__traceback__)
+            raise
+        self._inner = inner
+        return scope
+
+    def __exit__(self, *exc: Any) -> None:
+        inner = self._inner
+        if inner is None:
+            return
+        self._inner = None
+        try:
+            if signals.tenant_left.receivers:
+                signals.tenant_left.send(self._application.tenancy, scope=self._scope)
+        finally:
+            inner.__exit__(*exc)
