@@ -32,18 +32,24 @@ class TenantClient(FlaskClient):
         super().__init__(*args, **kw)
         self.tenant: Tenant | None = None
         self.base_url: str | None = None
+        self.prefix = ""
         if tenant is not None:
             state = state_of(self.application)
             with self.application.app_context():
                 self.tenant = tenant_for(state, tenant, create=False)
-                self.base_url = base_url(state, self.tenant)
+                self.base_url, self.prefix = address(state, self.tenant)
 
     def open(self, *args: Any, **kw: Any) -> Any:
         """Send a request: to the tenant's host, unless ``base_url`` or a ready request says otherwise."""
         ready = args and isinstance(args[0], (werkzeug.test.EnvironBuilder, dict, Request))
-        if self.base_url is not None and not ready and not _absolute(args, kw):
-            kw.setdefault("base_url", self.base_url)
-        return super().open(*args, **kw)
+        if self.base_url is None or ready or "base_url" in kw:
+            return super().open(*args, **kw)
+        path = str(args[0] if args else kw.pop("path", "/"))
+        if "://" not in path.partition("?")[0]:
+            kw["base_url"] = self.base_url
+            if not f"{path}/".startswith(f"{self.prefix}/"):
+                path = f"{self.prefix}/{path.lstrip('/')}"
+        return super().open(path, *args[1:], **kw)
 
     @contextmanager
     def session_transaction(self, *args: Any, **kw: Any) -> Iterator[SessionMixin]:
@@ -74,14 +80,14 @@ class TenantClient(FlaskClient):
         super().delete_cookie(key, domain=domain or self._domain, **kw)
 
 
-def _absolute(args: tuple[Any, ...], kw: dict[str, Any]) -> bool:
-    path = args[0] if args else kw.get("path", "/")
-    return isinstance(path, str) and "://" in path.partition("?")[0]
-
-
-def base_url(state: Application, tenant: Tenant) -> str:
-    """Return the address of a tenant, to which test clients send their requests."""
-    return f"http://{tenant.slug}.{state.settings.base_domain or 'localhost'}"
+def address(state: Application, tenant: Tenant) -> tuple[str, str]:
+    """Return where test clients reach a tenant: the URL of a host, and what precedes paths there."""
+    settings, app = state.settings, state.app
+    base = settings.base_domain or app.config.get("SERVER_NAME") or "localhost"
+    by_host = {"domain", "subdomain"}.intersection(settings.strategies)
+    if "path" in settings.strategies and not by_host:
+        return f"http://{base}", f"{settings.path_prefix}/{tenant.slug}"
+    return f"http://{tenant.slug}.{base}", ""
 
 
 def tenant_client(app: Flask, tenant: Tenant | str, **kw: Any) -> TenantClient:

@@ -124,9 +124,11 @@ def test_a_tenant_that_is_not_served_is_entered_on_request_only(cli: Type, app: 
 @SQLITE
 def test_the_command_line_is_a_strategy_of_the_pipeline(app: Flask) -> None:
     directory = state_of(app).directory
+    directory.forget()
     found = pipeline.admit_command("acme", directory.find, lambda: directory.source)
     assert (found.tenant, found.strategy, found.identifier) == (directory.get("acme"), "cli", "acme")
-    assert found.store == directory.source != ""
+    assert found.store == "sql"
+    assert pipeline.admit_command("acme", directory.find, lambda: directory.source).store == "memory"
     nobody = pipeline.admit_command("nobody", directory.find)
     assert (nobody.tenant, nobody.strategy) == (None, "cli")
 
@@ -211,7 +213,7 @@ def test_a_program_that_serves_requests_forgets_it(shop: Path) -> None:
     done = python(shop, "fill.py", "ink", "0", "serve", **{COMMANDED: "acme"})
     lines = done.stdout.splitlines()
     assert "'ink'" in lines[0]
-    assert lines[1] == "500"
+    assert lines[1] == "404"
     assert done.returncode == 1
     assert "NoTenantError" in done.stderr
 

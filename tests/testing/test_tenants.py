@@ -163,6 +163,25 @@ def test_the_base_domain_is_kept(notes: Notes) -> None:
     assert tenant_client(app, "acme").get("/notes").status_code == 200
 
 
+def test_tenants_in_the_path(notes: Notes) -> None:
+    app = notes.create_app(TENANT_STRATEGIES=["path"], TENANT_PATH_PREFIX="/of")
+
+    @app.get("/who")
+    def who() -> Any:
+        return {"slug": current_tenant().slug, "root": request.root_path, "host": request.host}
+
+    @app.get("/there")
+    def there() -> Any:
+        return redirect(flask.url_for("who"))
+
+    state_of(app).create("acme", "Acme")
+    client = tenant_client(app, "acme")
+    wanted = {"slug": "acme", "root": "/of/acme", "host": "localhost"}
+    assert client.get("/who").json == wanted
+    assert client.get("/of/acme/who").json == wanted
+    assert client.get("/there", follow_redirects=True).json == wanted
+
+
 # ---- fixtures
 APP = """
 from flask import Flask
