@@ -79,7 +79,9 @@ def _bound_map(base: Any) -> Any:
             owner = self.ft_tenant_id
             for state in self.all_states():
                 if state.obj() is not None:
-                    state.__dict__.setdefault("info", {})[_MARK] = owner  # state.info, made when it is asked for
+                    state.__dict__.setdefault("info", {})[_MARK] = (
+                        owner  # state.info, made when it is asked for
+                    )
 
     TenantIdentityMap.__name__ = f"Tenant{base.__name__.lstrip('_')}"
     return TenantIdentityMap
