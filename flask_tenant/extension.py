@@ -560,7 +560,9 @@ def for_each_tenant(*, reason: str, app: Flask | None = None) -> Iterator[Tenant
 
 def _write_down(text: str, *values: object) -> None:
     """Log who leaves a tenant's walls, and why."""
-    log.disabled = False  # Alembic's env.py, as generated, switches off every logger that its file does not name
+    log.disabled = (
+        False  # Alembic's env.py, as generated, switches off every logger that its file does not name
+    )
     log.warning(text, *values)
 
 
