@@ -181,8 +181,16 @@ class Application:
             connect = own_database(engine)
         else:
             self._home = weakref.ref(isolation)
-        self._directory = Directory(connect, prefix=settings.table_prefix, apart=own is not None)
-        self._directory.prepare()
+        directory = Directory(
+            connect,
+            prefix=settings.table_prefix,
+            apart=own is not None,
+            seconds=settings.cache_seconds,
+            size=settings.cache_size,
+            redis_url=settings.redis_url,
+        )
+        directory.prepare()
+        self._directory = directory
 
     # ---- tenants
     @property

@@ -13,8 +13,9 @@ import pytest
 
 import flask_tenant
 from flask_tenant import extension
+from tests.services.availability import FULL
 
-pytest_plugins = ["tests.services.postgres", "tests.services.databases"]
+pytest_plugins = ["tests.services.postgres", "tests.services.databases", "tests.services.redis"]
 
 # While an application with Tenancy lives in a process, engines that nobody has declared are refused there.
 # Tests share their process: each sees the applications that its own fixtures have built, and no other test's.
@@ -50,9 +51,10 @@ ONCE = {"demo", "docs", "rawsql", "bench", "thirdparty"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs once."""
+    """Mark what runs once: some folders, and attacks through psycopg2, whose walls are the same code as psycopg's."""
     for item in items:
-        if ONCE & set(item.path.relative_to(Path(__file__).parent).parts[:1]):
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in ONCE or (folder == "attacks" and "psycopg2" in item.name and not FULL):
             item.add_marker(pytest.mark.once)
 
 

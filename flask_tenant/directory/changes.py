@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -88,7 +88,9 @@ class Changes:
         if number % 100 == 0:
             old = self._tables.change.c.number <= number - JOURNAL_LENGTH
             connection.execute(self._tables.change.delete().where(old))
-        if len(ids) == 1 and not change.made:
+        if change.made:
+            change.made = [replace(tenant, version=number) for tenant in change.made]
+        elif len(ids) == 1:
             found = self._store.find_on(connection, "id", ids[0]).tenant
             change.made = [found] if found is not None else []
 
@@ -132,9 +134,7 @@ class Changes:
             if taken:
                 raise _exists(taken[0], f"There is a tenant {taken[0]!r} already") from None
             raise
-        return [
-            Tenant(t.id, t.slug, t.name, t.state, t.created_at, version=change.number) for t in change.made
-        ]
+        return change.made
 
     def _insert(self, connection: Connection, rows: list[dict[str, Any]]) -> list[int]:
         tenant = self._tables.tenant

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from contextvars import ContextVar
-from datetime import UTC, datetime
-from threading import Lock
+from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -15,13 +13,10 @@ from sqlalchemy.engine import Connection
 from ..errors import TenantNotFoundError
 from ..model import Domain, Tenant, TenantState, Token
 from .changes import Change, Changes, Fill, digest_of
+from .lookup import Lookup, source
 from .prepare import prepare
-from .store import Kind, Store
+from .store import JOURNAL_LIMIT, Store
 from .tables import PREFIX, Tables
-
-POLL_SECONDS = 1.0
-
-_source: ContextVar[str] = ContextVar("flask_tenant_directory_source", default="")
 
 
 class Directory:
@@ -30,7 +25,10 @@ class Directory:
     :param connect: opens a transaction on the directory's database, past the wall
     :param prefix: what the names of its tables start with
     :param apart: whether tenants' rows are in another database, whose transactions are not the directory's
-    :param poll: seconds after which the number of the last change is read again
+    :param seconds: how long a tenant may be kept in memory, and in Redis
+    :param size: how many tenants are kept in memory
+    :param redis_url: through which servers share what they know, if any
+    :raises ConfigurationError: for a URL of Redis that makes no sense
     """
 
     def __init__(
@@ -39,17 +37,16 @@ class Directory:
         *,
         prefix: str = PREFIX,
         apart: bool = False,
-        poll: float = POLL_SECONDS,
+        seconds: float = 60.0,
+        size: int = 10_000,
+        redis_url: str | None = None,
     ) -> None:
         self._connect = connect
         self._tables = Tables(prefix)
         self._store = Store(connect, self._tables)
         self._changes = Changes(self._store, self._changed, reserve=apart)
-        self._poll = poll
-        self._lock = Lock()
-        self._by_slug: dict[str, Tenant] | None = None
-        self._version = -1
-        self._checked = 0.0
+        self._lookup = Lookup(self._store, seconds, size, redis_url)
+        self._memory = self._lookup.memory
 
     def prepare(self) -> None:
         """Create the directory's tables, or bring them to the form that this release needs."""
@@ -59,32 +56,40 @@ class Directory:
     @property
     def source(self) -> str:
         """Where the last look-up of the running context was answered: ``memory``, ``redis`` or ``sql``."""
-        return _source.get()
+        return source.get()
 
     def find(self, slug: str) -> Tenant | None:
         """Return the tenant of that slug, or ``None``."""
-        return self._tenants().get(slug)
+        # Every request comes by here: two microseconds, most of which is Python's way to call a function.
+        memory = self._memory
+        try:
+            entry = memory.slugs[slug]
+        except KeyError:
+            return self._lookup.find("slug", slug)
+        now = monotonic()
+        if now < entry.until and now < memory.fresh_until:
+            source.set("memory")
+            return entry.tenant
+        return self._lookup.find("slug", slug)
 
     def find_renamed(self, slug: str) -> Tenant | None:
         """Return the tenant that was called so before, or ``None``."""
-        return self._ask("former", slug)
+        return self._lookup.find("former", slug)
 
     def find_domain(self, host: str) -> Tenant | None:
         """Return the tenant that a custom domain leads to, or ``None``.
 
         :param host: lower-case, without port and final dot, ``xn--`` for what is beyond ASCII
         """
-        return self._ask("domain", host)
+        return self._lookup.find("domain", host)
 
     def find_id(self, tenant_id: int) -> Tenant | None:
         """Return the tenant of that id, or ``None``."""
-        return self._ask("id", tenant_id)
+        return self._lookup.find("id", tenant_id)
 
     def find_token(self, secret: str) -> Token | None:
         """Return the API token of that secret, or ``None`` when it is unknown, expired or revoked."""
-        _source.set("sql")
-        token = self._store.find_token(digest_of(secret)).token
-        return token if token is not None and is_valid(token) else None
+        return self._lookup.find_token(digest_of(secret))
 
     def get(self, slug: str) -> Tenant:
         """Return the tenant of that slug.
@@ -100,11 +105,11 @@ class Directory:
 
     def all(self) -> list[Tenant]:
         """Return all tenants, in the order of their creation."""
-        return sorted(self._tenants().values(), key=lambda t: t.id)
+        return self._lookup.all()
 
     def count(self) -> int:
         """Return how many tenants there are."""
-        return len(self._tenants())
+        return self._lookup.count()
 
     def read(self, connection: Connection) -> list[Tenant]:
         """Return all tenants as a connection sees them that is open already.
@@ -221,34 +226,13 @@ class Directory:
     # ---- what is kept
     def forget(self) -> None:
         """Drop what is kept in memory."""
-        with self._lock:
-            self._by_slug = None
+        self._lookup.forget()
+
+    def close(self) -> None:
+        """Let go of Redis. The directory goes on without it."""
+        self._lookup.close()
 
     def _changed(self, change: Change) -> None:
-        self.forget()
-
-    def _ask(self, kind: Kind, key: str | int) -> Tenant | None:
-        _source.set("sql")
-        return self._store.find(kind, key).tenant
-
-    def _tenants(self) -> dict[str, Tenant]:
-        now = time.monotonic()
-        with self._lock:
-            kept = self._by_slug
-            if kept is not None and now - self._checked < self._poll:
-                _source.set("memory")
-                return kept
-            self._checked = now
-        _source.set("sql")
-        if kept is not None and self._store.number() == self._version:
-            return kept
-        found, number = self._store.all()
-        by_slug = {tenant.slug: tenant for tenant in found}
-        with self._lock:
-            self._by_slug, self._version, self._checked = by_slug, number, time.monotonic()
-        return by_slug
-
-
-def is_valid(token: Token) -> bool:
-    """Whether a token may be used now."""
-    return token.revoked_at is None and (token.expires_at is None or datetime.now(UTC) < token.expires_at)
+        few = len(change.tenants) <= JOURNAL_LIMIT
+        made = change.made[0] if len(change.made) == 1 and change.made[0].version == change.number else None
+        self._lookup.changed(change.number, change.tenants if few else None, made)

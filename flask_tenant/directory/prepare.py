@@ -39,7 +39,7 @@ def prepare(connect: Callable[[], AbstractContextManager[Connection]], tables: T
     while True:
         try:
             with connect() as connection:
-                if migrations.current(connection, tables.prefix) != migrations.newest():
+                if migrations.current(connection, tables.prefix) != migrations.NEWEST:
                     _alone(connection)
                     migrations.upgrade(connection, tables.prefix)
             return

@@ -8,8 +8,9 @@ from .ddl import sequence_table
 from .engine import is_tenanted, refuse_unguarded
 from .isolation import Isolation, config_of
 from .plain import plainly
+from .seeding import physical
 from .session import ScopedSessions
-from .template import TEMPLATE, physical
+from .template import TEMPLATE
 from .wall import Wall
 
 __all__ = [

@@ -62,7 +62,7 @@ class _Dialect(DefaultDialect):
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         if type(statement) is not Vouched:
             statement = self._ft_again(cursor, statement, context)
-        super().do_execute(cursor, statement, parameters, context)
+        cursor.execute(statement, parameters)  # what SQLAlchemy's own does for every driver that we guard
 
     def do_executemany(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         if type(statement) is not Vouched:
@@ -84,11 +84,17 @@ class _Dialect(DefaultDialect):
 
     def _deliver_insertmanyvalues_batches(self, connection: Any, cursor: Any, *args: Any) -> Any:
         context = args[-1]
-        for batch in super()._deliver_insertmanyvalues_batches(connection, cursor, *args):
-            if type(context.statement) is Vouched:
-                batch = batch._replace(replaced_statement=Vouched(batch.replaced_statement))
-                context.ft_statement = batch.replaced_statement
-            yield batch
+        batches = super()._deliver_insertmanyvalues_batches(connection, cursor, *args)
+        if type(context.statement) is not Vouched:
+            yield from batches
+            return
+        last = vouched = None
+        for batch in batches:
+            text, *rest = batch
+            if text is not last:  # it is the same for each row where SQLAlchemy sends them one by one
+                last, vouched = text, Vouched(text)
+            context.ft_statement = vouched
+            yield type(batch)(vouched, *rest)
 
 
 class _Preparer(IdentifierPreparer):
@@ -147,33 +153,31 @@ class _Context(DefaultExecutionContext):
 
     def _ft_vouch(self) -> Any:
         # One Vouched string for each compiled form: it is the statement, unless IN lists were expanded into it.
-        compiled = cast(Any, self.compiled)
+        compiled: Any = self.compiled
         text = self.statement
         kept = compiled.__dict__.get("ft_vouched")
-        if kept is not None and kept[0] is text:
-            vouched = kept[1]
-        else:
-            vouched = Vouched(text)
-            compiled.__dict__["ft_vouched"] = (text, vouched)
-        self.statement = self.ft_statement = vouched
+        if kept is None or kept[0] is not text:
+            kept = compiled.__dict__["ft_vouched"] = (text, Vouched(text))
+        self.statement = self.ft_statement = kept[1]
         return self
 
     @classmethod
-    def _init_compiled(cls, dialect: Any, connection: Any, *args: Any, **kw: Any) -> Any:
+    def _init_compiled(cls: Any, dialect: Any, connection: Any, *args: Any, **kw: Any) -> Any:
         compiled = kw["compiled"] if "compiled" in kw else args[2]
-        ours = isinstance(compiled, ValuesMixin)
-        if ours:
-            if compiled.dialect is not dialect:
-                raise StatementRefusedError(
-                    "A statement that was compiled for another engine, or for another kind of scope",
-                    hint="Execute the statement itself; SQLAlchemy keeps its compiled form",
-                )
-            dialect.ft_wall.admit(compiled, connection)
-            if compiled.isplaintext:
-                holder = driver_for(dialect.driver).raw(connection.connection.dbapi_connection)
-                dialect.ft_wall.admit_text(compiled, holder)
+        if not isinstance(compiled, ValuesMixin):
+            return super()._init_compiled(dialect, connection, *args, **kw)  # type: ignore[misc]
+        wall: Wall = dialect.ft_wall
+        if compiled.dialect is not dialect:
+            raise StatementRefusedError(
+                "A statement that was compiled for another engine, or for another kind of scope",
+                hint="Execute the statement itself; SQLAlchemy keeps its compiled form",
+            )
+        wall.admit(compiled, connection)
+        if compiled.isplaintext and wall.is_setting(compiled):
+            holder = driver_for(dialect.driver).raw(connection.connection.dbapi_connection)
+            wall.admit_text(compiled, holder)
         self: Any = super()._init_compiled(dialect, connection, *args, **kw)  # type: ignore[misc]
-        return self._ft_vouch() if ours else self
+        return self._ft_vouch()
 
     @classmethod
     def _init_ddl(cls, dialect: Any, connection: Any, *args: Any, **kw: Any) -> Any:
@@ -191,10 +195,16 @@ class _Context(DefaultExecutionContext):
 
     def post_exec(self) -> None:
         super().post_exec()
-        if (self.isddl or self.is_text or getattr(self.compiled, "isplaintext", False)) and changes_tables(
-            self.statement
-        ):
+        if (self.is_text or self.isddl) and self._ft_changes_tables():
             self.dialect.ft_wall.schema_changed(self.root_connection)  # type: ignore[attr-defined]
+
+    def _ft_changes_tables(self) -> bool:
+        if self.compiled is None:
+            return changes_tables(cast(str, self.statement))
+        known = self.compiled.__dict__.get("ft_changes")
+        if known is None:
+            known = self.compiled.__dict__["ft_changes"] = changes_tables(cast(str, self.statement))
+        return cast(bool, known)
 
     def _execute_scalar(self, stmt: Any, *args: Any, **kw: Any) -> Any:
         # Defaults and sequences that SQLAlchemy runs beforehand: the dialect's own text, or compiled by us.

@@ -22,6 +22,7 @@ from .engine import install
 from .keys import check_schema
 from .plain import plainly
 from .rawsql import RawSql
+from .seeding import Seeding
 from .template import Template
 from .views import LiveViews
 from .wall import Wall
@@ -75,6 +76,7 @@ class Isolation:
         self._sharing: weakref.WeakSet[Engine] = weakref.WeakSet()
         self.wall = Wall("tenant", self.config, self.views, raw, fallback, report)
         self.template = Template(self.config, self.views, tenants, migrating)
+        self._seeding = Seeding(self.config.column, self._tables)
 
     def install(self) -> None:
         """Put the wall into the engine."""
@@ -144,10 +146,11 @@ class Isolation:
 
     def seed(self, connection: Connection, tenant: Tenant) -> None:
         """Give a new tenant what start-up and migrations have seeded."""
-        self.template.copy_to(connection, tenant.id, self._tables(connection))
+        self._seeding.copy_to(connection, tenant.id)
 
     def _tables(self, connection: Connection) -> list[TableView]:
-        """Every tenant table, parents before children."""
+        """Every tenant table as it is now, parents before children."""
+        self.views.load(connection)
         ordered: list[TableView] = []
         with plainly(connection):
             names = [name for name, _ in inspect(connection).get_sorted_table_and_fkc_names() if name]

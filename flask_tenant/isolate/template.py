@@ -1,8 +1,8 @@
 """The template: the rows that start-up and migrations seed outside any tenant.
 
 They are stored once under the tenant id 0. What is inserted there is copied to every tenant that exists; updates and
-deletes are run again for each of them; and a new tenant begins with a copy. A tenant that already has a row under
-the same key keeps its own.
+deletes are run again for each of them; and a new tenant begins with a copy (``seeding``). A tenant that already has a
+row under the same key keeps its own.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ..model import TEMPLATE_ID, TableView, Tenant
 from ..protocols import Views
 from .config import TMP, IsolateConfig
 from .plain import plainly
+from .seeding import TENANT, copy_statement, physical
 
 log = logging.getLogger("flask_tenant")
 
@@ -84,7 +85,7 @@ def _read_by(insert: Any) -> Iterator[TableClause]:
 
 
 class Template:
-    """Records what is seeded, applies it to every tenant, and makes new tenants from it.
+    """Records what is seeded, and applies it to every tenant.
 
     :param views: the live catalogue
     :param tenants: lists the tenants that exist, on the given connection where it can
@@ -102,7 +103,6 @@ class Template:
         self._views = views
         self._tenants = tenants
         self._migrating = migrating
-        self._seeded: list[TableView] | None = None
 
     # ---- recording
     def watch(self, connection: Connection) -> bool:
@@ -111,7 +111,6 @@ class Template:
         :returns: whether there are any
         """
         tenants = list(self._tenants(connection))
-        self._seeded = None
         if not tenants:
             return False
         connection.__class__ = _watched(cast(Any, type(connection)))
@@ -231,9 +230,10 @@ class Template:
             wanted = sa.tuple_(*(table.c[k] for k in view.primary_key)).in_(sorted(keys, key=repr))
             try:
                 with connection.begin_nested():
-                    done = connection.execute(
-                        self._copying(connection, view, table, tenant_id).where_(wanted)
+                    copying = copy_statement(
+                        view, table, self._config.column, connection.dialect.name, wanted
                     )
+                    done = connection.execute(copying, {TENANT: tenant_id})
             except IntegrityError as error:
                 log.warning("Tenant %s keeps its rows of %s: %s", tenant_id, view.name, error.orig)
                 return
@@ -242,61 +242,6 @@ class Template:
                     "Tenant %s has rows of its own under %s of %s new keys of table %s, and keeps them",
                     tenant_id, len(keys) - done.rowcount, len(keys), view.name,
                 )  # fmt: skip
-
-    def _copying(self, connection: Connection, view: TableView, table: sa.Table, tenant_id: int) -> _Copying:
-        return _Copying(view, table, self._config.column, tenant_id, connection.dialect.name)
-
-    # ---- a new tenant
-    def copy_to(self, connection: Connection, tenant_id: int, tables: Iterable[TableView]) -> None:
-        """Give a new tenant the seeded rows.
-
-        :param tables: every tenant table, parents before children
-        """
-        with plainly(connection):
-            if self._seeded is None:
-                self._seeded = [v for v in tables if self._has_rows(connection, v)]
-            if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
-            for view in self._seeded:
-                table = physical(view, self._config.column)
-                connection.execute(self._copying(connection, view, table, tenant_id).where_(None))
-
-    def _has_rows(self, connection: Connection, view: TableView) -> bool:
-        table = physical(view, self._config.column)
-        query = sa.select(sa.literal(1)).where(table.c[self._config.column] == TEMPLATE_ID).limit(1)
-        return connection.scalar(query) is not None
-
-
-class _Copying:
-    """``INSERT INTO t (tenant_id, …) SELECT :tenant, … FROM t WHERE tenant_id = 0``"""
-
-    def __init__(self, view: TableView, table: sa.Table, hidden: str, tenant_id: int, dialect: str) -> None:
-        self._view, self._table, self._hidden, self._tenant_id, self._dialect = (
-            view, table, hidden, tenant_id, dialect,
-        )  # fmt: skip
-
-    def where_(self, wanted: Any) -> Any:
-        table = self._table
-        columns = [table.c[c] for c in self._view.columns]
-        source = sa.select(sa.literal(self._tenant_id, sa.BigInteger), *columns).where(
-            table.c[self._hidden] == TEMPLATE_ID
-        )
-        if wanted is not None:
-            source = source.where(wanted)
-        from sqlalchemy.dialects import postgresql, sqlite
-
-        insert: Any = sqlite.insert(table) if self._dialect == "sqlite" else postgresql.insert(table)
-        insert = insert.from_select(
-            [self._hidden, *(c.name for c in columns)], source, include_defaults=False
-        )
-        return insert.on_conflict_do_nothing() if wanted is not None else insert
-
-
-def physical(view: TableView, hidden: str) -> sa.Table:
-    """Return a table as it stands in the database, its hidden column included."""
-    columns: list[sa.Column[Any]] = [sa.Column(hidden, sa.BigInteger)]
-    columns += [sa.Column(name, sa.types.NullType) for name in view.columns]
-    return sa.Table(view.name, sa.MetaData(), *columns, schema=view.schema)
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from sqlalchemy.sql.elements import TextClause
 
-from ..context import NO_TENANT_HINT, Scope, current_scope
+from ..context import NO_TENANT_HINT, Scope, _scope, current_scope
 from ..errors import (
     CentralRefusedError,
     DdlRefusedError,
@@ -116,7 +116,7 @@ class Wall:
         :raises NoTenantError: outside any tenant
         :raises TenantChangedError: when the connection was opened for something else
         """
-        scope = self.scope()
+        scope = _scope.get() or self.scope()  # on the way of every statement
         tenant_id = scope.tenant_id
         if tenant_id is None or (tenant_id == TEMPLATE_ID) is not self.template:
             raise self._changed(scope)
@@ -135,7 +135,7 @@ class Wall:
         :param holder: what lives as long as the checkout: SQLAlchemy's connection, or the driver's
         """
         tenant_id = self.tenant_id()
-        owner = holder.__dict__.setdefault("ft_tenant_id", tenant_id)
+        owner: object = holder.__dict__.setdefault("ft_tenant_id", tenant_id)
         if owner != tenant_id:
             raise TenantChangedError(
                 f"A connection that serves tenant {owner} is used under tenant {tenant_id}",
@@ -219,23 +219,23 @@ class Wall:
             hint="Execute it as text(...) on the connection, or loop with for_each_tenant()",
         )
 
-    def admit_text(self, compiled: Any, holder: Any) -> None:
-        """Look at a whole ``text()`` that is executed: settings concern the connection.
-
-        :param holder: the driver's connection
-        """
-        statement = compiled.statement
-        while not isinstance(statement, TextClause):  # columns or entities are wrapped round it
-            statement = statement.element
-        text = statement.text
+    def is_setting(self, compiled: Any) -> bool:
+        """Whether a whole ``text()`` sets something on the connection."""
         setting = compiled.__dict__.get("ft_setting")
         if setting is None:
             with suppress(StatementRefusedError):  # let through by report-only mode
-                setting = self.raw.classify(text, "text") == "setting"
-            compiled.__dict__["ft_setting"] = bool(setting)
+                setting = self.raw.classify(_text_of(compiled), "text") == "setting"
+            compiled.__dict__["ft_setting"] = setting = bool(setting)
+        return cast(bool, setting)
+
+    def admit_text(self, compiled: Any, holder: Any) -> None:
+        """Let a ``text()`` set something on the connection, or refuse it.
+
+        :param holder: the driver's connection
+        """
         scope = current_scope()
-        if setting and not (scope is not None and scope.internal):
-            self._admit_setting(text, "text", holder, scope or self.fallback())
+        if scope is None or not scope.internal:
+            self._admit_setting(_text_of(compiled), "text", holder, scope or self.fallback())
 
     def _admit_setting(self, text: str, placeholders: Placeholders, holder: Any, scope: Scope | None) -> None:
         """Keep what a tenant sets on a connection from the connection's next user."""
@@ -303,3 +303,11 @@ class Wall:
             what,
             hint="Use for_each_tenant() for ORM work and writes; central work reads rows of one tenant table",
         )
+
+
+def _text_of(compiled: Any) -> str:
+    """The application's words in a compiled ``text()``."""
+    statement = compiled.statement
+    while not isinstance(statement, TextClause):  # columns or entities are wrapped round it
+        statement = statement.element
+    return statement.text

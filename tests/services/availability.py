@@ -7,6 +7,9 @@ from typing import NoReturn
 
 import pytest
 
+FULL = "TENANCY_FULL" in os.environ
+"""Whether this is the long run, `make test-full`."""
+
 
 def in_ci() -> bool:
     """Whether this run is continuous integration (`CI=true`)."""

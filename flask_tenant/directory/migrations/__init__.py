@@ -9,30 +9,48 @@ running while we are called.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
 from ...errors import ConfigurationError
 
+if TYPE_CHECKING:
+    # Alembic takes a while to import, and a directory that is in order does not need it.
+    from alembic.script import ScriptDirectory
+
 FIRST = "0001"
 """What release 0.1 made, with ``create_all`` and without a version table."""
+
+NEWEST = "0002"
 
 _FOLDER = "flask_tenant.directory:migrations"
 
 
+def version_table(prefix: str) -> str:
+    """Return the name of the table in which Alembic notes how far the directory has come."""
+    return f"{prefix}alembic_version"
+
+
 def current(connection: Connection, prefix: str) -> str | None:
     """Return the newest migration that a directory has had, ``None`` before the first."""
-    return _context(connection, prefix, {}).get_current_revision()
+    name = version_table(prefix)
+    if not sa.inspect(connection).has_table(name):
+        return None
+    found: str | None = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(name)))
+    return found
 
 
-def newest() -> str:
-    """Return the newest migration that there is."""
-    return str(_scripts().get_current_head())
+def scripts() -> ScriptDirectory:
+    """Return all migrations."""
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", _FOLDER)
+    config.set_main_option("path_separator", "os")
+    return ScriptDirectory.from_config(config)
 
 
 def upgrade(connection: Connection, prefix: str) -> None:
@@ -41,35 +59,24 @@ def upgrade(connection: Connection, prefix: str) -> None:
     :param connection: in a transaction, past the wall
     :raises ConfigurationError: for a directory that a newer release has made
     """
-    scripts = _scripts()
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
+    all_of_them = scripts()
 
     def steps(revision: Any, context: Any) -> Any:
-        return scripts._upgrade_revs("head", revision)
+        return all_of_them._upgrade_revs("head", revision)
 
-    context = _context(connection, prefix, {"fn": steps})
-    had = context.get_current_revision()
+    options = {"version_table": version_table(prefix), "fn": steps}
+    context = MigrationContext.configure(connection, opts=options)
+    had = current(connection, prefix)
     if had is None and sa.inspect(connection).has_table(f"{prefix}tenant"):
         context._ensure_version_table()
-        context.stamp(scripts, FIRST)
-    elif had is not None and had not in {s.revision for s in scripts.walk_revisions()}:
+        context.stamp(all_of_them, FIRST)
+    elif had is not None and had not in {script.revision for script in all_of_them.walk_revisions()}:
         raise ConfigurationError(
             f"The directory's tables ({prefix}*) are at version {had!r}, which this release does not know",
             value=had,
             hint="Install the release that made them, or a newer one",
         )
     context.run_migrations(op=Operations(context), prefix=prefix)
-
-
-def _scripts() -> ScriptDirectory:
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", _FOLDER)
-    config.set_main_option("path_separator", "os")
-    return ScriptDirectory.from_config(config)
-
-
-def _context(connection: Connection, prefix: str, options: dict[str, Any]) -> MigrationContext:
-    return MigrationContext.configure(
-        connection, opts={"version_table": f"{prefix}alembic_version", **options}
-    )

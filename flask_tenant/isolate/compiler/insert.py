@@ -107,7 +107,9 @@ class InsertMixin(Base):
             )
         if many is None and text.count(ROW_NUMBER) > 1:
             text = numbered(text)  # insert().values([...])
-        self.ft_unset_id = None
+        if self.ft_unset_id is not None:
+            self.ft_unset_id = None
+            del self.__dict__["visit_bindparam"]
         return text
 
     def _ft_stamped(self, statement: Any, state: Any) -> Any:
@@ -124,6 +126,7 @@ class InsertMixin(Base):
         if auto is not None and given and statement.select is None:
             # The application names the id, but may leave it None in some row.
             self.ft_unset_id = NextId(table, auto)
+            self.__dict__["visit_bindparam"] = self._ft_bindparam  # for this statement only: they are many
             self.ft_unset_keys = frozenset(self._ft_falling_back(state, auto, table))
             auto = None
         if auto is not None and not given:
@@ -219,8 +222,8 @@ class InsertMixin(Base):
         return super()._ft_is_tenant(table)
 
     # ---- the id that the application named and left empty
-    def visit_bindparam(self, bindparam: Any, *args: Any, **kw: Any) -> str:
-        text = cast(str, super().visit_bindparam(bindparam, *args, **kw))  # type: ignore[misc]
+    def _ft_bindparam(self, bindparam: Any, *args: Any, **kw: Any) -> str:
+        text = cast(str, type(self).visit_bindparam(self, bindparam, *args, **kw))
         unset = self.ft_unset_id
         if unset is None:
             return text
@@ -255,13 +258,34 @@ class InsertMixin(Base):
     def _deliver_insertmanyvalues_batches(self, *args: Any, **kw: Any) -> Iterator[Any]:
         changed = list(args)
         many = self._insertmanyvalues
+        if self.dialect.name != "sqlite":
+            yield from super()._deliver_insertmanyvalues_batches(*args, **kw)
+            return
         if many is not None and self.positional and many.num_positional_params_counted:
             # SQLAlchemy counts columns, while a row of ours may bind more values than it has columns.
             changed[4] = max(1, min(changed[4], SQLITE_MAX_PARAMETERS // many.num_positional_params_counted))
         for batch in super()._deliver_insertmanyvalues_batches(*changed, **kw):
-            if ROW_NUMBER in batch.replaced_statement and batch.current_batch_size > 1:
-                batch = batch._replace(replaced_statement=numbered(batch.replaced_statement))
+            if batch.current_batch_size > 1 and ROW_NUMBER in batch.replaced_statement:
+                batch = self._ft_numbered(batch)
             yield batch
+
+    def _ft_numbered(self, batch: Any) -> Any:
+        """Number the rows of a batch, and look for the largest id once instead of in every row where that is equal."""
+        many: Any = self._insertmanyvalues
+        text = batch.replaced_statement
+        columns = many.insert_crud_params
+        at = next((n for n, (column, *_) in enumerate(columns) if column.key == ID_KEY), None)
+        if at is None:  # the id is given, but for some rows
+            return batch._replace(replaced_statement=numbered(text))
+        next_id = columns[at][2]
+        whole = selected(text, many.single_values_expr, next_id, at, len(columns), batch.current_batch_size)
+        names = {name for *_, names in columns for name in names}
+        first = next(n for n, name in enumerate(self.positiontup or ()) if name in names)
+        given = batch.replaced_parameters
+        tenant = (self.wall.tenant_id(),) * next_id.count("?") if not self.wall.template else ()
+        return batch._replace(
+            replaced_statement=whole, replaced_parameters=(*given[:first], *tenant, *given[first:])
+        )
 
     # ---- ON CONFLICT
     def _on_conflict_target(self, clause: Any, **kw: Any) -> str:
@@ -307,3 +331,31 @@ def numbered(text: str) -> str:
     """Number the rows of a batch: 1, 2, 3, …"""
     head, *rest = text.split(ROW_NUMBER)
     return head + "".join(f"{n}{part}" for n, part in enumerate(rest, 1))
+
+
+@lru_cache(64)
+def selected(text: str, row: str, next_id: str, at: int, columns: int, rows: int) -> str:
+    """Turn ``INSERT … VALUES`` of several rows into ``INSERT … SELECT``, which looks for the largest id once.
+
+    SQLite takes 14 µs for the subquery in each row, and 0.3 µs this way. The parameters of the subquery come once
+    more, before the rows'; those in the rows stay, as nothing.
+
+    :param row: the values of one row, without parentheses
+    :param next_id: the expression for the id in it
+    :param at: its place among the ``columns`` values
+    """
+    block = ", ".join([f"({row})"] * rows)
+    head, found, tail = text.partition(f"VALUES {block}")
+    if not found:
+        raise AssertionError("the rows of an INSERT are not where SQLAlchemy puts them")
+    nothing = "".join(["? * 0 + "] * next_id.count("?"))
+    numbered_rows = ", ".join(
+        f"({row.replace(next_id, f'{nothing}{number}')})" for number in range(1, rows + 1)
+    )
+    values = [f"ft_rows.column{n}" for n in range(1, columns + 1)]
+    values[at] += " + ft_next.n"
+    largest = next_id.partition(f" + {ROW_NUMBER}")[0]
+    return (
+        f"{head}SELECT {', '.join(values)} FROM (SELECT {largest} AS n) AS ft_next "
+        f"CROSS JOIN (VALUES {numbered_rows}) AS ft_rows WHERE true{tail}"
+    )

@@ -11,6 +11,7 @@ from typing import Any, cast
 from sqlalchemy.sql import text as sql_text
 from sqlalchemy.sql.elements import ColumnClause, TextClause
 from sqlalchemy.sql.functions import FunctionElement, cube, grouping_sets, rollup
+from sqlalchemy.sql.operators import exists
 from sqlalchemy.sql.selectable import TextualSelect
 
 from ...errors import DdlRefusedError, StatementRefusedError
@@ -129,7 +130,9 @@ class TextMixin(MentionsMixin):
         else:
             place = "order_by"
         found = self.wall.raw.fragment(text, place, placeholders)
-        if found.star and not (self.ft_counting == len(self.stack) and text.strip() == "*"):
+        if found.star and not (
+            len(self.stack) in (self.ft_counting, self.ft_existing) and text.strip() == "*"
+        ):
             spelt_out = self._ft_returned(text) if place == "columns" else None
             if spelt_out is not None:
                 return (spelt_out,)
@@ -148,9 +151,10 @@ class TextMixin(MentionsMixin):
     def visit_column(self, column: ColumnClause[Any], *args: Any, **kw: Any) -> str:
         if column.is_literal and not self._ft_own_work("literal_column()"):
             return self._ft_literal(column, args, kw)
-        if column.name.lower() in self.dialect.ft_wall.reserved:  # type: ignore[attr-defined]
+        name: Any = column.name
+        if name is not None and name.lower() in self.dialect.ft_wall.reserved:  # type: ignore[attr-defined]
             self._ft_check_name(column)
-        text = cast(str, super().visit_column(column, *args, **kw))  # type: ignore[misc]
+        text: str = super().visit_column(column, *args, **kw)  # type: ignore[misc]
         table = column.table
         if table is None:
             if type(column) is ColumnClause:
@@ -212,6 +216,18 @@ class TextMixin(MentionsMixin):
 
     ft_counting = -1
     """Depth of the statement in whose ``count()`` we are: its ``*`` shows no columns."""
+
+    ft_existing = -1
+    """Depth of the statement that is asked for with EXISTS: nor does its ``*``."""
+
+    def visit_unary(self, unary: Any, *args: Any, **kw: Any) -> str:
+        if unary.operator is not exists:
+            return cast(str, super().visit_unary(unary, *args, **kw))  # type: ignore[misc]
+        outer, self.ft_existing = self.ft_existing, len(self.stack) + 1
+        try:
+            return cast(str, super().visit_unary(unary, *args, **kw))  # type: ignore[misc]
+        finally:
+            self.ft_existing = outer
 
     def visit_extract(self, extract: Any, **kw: Any) -> str:
         _plain(extract.field, _FIELD.match(extract.field), "The field of extract()")

@@ -31,7 +31,7 @@ class ValuesMixin(Base):
     def construct_params(self, *args: Any, **kw: Any) -> Any:
         values = cast("dict[str, Any]", super().construct_params(*args, **kw))
         if self.ft_keys:
-            tenant_id = self.wall.tenant_id()
+            tenant_id = self.dialect.ft_wall.tenant_id()  # type: ignore[attr-defined]
             for key in self.ft_keys:
                 values[key] = tenant_id
         return values

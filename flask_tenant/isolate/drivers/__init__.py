@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -36,6 +37,7 @@ _MODULES = {
 }
 
 
+@cache
 def driver_for(name: str) -> Driver:
     """Return the guard of a driver.
 

@@ -30,7 +30,8 @@ class GuardedCursor(sqlite3.Cursor):
             super().execute(text, parameters)
         except sqlite3.Error as error:
             raise sqlite_error(error, self._ft_wall) from None
-        self._ft_note(table)
+        if table is not None:
+            self._ft_note(table)
         return self
 
     def executemany(self, sql: str, parameters: Any, /) -> GuardedCursor:
@@ -39,7 +40,8 @@ class GuardedCursor(sqlite3.Cursor):
             super().executemany(text, parameters)
         except sqlite3.Error as error:
             raise sqlite_error(error, self._ft_wall) from None
-        self._ft_note(table)
+        if table is not None:
+            self._ft_note(table)
         return self
 
     def executescript(self, sql_script: str, /) -> GuardedCursor:
@@ -68,8 +70,8 @@ class GuardedCursor(sqlite3.Cursor):
         inserts = known is not None and known.kind == "insert"
         return Vouched(text), next(iter(known.writes), None) if known is not None and inserts else None
 
-    def _ft_note(self, table: TableView | None) -> None:
-        if table is not None and self.rowcount != 0:
+    def _ft_note(self, table: TableView) -> None:
+        if self.rowcount != 0:
             cast("GuardedConnection", self.connection).ft_inserted = table
 
     @property

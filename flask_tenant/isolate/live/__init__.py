@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,6 +146,17 @@ def runner(connection: sa.Connection) -> Run:
         return [tuple(row) for row in result] if result.returns_rows else ()
 
     return run
+
+
+def fingerprint(connection: sa.Connection) -> Hashable:
+    """Return a value that is another as soon as a table or a column is another. It is cheap to ask for.
+
+    :param connection: lets statements of ours pass
+    """
+    from . import postgresql, sqlite
+
+    asked = sqlite.FINGERPRINT if connection.dialect.name == "sqlite" else postgresql.FINGERPRINT
+    return tuple(connection.exec_driver_sql(asked).one())
 
 
 def read_schema(connection: sa.Connection) -> LiveSchema:

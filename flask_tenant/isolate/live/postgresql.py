@@ -30,6 +30,15 @@ _COLUMNS = f"""
     ORDER BY n.nspname, c.relname, a.attnum
 """
 
+# Column numbers only grow, and no table gets another's oid soon.
+FINGERPRINT = f"""
+    SELECT count(*), sum(a.attrelid::bigint * a.attnum), current_schemas(false)::text
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relkind IN ('r', 'p') AND {_OURS}
+"""
+
 _KEYS = f"""
     SELECT i.indrelid::bigint, k.relname, i.indisprimary, i.indisunique, i.indisexclusion,
         o.conname IS NOT NULL,

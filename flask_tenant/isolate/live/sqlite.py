@@ -13,6 +13,8 @@ _WITHOUT_ROWID = re.compile(r"WITHOUT\s+ROWID[\s,\w]*$", re.IGNORECASE)
 NEVER_REUSED = "/* AUTOINCREMENT */"
 """What stands behind the primary key of a table that was to have AUTOINCREMENT: SQLite keeps the text of its DDL."""
 
+FINGERPRINT = "PRAGMA schema_version"
+
 _KINDS = {"pk": "primary key", "u": "unique constraint"}
 
 
