@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,6 +94,13 @@ class Store:
             for kind, wanted in by_key.items()
         }
         self._number = sa.select(version.c.number)
+        self._names: dict[str, tuple[sa.Column[str], sa.Column[int]]] = {
+            "slug": (tenant.c.slug, tenant.c.id),
+            "domain": (tables.domain.c.host, tables.domain.c.tenant_id),
+            "former": (tables.former.c.slug, tables.former.c.tenant_id),
+            "token": (tables.token.c.digest, tables.token.c.tenant_id),
+        }
+        """Column and owner of everything that somebody can be found by."""
 
     # ---- one tenant
     def find(self, kind: Kind, key: str | int) -> Answer:
@@ -166,35 +173,23 @@ class Store:
             )
             return [_token(row) for row in rows]
 
-    def names(self) -> Iterable[tuple[str, str]]:
+    def names(self) -> Iterator[tuple[str, str]]:
         """Return every (kind, key) under which something can be found: slugs, domains, former slugs, digests."""
         with self.connect() as connection:
-            for kind, column in self._name_columns().items():
+            for kind, (column, _) in self._names.items():
                 query = sa.select(column).execution_options(yield_per=5_000)
                 for key in connection.execute(query).scalars():
                     yield kind, key
 
     def names_of(self, tenants: Iterable[int]) -> list[tuple[str, str]]:
         """Return the (kind, key) under which these tenants can be found."""
-        found: list[tuple[str, str]] = []
-        wanted = list(tenants)
+        wanted, found = list(tenants), []
         with self.connect() as connection:
-            for kind, column in self._name_columns().items():
-                owner = column.table.c.get("tenant_id", column.table.c.id)
-                found += [
-                    (kind, key)
-                    for key in connection.execute(sa.select(column).where(owner.in_(wanted))).scalars()
-                ]
+            for kind, (column, owner) in self._names.items():
+                for at in range(0, len(wanted), 500):
+                    query = sa.select(column).where(owner.in_(wanted[at : at + 500]))
+                    found += [(kind, key) for key in connection.execute(query).scalars()]
         return found
-
-    def _name_columns(self) -> dict[str, sa.Column[str]]:
-        t = self.tables
-        return {
-            "slug": t.tenant.c.slug,
-            "domain": t.domain.c.host,
-            "former": t.former.c.slug,
-            "token": t.token.c.digest,
-        }
 
     # ---- the journal
     def number(self) -> int:
