@@ -190,14 +190,14 @@ def test_two_hosts_in_one_request(server: tuple[str, int]) -> None:
     assert "canary" not in text
 
 
-def asgi_only(server: tuple[str, int]) -> int:
-    if "gunicorn" in server[0]:
-        pytest.skip("a WSGI server")
-    return server[1]
+asgi_only = pytest.mark.parametrize(
+    "server", [name for name in SERVERS if "gunicorn" not in name], indirect=True, scope="module"
+)
 
 
+@asgi_only
 def test_an_asgi_application_on_an_async_engine(server: tuple[str, int]) -> None:
-    port = asgi_only(server)
+    _, port = server
     wanted = [(slug, None) for slug in SLUGS for _ in range(10)]
     wanted += [(slug, bytes_) for slug in SLUGS for bytes_ in (0, 3000)]
     random.Random(3).shuffle(wanted)
@@ -215,8 +215,9 @@ def test_an_asgi_application_on_an_async_engine(server: tuple[str, int]) -> None
         assert ("Nobody lives here" in text) == (accept == "text/html")
 
 
+@asgi_only
 def test_web_sockets(server: tuple[str, int]) -> None:
-    port = asgi_only(server)
+    _, port = server
 
     async def talk(slug: str) -> None:
         async with connect(f"ws://{slug}.example.com/socket", host="127.0.0.1", port=port) as socket:
