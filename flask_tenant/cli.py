@@ -11,6 +11,7 @@ from flask.cli import AppGroup
 from rich.console import Console
 from rich.table import Table
 
+from .doctor.command import doctor
 from .errors import TenancyError
 from .extension import state_of
 
@@ -52,6 +53,9 @@ def show_all(as_json: bool) -> None:
     for t in tenants:
         table.add_row(str(t.id), t.slug, t.name, t.state.value)
     Console().print(table)
+
+
+tenant_cli.add_command(doctor)
 
 
 @click.group()

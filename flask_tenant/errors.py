@@ -19,7 +19,10 @@
         ├── StatementRefusedError     a statement, or a part of one
         ├── HiddenColumnError         the tenant column was named
         ├── DdlRefusedError           schema changes inside a tenant
-        └── CentralRefusedError       what central work may not do
+        ├── CentralRefusedError       what central work may not do
+        ├── CacheRefusedError         clearing a cache that cannot tell tenants' keys apart
+        ├── FileRefusedError          a file outside the tenant's own folder
+        └── JobRefusedError           a job whose tenant is unknown, not served or not signed by us
 
 Each carries a stable ``code``, the offending ``value`` and a ``hint`` that says what to do.
 """
@@ -181,3 +184,21 @@ class CentralRefusedError(RefusedError):
     """Central work tried what it may not do, such as loading entities over several tenants."""
 
     code = "central-refused"
+
+
+class CacheRefusedError(RefusedError):
+    """What was asked of a cache would reach other tenants' values."""
+
+    code = "cache-refused"
+
+
+class FileRefusedError(RefusedError):
+    """A file in an upload folder, but outside the tenant's own part of it."""
+
+    code = "file-refused"
+
+
+class JobRefusedError(RefusedError):
+    """A job names a tenant that is unknown or not served, or the name was not signed by this application."""
+
+    code = "job-refused"

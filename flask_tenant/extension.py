@@ -18,7 +18,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import scoped_session
 from sqlalchemy.pool import Pool
 
-from . import pipeline, signals
+from . import adapters, pipeline, signals
+from .adapters import Around, Surroundings
 from .admission import Admission
 from .context import NO_TENANT_HINT, Scope, current_scope, internal, nobody
 from .directory import Directory, own_database
@@ -38,10 +39,11 @@ from .model import Answer, RequestFacts, Resolution, Tenant
 from .protocols import Adapter
 from .report import Report
 from .routes import CentralRoutes
+from .seeds import Seeds
 from .settings import Settings
 from .startup import Startup
 from .stay import Stay
-from .wsgi import TenantMiddleware
+from .wsgi import RESOLUTION, TenantMiddleware
 
 if TYPE_CHECKING:
     # At run time SQLAlchemy 2.1's asyncio module needs greenlet, which applications without asyncio do not have.
@@ -90,6 +92,15 @@ class Application:
         self._extensions_seen = -1
         for registry in sessions:
             self._adapt(registry)
+        self.around: Around = Around(
+            app=lambda: self.app,
+            settings=self.settings,
+            here=_here,
+            find=lambda tenant_id: self.directory.find_id(tenant_id),
+            enter=self.enter,
+            resolution=_resolution,
+        )
+        self.surroundings = Surroundings(self.around)
         self.admission = Admission(
             self.settings,
             lambda: self.app,
@@ -116,6 +127,13 @@ class Application:
         for engine in sorted(engines, key=lambda e: e.dialect.is_async):
             if engine not in self.isolations:
                 self._adopt(engine)
+        self.surround()
+
+    def surround(self) -> None:
+        """Look for libraries around the SQL that have to follow the tenant. Cheap: for each scope."""
+        new = self.surroundings.discover()
+        if new:
+            self.adapters = (*self.adapters, *new)
 
     def adopt_twin(self, engine: Engine) -> bool:
         """Put the wall into an engine that goes to a tenanted database, such as one made by a migration script."""
@@ -254,10 +272,25 @@ class Application:
                     isolation.seed(connection if home else others.enter_context(isolation.begin()), tenant)
 
         made = directory.create_many(wanted, fill)
+        if self.tenancy.seeds:
+            made = self.tenancy.seeds.plant(
+                made, self.app, enter=self.enter, set_state=directory.set_state, remove=self._remove
+            )
         for tenant in made:
             log.info("Tenant %s created (id %s)", tenant.slug, tenant.id)
             signals.tenant_created.send(self.tenancy, tenant=tenant)
         return made
+
+    def _remove(self, tenant: Tenant) -> None:
+        """Remove a tenant whose creation has failed half-way, with its rows in every database."""
+
+        def empty(connection: Connection, tenant: Tenant) -> None:
+            with ExitStack() as others:
+                for isolation in dict.fromkeys(self.isolations.values()):
+                    home = isolation is self._home()
+                    isolation.empty(connection if home else others.enter_context(isolation.begin()), tenant)
+
+        self.directory.remove(tenant, empty)
 
     # ---- scopes
     def fallback(self, *, asked: bool = True) -> Scope | None:
@@ -294,6 +327,8 @@ class Application:
         if not request or count != self._extensions_seen:
             self.discover()
             self._extensions_seen = count
+        else:
+            self.surround()
 
     def surrounding(self, *, request: bool) -> Scope | None:
         """What holds around a scope that is entered outside any other."""
@@ -380,6 +415,7 @@ class Tenancy:
     ) -> None:
         self._engines = list(engines)
         self._sessions = list(sessions)
+        self.seeds = Seeds()
         self.routes = CentralRoutes()
         if app is not None:
             self._register(app, sys._getframe(1))
@@ -411,6 +447,15 @@ class Tenancy:
             _apps.discard(state)
             raise
 
+    def seed(self, function: Callable[[Tenant], None]) -> Callable[[Tenant], None]:
+        """Let ``function`` write what each new tenant begins with: a decorator.
+
+        It is called with the tenant, in the tenant, in an application context. When it raises, the tenant is removed
+        again, and the error reaches whoever wanted the tenant.
+        """
+        self.seeds.add(function)
+        return function
+
     def central(self, target: Blueprint | Callable[..., Any] | str, *, reason: str) -> None:
         """Declare that a blueprint, a view or an endpoint is also served where no tenant is named.
 
@@ -427,6 +472,11 @@ class Tenancy:
 def exempt_engine(engine: Engine | AsyncEngine) -> None:
     """Leave an engine alone, in every application of the process."""
     _exempt.add(synchronous(engine).dialect)
+
+
+def is_exempt(engine: Engine) -> bool:
+    """Whether an engine was declared to hold no tenant data."""
+    return engine.dialect in _exempt
 
 
 def state_of(app: Flask | None = None) -> Application:
@@ -517,6 +567,14 @@ def _here() -> Scope | None:
         state = flask.current_app.extensions.get(KEY)
         scope = state.fallback(asked=False) if state is not None else None
     return scope
+
+
+def _resolution() -> Resolution | None:
+    """Who the current request is for."""
+    return flask.request.environ.get(RESOLUTION) if flask.has_request_context() else None
+
+
+adapters.ask(lambda: [state.around for state in list(_apps)])
 
 
 def _watch_engines() -> None:

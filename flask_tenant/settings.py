@@ -28,6 +28,12 @@ class Settings:
     :param safe_functions: ``TENANT_SAFE_FUNCTIONS``: SQL functions beyond the built-in list that statements may call
     :param safe_objects: ``TENANT_SAFE_OBJECTS``: triggers, views and functions of the database that are vouched for
     :param enforcement: ``TENANT_ENFORCEMENT``: ``enforce``, or ``report`` before going live
+    :param adapters_off: ``TENANT_ADAPTERS_OFF``: names of adapters that are not put in place
+    :param upload_folders: ``TENANT_UPLOAD_FOLDERS``: configuration keys that hold a folder, of which each tenant gets
+        a part of its own
+    :param external_scheme: ``TENANT_EXTERNAL_SCHEME``: ``http`` or ``https`` in URLs that are made outside requests;
+        ``None`` takes Flask's ``PREFERRED_URL_SCHEME``
+    :param metrics_tenants: ``TENANT_METRICS_TENANTS``: how many tenants Prometheus metrics name; the busiest ones
     :param strategies: ``TENANT_STRATEGIES``: what says who a request is for, in order
     :param central_hosts: ``TENANT_CENTRAL_HOSTS``: host names that name no tenant
     :param redirect_to_primary: ``TENANT_REDIRECT_TO_PRIMARY``: whether other hosts lead to the primary domain
@@ -56,6 +62,10 @@ class Settings:
     safe_functions: frozenset[str] = frozenset()
     safe_objects: frozenset[str] = frozenset()
     enforcement: Literal["enforce", "report"] = "enforce"
+    adapters_off: frozenset[str] = frozenset()
+    upload_folders: frozenset[str] = frozenset()
+    external_scheme: str | None = None
+    metrics_tenants: int = 50
     strategies: tuple[str, ...] = ("domain", "subdomain")
     central_hosts: frozenset[str] = frozenset()
     redirect_to_primary: bool = False
@@ -133,6 +143,25 @@ class Settings:
                 value=self.enforcement,
                 hint="Use 'enforce' or 'report'",
             )
+        unknown = self.adapters_off - ADAPTERS
+        if unknown:
+            raise ConfigurationError(
+                f"TENANT_ADAPTERS_OFF names {', '.join(sorted(unknown))}",
+                value=sorted(unknown),
+                hint=f"Known are: {', '.join(sorted(ADAPTERS))}",
+            )
+        if self.external_scheme not in (None, "http", "https"):
+            raise ConfigurationError(
+                f"TENANT_EXTERNAL_SCHEME is {self.external_scheme!r}",
+                value=self.external_scheme,
+                hint="Use 'http' or 'https'",
+            )
+        if type(self.metrics_tenants) is not int or self.metrics_tenants < 0:
+            raise ConfigurationError(
+                f"TENANT_METRICS_TENANTS is {self.metrics_tenants!r}",
+                value=self.metrics_tenants,
+                hint="Use a whole number, 0 or more",
+            )
         for key, path in (("TENANT_PATH_PREFIX", self.path_prefix), ("TENANT_ASK_PATH", self.ask_path)):
             if path is not None and not _PATH.match(str(path)):
                 raise ConfigurationError(f"{key} is {path!r}", value=path, hint="Use a path such as '/t'")
@@ -150,15 +179,34 @@ class Settings:
 
 _SETS = frozenset(
     {
-        "shared_tables",
+        "adapters_off",
+        "central_hosts",
         "exempt_engines",
+        "jwt_algorithms",
         "safe_functions",
         "safe_objects",
-        "central_hosts",
+        "shared_tables",
         "trusted_proxies",
-        "jwt_algorithms",
+        "upload_folders",
     }
 )
+
+ADAPTERS = frozenset(
+    {
+        "caches",
+        "celery",
+        "flask-login",
+        "logging",
+        "opentelemetry",
+        "prometheus",
+        "rq",
+        "sessions",
+        "structlog",
+        "uploads",
+        "urls",
+    }
+)
+"""What ``TENANT_ADAPTERS_OFF`` may name; see :mod:`flask_tenant.adapters`."""
 
 
 def _names(key: str, value: Any) -> list[str]:

@@ -46,7 +46,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         extension._apps |= _built.get(fixture, WeakSet())
 
 
-ONCE = {"demo", "docs", "rawsql", "bench", "thirdparty"}
+ONCE = {"adapters", "demo", "docs", "rawsql", "bench", "thirdparty"}
 """Folders whose tests run in the main environment only: no other version of SQLAlchemy or Python changes them much."""
 
 

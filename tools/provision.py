@@ -44,9 +44,7 @@ SA20, SA21 = "sqlalchemy>=2.0.36,<2.1", "sqlalchemy>=2.1,<2.2"
 TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "demo")
 ENVIRONMENTS = {
     "demo": Environment(ROOT / ".venv", extras=("demo", "postgres"), editable=True),
-    "main": Environment(
-        BUILD / "main", extras=TESTED_EXTRAS, groups=("dev",), requirements=(SA21,)
-    ),
+    "main": Environment(BUILD / "main", extras=TESTED_EXTRAS, groups=("dev",), requirements=(SA21,)),
     # The other end of what is supported; of the four pairs of versions, `make test` runs two, `make test-full` all.
     "other": Environment(
         BUILD / "other",

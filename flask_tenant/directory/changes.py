@@ -136,6 +136,20 @@ class Changes:
             raise
         return change.made
 
+    def remove(self, tenant: Tenant, empty: Fill) -> None:
+        """Remove a tenant and everything that is known of it.
+
+        :param empty: deletes its rows, in the same transaction where they are in the same database
+        """
+        with self._change() as change:
+            empty(change.connection, tenant)
+            for table in (self._tables.domain, self._tables.config, self._tables.token, self._tables.former):
+                change.connection.execute(table.delete().where(table.c.tenant_id == tenant.id))
+            change.connection.execute(
+                self._tables.tenant.delete().where(self._tables.tenant.c.id == tenant.id)
+            )
+            change.tenants.add(tenant.id)
+
     def _insert(self, connection: Connection, rows: list[dict[str, Any]]) -> list[int]:
         tenant = self._tables.tenant
         if len(rows) == 1 or not connection.dialect.insert_executemany_returning_sort_by_parameter_order:

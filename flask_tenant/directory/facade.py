@@ -139,6 +139,13 @@ class Directory:
         """
         return self._changes.create(wanted, fill)
 
+    def remove(self, tenant: Tenant, empty: Fill) -> None:
+        """Remove a tenant whose creation has failed half-way, with everything that is known of it.
+
+        :param empty: deletes its rows, in the same transaction where they are in the same database
+        """
+        self._changes.remove(tenant, empty)
+
     def rename(self, tenant: Tenant, slug: str) -> Tenant:
         """Give a tenant another slug; :meth:`find_renamed` finds it by the old one.
 

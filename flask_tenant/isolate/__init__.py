@@ -7,6 +7,7 @@ from .central import tenant_column
 from .ddl import sequence_table
 from .engine import is_tenanted, refuse_unguarded
 from .isolation import Isolation, config_of
+from .keys import check_schema
 from .plain import plainly
 from .seeding import physical
 from .session import ScopedSessions
@@ -18,6 +19,7 @@ __all__ = [
     "Isolation",
     "ScopedSessions",
     "Wall",
+    "check_schema",
     "config_of",
     "is_tenanted",
     "migrating",

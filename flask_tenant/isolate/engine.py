@@ -173,7 +173,7 @@ class _Context(DefaultExecutionContext):
                 hint="Execute the statement itself; SQLAlchemy keeps its compiled form",
             )
         wall.admit(compiled, connection)
-        if compiled.isplaintext and wall.is_setting(compiled):
+        if compiled.isplaintext and compiled.__dict__.get("ft_setting", True) and wall.is_setting(compiled):
             holder = driver_for(dialect.driver).raw(connection.connection.dbapi_connection)
             wall.admit_text(compiled, holder)
         self: Any = super()._init_compiled(dialect, connection, *args, **kw)  # type: ignore[misc]
@@ -195,16 +195,19 @@ class _Context(DefaultExecutionContext):
 
     def post_exec(self) -> None:
         super().post_exec()
-        if (self.is_text or self.isddl) and self._ft_changes_tables():
+        if not self.is_text and not self.isddl:
+            return
+        known = self.compiled.__dict__.get("ft_changes") if self.compiled is not None else None
+        if known is None:
+            known = self._ft_changes_tables()
+        if known:
             self.dialect.ft_wall.schema_changed(self.root_connection)  # type: ignore[attr-defined]
 
     def _ft_changes_tables(self) -> bool:
-        if self.compiled is None:
-            return changes_tables(cast(str, self.statement))
-        known = self.compiled.__dict__.get("ft_changes")
-        if known is None:
-            known = self.compiled.__dict__["ft_changes"] = changes_tables(cast(str, self.statement))
-        return cast(bool, known)
+        known = changes_tables(cast(str, self.statement))
+        if self.compiled is not None:
+            self.compiled.__dict__["ft_changes"] = known
+        return known
 
     def _execute_scalar(self, stmt: Any, *args: Any, **kw: Any) -> Any:
         # Defaults and sequences that SQLAlchemy runs beforehand: the dialect's own text, or compiled by us.

@@ -18,11 +18,12 @@ from . import session
 from .alembic import migrating, register
 from .catalog import Catalog
 from .config import IsolateConfig
+from .ddl import sequence_table
 from .engine import install
 from .keys import check_schema
 from .plain import plainly
 from .rawsql import RawSql
-from .seeding import Seeding
+from .seeding import Seeding, physical
 from .template import Template
 from .views import LiveViews
 from .wall import Wall
@@ -147,6 +148,19 @@ class Isolation:
     def seed(self, connection: Connection, tenant: Tenant) -> None:
         """Give a new tenant what start-up and migrations have seeded."""
         self._seeding.copy_to(connection, tenant.id)
+
+    def empty(self, connection: Connection, tenant: Tenant) -> None:
+        """Delete all rows of a tenant."""
+        with plainly(connection):
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+            for view in reversed(self._tables(connection)):
+                rows = physical(view, self.config.column)
+                connection.execute(rows.delete().where(rows.c[self.config.column] == tenant.id))
+            if any(view.never_reused for view in self.views.all()):
+                connection.exec_driver_sql(
+                    f"DELETE FROM {sequence_table(self.config)} WHERE tenant = ?", (tenant.id,)
+                )
 
     def _tables(self, connection: Connection) -> list[TableView]:
         """Every tenant table as it is now, parents before children."""

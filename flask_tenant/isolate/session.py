@@ -20,7 +20,7 @@ from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql.selectable import TableClause
 from sqlalchemy.util import ScopedRegistry
 
-from ..context import Scope, current_scope
+from ..context import Scope, _scope, current_scope
 from ..errors import TenantChangedError
 from .wall import Wall
 
@@ -50,7 +50,9 @@ def _bound_map(base: Any) -> Any:
                 )
 
         def get(self, key: Any, default: Any = None) -> Any:
-            self._ft_check()
+            scope = _scope.get()  # the usual case first: every Session.get() comes by
+            if scope is None or scope.tenant_id != self.ft_tenant_id:
+                self._ft_check()
             return super().get(key, default)
 
         def __getitem__(self, key: Any) -> Any:
@@ -74,9 +76,12 @@ def _bound_map(base: Any) -> Any:
             self._ft_mark_all()
 
         def _ft_mark_all(self) -> None:
+            owner = self.ft_tenant_id
             for state in self.all_states():
                 if state.obj() is not None:
-                    state.info[_MARK] = self.ft_tenant_id
+                    state.__dict__.setdefault("info", {})[_MARK] = (
+                        owner  # state.info, made when it is asked for
+                    )
 
     TenantIdentityMap.__name__ = f"Tenant{base.__name__.lstrip('_')}"
     return TenantIdentityMap

@@ -160,10 +160,19 @@ class Wall:
                 )
         if not compiled.ft_tables:
             return
-        if self.shape != "central":
+        scope = _scope.get() or self.scope()
+        if self.shape == "central":
+            if not scope.central:
+                raise self._changed(scope)
+            return
+        # What pin() does, in fewer steps: every statement comes by.
+        tenant_id = scope.tenant_id
+        if (
+            not tenant_id
+            or self.template
+            or connection.__dict__.setdefault("ft_tenant_id", tenant_id) != tenant_id
+        ):
             self.pin(connection)
-        elif not self.scope().central:
-            raise self._changed(self.scope())
 
     def allow_batch_copy(self, table: str) -> None:
         """Let Alembic's batch mode copy a table with all tenants' rows: in migrations only."""

@@ -143,7 +143,9 @@ def test_hosts_that_name_nobody(site: Any) -> None:
         status, body = ask(app, host)
         assert status == 404, (host, status)
         assert "canary" not in body
-    app.extensions["tenancy"].tenancy.central("who", reason="a mistake")  # declared, it has no tenant data either
+    app.extensions["tenancy"].tenancy.central(
+        "who", reason="a mistake"
+    )  # declared, it has no tenant data either
     for host in ("localhost", "127.0.0.1", "[::1]", "127.0.0.1:80", "", ":80"):
         status, body = ask(app, host)
         assert status == 403, (host, status)

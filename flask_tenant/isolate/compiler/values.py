@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
+from ...context import _scope
 from ...errors import StatementRefusedError
 from ..hidden import STAMP, STAMP_KEY, WHERE, WHERE_KEY
 from .base import Base
@@ -29,9 +30,13 @@ class ValuesMixin(Base):
         self.ft_keys = tuple(key for bind, key in _OURS if self.bind_names.pop(bind, None) is not None)
 
     def construct_params(self, *args: Any, **kw: Any) -> Any:
-        values = cast("dict[str, Any]", super().construct_params(*args, **kw))
+        values: Any = super().construct_params(*args, **kw)
         if self.ft_keys:
-            tenant_id = self.dialect.ft_wall.tenant_id()  # type: ignore[attr-defined]
+            # The wall has admitted the statement for this scope; a thousand rows come by here one by one.
+            scope = _scope.get()
+            tenant_id = scope.tenant_id if scope is not None else None
+            if not tenant_id:
+                tenant_id = self.wall.tenant_id()
             for key in self.ft_keys:
                 values[key] = tenant_id
         return values

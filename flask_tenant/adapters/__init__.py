@@ -1,0 +1,77 @@
+"""Around the SQL: one module for each library that has to follow the tenant.
+
+A part is put in place when the application uses its library, and not before: sessions, Flask-Login, cachelib and
+Flask-Caching, upload folders, Celery, RQ, log records, structlog, Prometheus, OpenTelemetry, and URLs outside
+requests.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ..protocols import Adapter
+from .base import Around, Part, ask, registered
+from .caches import Caches
+from .celery import Celery
+from .login import Login
+from .logs import Logs
+from .opentelemetry import OpenTelemetry
+from .prometheus import Prometheus
+from .rq import Rq
+from .sessions import Sessions
+from .structlog import Structlog
+from .uploads import Uploads
+from .urls import Urls
+
+__all__ = ["PARTS", "Around", "Surroundings", "ask", "registered"]
+
+PARTS: tuple[type[Part], ...] = (
+    Logs,
+    Structlog,
+    Sessions,
+    Login,
+    Caches,
+    Uploads,
+    Urls,
+    Celery,
+    Rq,
+    Prometheus,
+    OpenTelemetry,
+)
+
+
+class Surroundings:
+    """The parts of one application.
+
+    :param around: the application
+    """
+
+    def __init__(self, around: Around) -> None:
+        self._around = around
+        self._parts = [made() for made in PARTS if made.name not in around.settings.adapters_off]
+        self._seen: object = None
+        self.placed: dict[str, Part] = {}
+
+    def discover(self) -> tuple[Adapter, ...]:
+        """Put parts in place whose libraries the application has begun to use.
+
+        :returns: those newly placed that follow each scope
+        """
+        app = self._around.app()
+        caches = app.extensions.get("cache")
+        seen = (
+            len(sys.modules),
+            len(app.extensions),
+            len(caches) if isinstance(caches, dict) else 0,
+            id(app.session_interface),
+        )
+        if seen == self._seen:
+            return ()
+        new: list[Adapter] = []
+        for part in self._parts:
+            if part.look(self._around) and part.name not in self.placed:
+                self.placed[part.name] = part
+                if hasattr(part, "enter") and hasattr(part, "leave"):
+                    new.append(part)
+        self._seen = (*seen[:3], id(app.session_interface))
+        return tuple(new)
