@@ -47,7 +47,6 @@ class Admission:
     ) -> None:
         self._settings = settings
         self._app = app
-        self._directory = directory
         self._default = default
         self._central = central
         self._lenient = lenient
@@ -60,7 +59,7 @@ class Admission:
         """Walk the pipeline for a request."""
         if facts.path == self._settings.ask_path and self._may_ask(facts):
             return self._ask(facts)
-        found = pipeline.admit(facts, self.strategies, self._default, self._moved, self._source)
+        found = pipeline.admit(facts, self.strategies, self._default, self._moved, self._tenants.source)
         if found.refused is not None:
             return self.answer(found, facts)
         if found.tenant is None:
@@ -82,9 +81,6 @@ class Admission:
         if self._central.serves(self._app(), environ) or self._lenient():
             return None
         return self.answer(Resolution(None, refused=Refusal.NOBODY), facts)
-
-    def _source(self) -> str:
-        return self._directory().source
 
     def _moved(self, facts: RequestFacts, failed: Resolution) -> str:
         return new_address(facts, failed, self._tenants)
@@ -137,11 +133,20 @@ class Tenants:
     """
 
     def __init__(self, directory: Callable[[], Directory]) -> None:
-        self._directory = directory
+        self._made = directory
+        self._kept: Directory | None = None
+
+    def _directory(self) -> Directory:
+        self._kept = kept = self._kept or self._made()
+        return kept
+
+    def source(self) -> str:
+        """Where the last answer came from."""
+        return (self._kept or self._directory()).source
 
     def find(self, slug: str) -> Tenant | None:
         """The tenant of that slug."""
-        return self._directory().find(slug) if _SLUG.match(slug) else None
+        return (self._kept or self._directory()).find(slug) if _SLUG.match(slug) else None
 
     def find_id(self, tenant_id: int) -> Tenant | None:
         """The tenant of that id."""

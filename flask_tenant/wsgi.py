@@ -146,7 +146,8 @@ class _Body:
 
     def __del__(self) -> None:
         # Servers close every response; test clients often do not.
-        self.close()
+        if not self._closed:
+            self.close()
 
     def _close(self) -> None:
         try:

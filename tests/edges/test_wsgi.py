@@ -168,6 +168,21 @@ def test_work_in_a_thread_keeps_its_tenant(site: Flask, stays: list[str]) -> Non
     assert current_scope() is None
 
 
+def test_work_that_is_taken_along_is_a_stay_of_its_own(site: Flask) -> None:
+    """It may outlive the code that began it, and so must not share its sessions."""
+
+    def key() -> object:
+        scope = current_scope()
+        return scope.key if scope is not None else None
+
+    with site.app_context(), tenant_context("acme") as scope:
+        assert key() is scope.key
+        with tenant_context("acme"):
+            assert key() is scope.key, "the control: a stay within the same tenant shares"
+        assert in_tenant(key)() not in (None, scope.key)
+        assert key() is scope.key
+
+
 def test_a_pools_threads_are_reused_clean(site: Flask) -> None:
     def who() -> str:
         scope = current_scope()
