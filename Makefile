@@ -68,9 +68,10 @@ check-only:
 	$(MAIN)/lint-imports
 
 bench: python
-	@$(PROVISION) debian postgresql
+	@$(PROVISION) debian postgresql redis-server
 	@$(PROVISION) env main
 	@$(MAIN)/python -m bench $(ARGS)
+	@$(if $(ARGS),true,echo '== the directory'; $(MAIN)/python -m bench.directory)
 
 clean:
 	rm -rf .build .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

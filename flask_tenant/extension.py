@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("flask_tenant")
 
 KEY = "tenancy"
+COMMANDED = "TENANCY_TENANT"
+"""Environment variable in programs that ``flask tenant run`` starts: the tenant that holds where nothing names one."""
 _apps: weakref.WeakSet[Application] = weakref.WeakSet()
 _exempt: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -92,6 +95,7 @@ class Application:
         self._extensions_seen = -1
         for registry in sessions:
             self._adapt(registry)
+        self._commanded = os.environ.get(COMMANDED)
         self.around: Around = Around(
             app=lambda: self.app,
             settings=self.settings,
@@ -265,13 +269,24 @@ class Application:
         for slug, name in wanted:
             signals.tenant_creating.send(self.tenancy, slug=slug, name=name)
 
-        def fill(connection: Connection, tenant: Tenant) -> None:
-            with ExitStack() as others:  # committed together, after everything else has gone well
-                for isolation in dict.fromkeys(self.isolations.values()):
-                    home = isolation is self._home()
-                    isolation.seed(connection if home else others.enter_context(isolation.begin()), tenant)
+        with ExitStack() as others:
+            seeders: list[Callable[[int], None]] = []
+            left = len(wanted)
 
-        made = directory.create_many(wanted, fill)
+            def fill(connection: Connection, tenant: Tenant) -> None:
+                nonlocal left
+                for isolation in () if seeders else dict.fromkeys(self.isolations.values()):
+                    home = isolation is self._home()
+                    seeders.append(
+                        isolation.seeder(connection if home else others.enter_context(isolation.begin()))
+                    )
+                for seed in seeders:
+                    seed(tenant.id)
+                left -= 1
+                if not left:
+                    others.close()  # committed together, after everything else has gone well
+
+            made = directory.create_many(wanted, fill)
         if self.tenancy.seeds:
             made = self.tenancy.seeds.plant(
                 made, self.app, enter=self.enter, set_state=directory.set_state, remove=self._remove
@@ -300,10 +315,11 @@ class Application:
         """
         if self.startup.running() or (migrating() and not flask.has_request_context()):
             return self._template_scope
-        if self.settings.default is None or self._directory is None:
+        slug = self._commanded or self.settings.default
+        if slug is None or self._directory is None:
             return self._only(asked=asked)
         with internal():
-            found = self._directory.find(self.settings.default)
+            found = self._directory.find(slug)
         return Scope(found, key=("default", found.id)) if found is not None else None
 
     def enter(self, scope: Scope) -> AbstractContextManager[Scope]:
@@ -314,6 +330,7 @@ class Application:
     def admit(self, facts: RequestFacts) -> Resolution | Answer:
         """Decide who a request is for, or what it is answered in place of the application."""
         self.startup.end()
+        self._commanded = None  # it was for a script: what serves requests works for whom these name
         return self.admission(facts)
 
     def enter_request(self, resolution: Resolution) -> AbstractContextManager[object]:

@@ -49,6 +49,17 @@ class Tenant:
     def __str__(self) -> str:
         return self.slug
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A read-only mapping cannot be pickled by itself.
+        values = (self.id, self.slug, self.name, self.state, self.created_at, self.domains)
+        return _unpickled, (dict(self.config), self.version, *values)
+
+
+def _unpickled(config: dict[str, Any], version: int, *values: Any) -> Tenant:
+    made: Any = Tenant
+    found: Tenant = made(*values, MappingProxyType(config), version)
+    return found
+
 
 @dataclass(frozen=True, slots=True)
 class Domain:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from .context import Scope
 from .model import Refusal, RequestFacts, Resolution, Tenant, TenantState
 from .protocols import Strategy
-from .resolve import inside, resolve
+from .resolve import CommandLine, inside, resolve
 
 _UNSERVED = {
     TenantState.SUSPENDED: Refusal.SUSPENDED,
@@ -57,6 +57,18 @@ def admit(
         # Without the slash at its end, relative links would lead out of the tenant.
         return found._replace(tenant=None, refused=Refusal.MOVED, location=inside(facts))
     return found
+
+
+def admit_command(
+    slug: str, find: Callable[[str], Tenant | None], source: Callable[[], str] = lambda: ""
+) -> Resolution:
+    """Decide who a command is for: the same way, with a strategy of its own.
+
+    :param slug: as typed
+    :param find: looks a slug up
+    :param source: where the directory had its last answer from
+    """
+    return admit(RequestFacts(host=""), (CommandLine(slug, find),), source=source)
 
 
 def scope_of(resolution: Resolution) -> Scope | None:

@@ -63,7 +63,8 @@ class Surroundings:
             len(sys.modules),
             len(app.extensions),
             len(caches) if isinstance(caches, dict) else 0,
-            id(app.session_interface),
+            len(vars(app)),  # Flask-Login leaves nothing but an attribute
+            type(app.session_interface),
         )
         if seen == self._seen:
             return ()
@@ -73,5 +74,5 @@ class Surroundings:
                 self.placed[part.name] = part
                 if hasattr(part, "enter") and hasattr(part, "leave"):
                     new.append(part)
-        self._seen = (*seen[:3], id(app.session_interface))
+        self._seen = (*seen[:3], len(vars(app)), type(app.session_interface))
         return tuple(new)

@@ -52,8 +52,8 @@ class Lookup:
         self._flights = Flights()
         self._polling = Lock()
         self._poll = min(POLL_SECONDS, seconds)
-        self._all: tuple[list[Tenant], int] = ([], -2)
-        self._counted = (0, -2)
+        self._all: tuple[list[Tenant], int, int] = ([], -2, -1)
+        self._counted = (0, -2, -1)
         self.link: Link | None = None
         if redis_url is not None:
             try:
@@ -150,22 +150,26 @@ class Lookup:
     def all(self) -> list[Tenant]:
         """Return all tenants, in the order of their creation."""
         self._refresh()
-        kept, as_of = self._all
-        if as_of >= self.memory.top >= 0:
+        kept, as_of, emptied = self._all
+        if as_of >= self.memory.top >= 0 and emptied == self.memory.emptied:
             source.set("memory")
             return list(kept)
         source.set("sql")
+        emptied = self.memory.emptied
         found, as_of = self._store.all()
-        self._all = (list(found), as_of) if len(found) <= ALL_LIMIT else ([], -2)
+        if len(found) <= ALL_LIMIT:
+            self._all = list(found), as_of, emptied
         return found
 
     def count(self) -> int:
         """Return how many tenants there are."""
         self._refresh()
-        top = self.memory.top
-        if not self._counted[1] >= top >= 0:
-            self._counted = self._store.count(), top
-        return self._counted[0]
+        number, as_of, emptied = self._counted
+        if not as_of >= self.memory.top >= 0 or emptied != self.memory.emptied:
+            top, emptied = self.memory.top, self.memory.emptied
+            number = self._store.count()
+            self._counted = number, top, emptied
+        return number
 
     # ---- changes
     def changed(self, number: int, tenants: set[int] | None, made: Tenant | None) -> None:
@@ -186,9 +190,9 @@ class Lookup:
             memory.fresh_until = now + self._poll
             if self.link is not None:
                 self.link.ensure()
+            top = memory.top
             changes = self._store.changes(memory.followed)
-            memory.follow(changes.number, changes.tenants)
-            if changes.tenants is None:
+            if memory.follow(changes.number, changes.tenants, top):
                 self._known.forget()
         except SQLAlchemyError as error:
             # What is kept still serves for its time-to-live.
@@ -200,7 +204,6 @@ class Lookup:
         """Drop what is kept in memory."""
         self.memory.change(self.memory.top, None)
         self._known.forget()
-        self._all, self._counted = ([], -2), (0, -2)
 
     def close(self) -> None:
         """Let go of Redis."""

@@ -54,6 +54,8 @@ class Memory:
         self._seconds = seconds
         self.top = -1
         self.followed = -1
+        self.emptied = 0
+        """How often everything was forgotten."""
         self.fresh_until = 0.0
         """Until when nobody has to ask whether there were changes."""
         self._make()
@@ -126,19 +128,26 @@ class Memory:
             self.top = max(self.top, number)
             if tenants is None:
                 self._make()
+                self.emptied += 1
                 return
             for tenant_id in tenants:
                 entry = self.ids.get(tenant_id)
                 if entry is not None and entry.tenant.version < number:
                     self._end(tenant_id)
 
-    def follow(self, number: int, tenants: set[int] | None) -> None:
-        """Hear of all changes up to a number; it may be lower than before when a backup was restored."""
-        self.change(number, tenants)
+    def follow(self, number: int, tenants: set[int] | None, before: int) -> bool:
+        """Hear from SQL of all changes up to a number.
+
+        :param before: ``top`` as it was when SQL was asked; a lower number means that a backup was restored
+        :returns: whether everything was forgotten
+        """
+        restored = number < before
+        self.change(number, None if restored else tenants)
         with self._lock:
             self.followed = number
-            if tenants is None:
+            if restored and self.top == before:
                 self.top = number
+        return restored or tenants is None
 
     def _end(self, tenant_id: int) -> None:
         entry = self.ids.pop(tenant_id, None)

@@ -101,6 +101,17 @@ class Store:
             "token": (tables.token.c.digest, tables.token.c.tenant_id),
         }
         """Column and owner of everything that somebody can be found by."""
+        domain, config = tables.domain, tables.config
+        hosts = self._ordered(
+            sa.select(domain.c.tenant_id, domain.c.host).where(domain.c.confirmed_at.is_not(None))
+        )
+        values = sa.select(config)
+        wanted: sa.BindParameter[int] = sa.bindparam("tenant")
+        self._details_of_all = hosts, values
+        self._details_of_one = (
+            hosts.where(domain.c.tenant_id == wanted),
+            values.where(config.c.tenant_id == wanted),
+        )
 
     # ---- one tenant
     def find(self, kind: Kind, key: str | int) -> Answer:
@@ -114,7 +125,7 @@ class Store:
         if row.id is None:
             return Answer(None, row.as_of)
         # Read later, so it may be newer than the number says, never older.
-        details = self._details(connection, [row.id])
+        details = self._details(connection, row.id)
         return Answer(_made(row, *details[row.id]), row.as_of)
 
     def find_token(self, digest: str) -> TokenAnswer:
@@ -225,21 +236,15 @@ class Store:
         return query.order_by(domain.c.preferred.desc(), domain.c.confirmed_at, domain.c.host)
 
     def _details(
-        self, connection: Connection, tenants: list[int] | None
+        self, connection: Connection, tenant_id: int | None
     ) -> defaultdict[int, tuple[list[str], dict[str, Any]]]:
-        """Domains and configuration of some tenants, or of all."""
-        domain, config = self.tables.domain, self.tables.config
+        """Domains and configuration of one tenant, or of all."""
         details: defaultdict[int, tuple[list[str], dict[str, Any]]] = defaultdict(lambda: ([], {}))
-        hosts = self._ordered(
-            sa.select(domain.c.tenant_id, domain.c.host).where(domain.c.confirmed_at.is_not(None))
-        )
-        values = sa.select(config)
-        if tenants is not None:
-            hosts = hosts.where(domain.c.tenant_id.in_(tenants))
-            values = values.where(config.c.tenant_id.in_(tenants))
-        for row in connection.execute(hosts):
+        hosts, values = self._details_of_all if tenant_id is None else self._details_of_one
+        wanted = {} if tenant_id is None else {"tenant": tenant_id}
+        for row in connection.execute(hosts, wanted):
             details[row.tenant_id][0].append(row.host)
-        for row in connection.execute(values):
+        for row in connection.execute(values, wanted):
             details[row.tenant_id][1][row.key] = json.loads(row.value)
         return details
 

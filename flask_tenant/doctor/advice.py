@@ -11,8 +11,8 @@ def advice(where: str, traces: Traces) -> str:
     :param where: where the canary showed
     :param traces: what the call left behind
     """
-    if where.startswith("cache"):
-        return f"The {where} serves both tenants: put the tenant into the cache's keys"
+    if where.startswith("cache "):
+        return "This entry of the cache serves both tenants: put the tenant into the cache's keys"
     if traces.cached:
         return f"It came out of the cache (key {traces.cached[0]!r}): put the tenant into the cache's keys"
     if traces.central:

@@ -9,13 +9,8 @@ from typing import Any
 import click
 import flask
 from flask.cli import ScriptInfo, with_appcontext
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ..errors import TenancyError
-from .examine import examine
-from .plan import plan_of, read_plan
-from .show import show
 
 LEAKED, NOT_RUN = 1, 2
 
@@ -53,6 +48,14 @@ def doctor(
     Checks the set-up, calls the application's routes as two tenants, and attacks its tables. The live data is read
     only. Exit code 0: nothing leaked, 1: something did, 2: it could not run.
     """
+    # Here and not above: an application's servers import this module too, and never examine anything.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from .examine import examine
+    from .plan import plan_of, read_plan
+    from .show import show
+
     err = Console(stderr=True)
     try:
         data: dict[str, Any] = read_plan(plan_file) if plan_file is not None else {}

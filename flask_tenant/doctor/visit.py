@@ -172,10 +172,19 @@ class Visitor:
     def _search(
         self, result: RouteResult, owner: Owner, how: str, sent: str, answer: Answer, traces: Traces
     ) -> None:
-        for where, data in self._places(answer, traces):
-            marks = self.canaries.find(data, other(owner), sent)
-            if marks:
-                self.leak(result, how, where, marks, advice(where, traces))
+        hits = [
+            (where, marks)
+            for where, data in self._places(answer, traces)
+            if (marks := self.canaries.find(data, other(owner), sent))
+        ]
+        cached = [hit for hit in hits if hit[0].startswith("cache ")]
+        if cached:  # what the answer shows came from there
+            where = ", ".join(
+                where for where, _ in [*cached[:1], *(hit for hit in hits if hit not in cached)]
+            )
+            hits = [(where, cached[0][1])]
+        for where, marks in hits:
+            self.leak(result, how, where, marks, advice(where, traces))
         for name in traces.written:
             path = Path(name)
             if path.is_file() and path.stat().st_size < MOST_BODY:

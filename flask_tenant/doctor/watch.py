@@ -21,7 +21,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from .. import signals
-from ..context import internal
+from ..context import current_scope, internal
 from ..discovery import same_database
 from ..errors import TenancyError
 from ..isolate import Isolation, is_tenanted
@@ -138,7 +138,8 @@ class Watch:
             _once(self.now.errors, f"{type(error).__name__}: {str(error)[:200]}")
 
     def _statement(self, conn: Any, cursor: Any, statement: Any, *rest: Any) -> None:
-        if self.now is None:
+        scope = current_scope()
+        if self.now is None or (scope is not None and scope.internal):  # the directory's own look-ups
             return
         if is_tenanted(conn.engine.dialect):
             self.now.statements += 1

@@ -145,9 +145,12 @@ class Isolation:
                 hint="Make sure that each stays inside one tenant, and name it in TENANT_SAFE_OBJECTS",
             )
 
-    def seed(self, connection: Connection, tenant: Tenant) -> None:
-        """Give a new tenant what start-up and migrations have seeded."""
-        self._seeding.copy_to(connection, tenant.id)
+    def seeder(self, connection: Connection) -> Callable[[int], None]:
+        """Return what gives new tenants, by id, what start-up and migrations have seeded.
+
+        :param connection: in the transaction in which all of them are created
+        """
+        return self._seeding.copier(connection)
 
     def empty(self, connection: Connection, tenant: Tenant) -> None:
         """Delete all rows of a tenant."""

@@ -71,19 +71,27 @@ class Seeding:
         self._tables = tables
         self._made: _Copies | None = None
 
-    def copy_to(self, connection: Connection, tenant_id: int) -> None:
-        """Give a new tenant the seeded rows."""
+    def copier(self, connection: Connection) -> Callable[[int], None]:
+        """Return what gives a new tenant the seeded rows, for all that are created in this transaction.
+
+        :returns: takes the tenant's id
+        """
         with plainly(connection):
             schema = fingerprint(connection)
             made = self._made
             if made is None or made.schema != schema:
                 made = self._made = self._prepare(connection, schema)
-            if made.seeded is None:
-                return
-            if connection.dialect.name == "sqlite":
+            seeded = sorted(connection.scalars(made.seeded)) if made.seeded is not None else []
+            if seeded and connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
-            for number in sorted(connection.scalars(made.seeded)):
-                connection.execute(made.copies[number], {TENANT: tenant_id})
+        statements = [made.copies[number] for number in seeded]
+
+        def copy(tenant_id: int) -> None:
+            with plainly(connection):
+                for statement in statements:
+                    connection.execute(statement, {TENANT: tenant_id})
+
+        return copy
 
     def _prepare(self, connection: Connection, schema: Hashable) -> _Copies:
         copies, questions = [], []

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from ..errors import CredentialRefusedError
 from ..model import Refusal, RequestFacts, Resolution
 from ..protocols import Strategy
+from .command_line import CommandLine
 from .domain import Domain
 from .header import Header, TrustedPeers
 from .hosts import InvalidHostError, host_name, typed_name
@@ -22,6 +23,7 @@ from .subdomain import Subdomain
 from .token import Token
 
 __all__ = [
+    "CommandLine",
     "Domain",
     "Header",
     "InvalidHostError",

@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_login import LoginManager, UserMixin, current_user, decode_cookie, encode_cookie, login_user
 
+from flask_tenant import tenant_context
 from tests.adapters.conftest import MakeApp, at, carry, domain
 
 
@@ -45,6 +46,22 @@ def test_a_remember_me_cookie_is_its_tenants_own(make_app: MakeApp, caplog: pyte
     assert remembered(client, "bella") is None
     assert remembered(client, "") is None
     assert "A remember-me cookie of tenant 1 was replayed at tenant 2" in caplog.text
+
+
+def test_flask_login_registered_after_the_first_request(make_app: MakeApp) -> None:
+    """It leaves nothing but an attribute of the application: no module is imported, no extension noted."""
+    make_app(with_login).test_client().post(at("acme", "/login"))  # imports whatever a log-in needs
+    app = make_app()
+    app.test_client().get(at("acme", "/nowhere"))
+    app._got_first_request = False  # as behind a server that has not come to Flask yet
+    with tenant_context("acme", app):
+        with_login(app)
+    client = app.test_client()
+    client.post(at("acme", "/login"))
+    carry(client, "remember_token", "acme", "bella")
+    assert remembered(client, "acme") == "7"
+    assert remembered(client, "bella") is None
+    assert "flask-login" in app.extensions["tenancy"].surroundings.placed
 
 
 def test_one_from_before_registration(make_app: MakeApp) -> None:

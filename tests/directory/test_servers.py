@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.directory.peer import Peer, Server, peers
 from tests.services.redis import RedisServer, redis_running, sentinels_running
@@ -370,6 +372,13 @@ def test_changes_while_cut_off_are_there_after_recovery(
             peer.forget()
             assert peer.ask(slug)[0] == "New"
 
+    def from_redis(peer: Peer) -> bool:
+        peer.forget()
+        return peer.ask(slug)[:2] == ["New", "redis"]
+
+    for peer in trusting:
+        until(lambda peer=peer: from_redis(peer), "Redis knows it again")
+
 
 def test_a_writer_without_redis_is_noticed_by_the_others(trusting: list[Peer], database: str) -> None:
     one, two = trusting
@@ -380,6 +389,44 @@ def test_a_writer_without_redis_is_noticed_by_the_others(trusting: list[Peer], d
     deaf.close()
     assert two.until_named(slug, "Deaf") - done < 5 + 1
     one.until_named(slug, "Deaf")
+
+
+def test_a_restored_backup(tmp_path: Path, shared_redis: RedisServer) -> None:
+    """The number of the last change goes back; nobody who runs knows better than SQL."""
+    url = f"sqlite:///{tmp_path / 'restored.sqlite'}"
+    for redis_url in (shared_redis.url(), None):
+        server = Server(url, redis_url)
+        if redis_url:
+            server.until_trusting()
+        slug, later = ("one", "later-one") if redis_url else ("two", "later-two")
+        server.create(slug)
+        server.directory.all()
+        with server.engine.connect() as connection:
+            names = sa.inspect(connection).get_table_names()
+            saved = {n: connection.execute(sa.text(f"SELECT * FROM {n}")).mappings().all() for n in names}
+        for n in range(5):
+            server.set_name(slug, f"After the backup {n}")
+        server.create(later)
+        assert server.ask(slug)[0] == "After the backup 4"
+        assert server.directory.count() == len(server.directory.all()) > 1
+        with server.engine.begin() as connection:
+            for name, rows in saved.items():
+                connection.execute(sa.text(f"DELETE FROM {name}"))
+                for row in rows:
+                    places = ", ".join(f":{column}" for column in row)
+                    connection.execute(sa.text(f"INSERT INTO {name} VALUES ({places})"), dict(row))
+        server.until_named(slug, slug.title())
+        until(lambda server=server, later=later: server.directory.find(later) is None, "the tenant is gone")
+        assert later not in [tenant.slug for tenant in server.directory.all()]
+        assert server.directory.count() == len(server.directory.all())
+        server.create(later + "-again")
+        assert server.directory.find(later + "-again") is not None
+        if redis_url:
+            server.until_trusting()
+        for _ in range(5):
+            server.forget()
+            assert server.ask(slug)[0] == slug.title()
+        server.close()
 
 
 def test_restarted_and_flushed(trusting: list[Peer], shared_redis: RedisServer) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from flask_tenant.directory import Directory, own_database
+from flask_tenant.directory import Directory, migrations, own_database
 from flask_tenant.errors import (
     ConfigurationError,
     DomainError,
@@ -128,6 +130,14 @@ def test_config(directory: Directory, acme: Tenant, engine: Engine) -> None:
         with pytest.raises(TenantConfigError):
             directory.set_config(acme, key, value)
     assert dict(directory.get("acme").config) == {"colour": "blue"}
+
+
+def test_a_tenant_can_be_sent_to_another_process(directory: Directory, acme: Tenant) -> None:
+    made = directory.set_config(acme, "colour", "red")
+    for same in (pickle.loads(pickle.dumps(made)), copy.deepcopy(made), copy.copy(made)):
+        assert (same, same.version) == (made, made.version)
+        with pytest.raises(TypeError):
+            same.config["colour"] = "green"
 
 
 def test_a_domain_counts_once_it_is_confirmed(directory: Directory, acme: Tenant) -> None:
@@ -292,6 +302,10 @@ def test_a_directory_of_release_0_1_is_adopted(engine: Engine) -> None:
     assert opened(engine).all() == directory.all()
 
 
+def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
+    assert migrations.scripts().get_current_head() == migrations.NEWEST
+
+
 def test_a_newer_directory_is_refused(directory: Directory, engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE tenancy_alembic_version SET version_num = '9999'"))
@@ -328,3 +342,37 @@ def test_changes_are_numbered_in_the_order_of_their_commits(directory: Directory
     assert directory._store.changes(changes.number).each == ()
     assert directory._store.changes(before - 100).each is None  # the journal does not reach so far
     assert directory._store.changes(before + 100).each is None  # a backup was restored
+
+
+def test_changes_at_the_same_time_miss_no_number(directory: Directory, engine: Engine) -> None:
+    """Whoever follows the journal while others write never passes a change by."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    before = directory._store.number()
+    writers, times = 4, 6
+    seen: dict[int, set[int]] = {}
+
+    def write(writer: int) -> None:
+        mine = directory.create(f"w{writer}", "W", nothing)
+        for n in range(times):
+            mine = directory.set_config(mine, f"key{n}", n)
+        directory.rename(mine, f"renamed-{writer}")
+
+    def follow() -> None:
+        at = before
+        while at < before + writers * (times + 2):
+            changes = directory._store.changes(at)
+            assert changes.each is not None
+            for number, tenant_id in changes.each:
+                seen.setdefault(number, set()).add(tenant_id)
+            at = changes.number
+
+    with ThreadPoolExecutor(writers + 1) as pool:
+        following = pool.submit(follow)
+        for writing in [pool.submit(write, n) for n in range(writers)]:
+            writing.result()
+        following.result(60)
+    assert sorted(seen) == list(range(before + 1, before + writers * (times + 2) + 1))
+    for tenant in opened(engine).all():
+        assert tenant.version == max(number for number, ids in seen.items() if tenant.id in ids)
+        assert len(tenant.config) == times

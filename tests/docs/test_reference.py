@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 
 import flask_tenant
 from flask_tenant import errors, protocols, signals
-from flask_tenant.cli import main, tenant_cli
+from flask_tenant.cli import ExitCode, main, tenant_cli
 from flask_tenant.settings import Settings
 from tests.docs.pages import PAGES, ROOT, name_of
 
@@ -98,7 +98,10 @@ def test_public_names() -> None:
 
 def _commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
     if isinstance(command, click.Group):
-        for part, inner in command.commands.items():
+        ctx = click.Context(command)
+        for part in command.list_commands(ctx):
+            inner = command.get_command(ctx, part)
+            assert inner is not None
             yield from _commands(inner, f"{name} {part}")
     else:
         yield name, command
@@ -109,10 +112,21 @@ def test_commands_and_their_options() -> None:
     groups: list[tuple[Any, str]] = [(tenant_cli, "flask tenant"), (main, "flask-tenant")]
     there = [found for group, name in groups for found in _commands(group, name)]
     assert re.findall(r"^## `(.*)`", text, re.MULTILINE) == [name for name, _ in there]
-    sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
-    for section, (_, command) in zip(sections, there, strict=True):
+    sections = re.split(r"^## `", text, flags=re.MULTILINE)[1:]
+    for section, (name, command) in zip(sections, there, strict=True):
+        plain = " ".join(section.split())
         for option in (p for p in command.params if isinstance(p, click.Option)):
-            assert option.opts[0] in section
+            assert f"| `{option.opts[0]}" in plain, f"{name} {option.opts[0]}"
+            assert option.help is None or option.help in plain, f"{name} {option.opts[0]}"
+        for sentence in (command.help or "").split("\n\n"):
+            assert " ".join(sentence.split()) in plain, name
+        known = {part for p in command.params for part in (*p.opts, *p.secondary_opts)}
+        shown = set(re.findall(r"^\| `(--[\w-]+)", section, re.MULTILINE))
+        assert shown <= known, f"{name} has no {shown - known}"
+
+
+def test_exit_codes() -> None:
+    assert [int(row[0]) for row in _rows("cli.md")] == [code.value for code in ExitCode]
 
 
 def _anchor(heading: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from flask_tenant import Tenancy
 from flask_tenant.doctor.login import named
 from flask_tenant.doctor.plan import read_plan
 from flask_tenant.errors import ConfigurationError
-from tests.doctor.conftest import Visit, flask_command, see_the_doctor
+from tests.doctor.conftest import flask_command, see_the_doctor
 from tests.services.databases import MakeDatabase
 
 pytestmark = pytest.mark.once
@@ -58,20 +57,6 @@ def demo(back_end: str, make_database: MakeDatabase) -> Iterator[dict[str, Any]]
         yield {"environment": environment, "arguments": arguments}
 
 
-def bound_sessions() -> bool:
-    """Whether sessions are bound to their tenant: until they are, the doctor is right to say so."""
-    return find_spec("flask_tenant.adapters") is not None
-
-
-def leaks_of(visit: Visit) -> list[dict[str, str]]:
-    """The leaks that were found; without bound sessions, there is that one, and no other."""
-    leaks = visit.report["leaks"]
-    if not bound_sessions():
-        assert [leak["where"] for leak in leaks] == ["session"]
-        return []
-    return list(leaks)
-
-
 @pytest.mark.databases("sqlite")
 def test_the_clean_demo(demo: dict[str, Any], tmp_path: Path) -> None:
     """No false alarm, with Flask-Login's own users, made owners by a plan."""
@@ -79,8 +64,8 @@ def test_the_clean_demo(demo: dict[str, Any], tmp_path: Path) -> None:
     plan.write_text(PLAN)
     visit = see_the_doctor(APP, "--plan", str(plan), *demo["arguments"], **demo["environment"])
     assert visit.report, visit.error
-    assert leaks_of(visit) == []
-    assert visit.code == (0 if bound_sessions() else 1)
+    assert visit.report["leaks"] == []
+    assert visit.code == 0
     called = [route for route in visit.report["routes"] if route["calls"]]
     skipped = {route["route"]: route["skipped"] for route in visit.report["routes"] if route["skipped"]}
     assert skipped == {
@@ -106,15 +91,14 @@ def test_the_clean_demo_with_a_login_of_ones_own(demo: dict[str, Any]) -> None:
     """On PostgreSQL, and the report for people."""
     login = ["--login", "tests.doctor.apps.logins:as_owner"]
     done = flask_command(APP, "tenant", "doctor", *login, *demo["arguments"], **demo["environment"])
-    assert done.returncode == (0 if bound_sessions() else 1), done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "Login: by tests.doctor.apps.logins:as_owner." in done.stdout
     assert "27 routes called (" in done.stdout
     assert "1 skipped" in done.stdout
     assert "skipped GET /static/<path:filename>: static files, the same for everybody" in done.stdout
     assert "8 tenant tables filled with" in done.stdout
-    if bound_sessions():
-        assert "Nothing leaked" in done.stdout
-        assert "LEAK" not in done.stdout
+    assert "Nothing leaked" in done.stdout
+    assert "LEAK" not in done.stdout
 
 
 @pytest.mark.parametrize(

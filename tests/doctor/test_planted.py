@@ -125,7 +125,8 @@ def _contents(engine: sa.Engine, folder: Path) -> dict[str, Any]:
     return found
 
 
-on_both = pytest.mark.databases("sqlite", "postgresql+psycopg")
+on_both = pytest.mark.databases("sqlite", "postgresql+psycopg2")
+"""The planted connections by hand are psycopg's, so that both drivers are led to the copy."""
 
 
 @on_both

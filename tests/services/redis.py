@@ -5,6 +5,7 @@ and started again. Sentinels too.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -115,13 +116,17 @@ def need() -> None:
     """Skip, or fail in CI, without Redis."""
     if shutil.which("redis-server") is None or shutil.which("setpriv") is None:
         missing("Redis", "apt-get install --no-install-recommends redis-server")
+    # Test processes that were killed could not tidy up.
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if not Path("/proc", folder.name.removeprefix(PREFIX).partition("-")[0]).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def redis_running(*arguments: str) -> Iterator[RedisServer]:
     """Run a temporary server for the length of the block."""
     need()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     server = RedisServer(folder, *arguments)
     try:
         server.start()
@@ -182,7 +187,7 @@ class Sentinels:
 def sentinels_running() -> Iterator[Sentinels]:
     """Run a watched pair of servers for the length of the block."""
     need()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     found = None
     try:
         found = Sentinels(folder)

@@ -301,8 +301,8 @@ class Link:
         try:
             with contextlib.closing(self._connect(2)) as line:
                 trust = self._agree(line, line.run_id())
-                number = self._store.number()
-                self._follow(Changes(number, None))
+                top, number = self._memory.top, self._store.number()
+                self._follow(Changes(number, None), top)
                 for _ in range(2):
                     self._lines.append(self._opened(trust.run))
                 heard = time.monotonic()
@@ -342,9 +342,8 @@ class Link:
         if tenants is None:
             self._known.forget()
 
-    def _follow(self, changes: Changes) -> None:
-        self._memory.follow(changes.number, changes.tenants)
-        if changes.tenants is None:
+    def _follow(self, changes: Changes, before: int) -> None:
+        if self._memory.follow(changes.number, changes.tenants, before):
             self._known.forget()
 
     def _agree(self, line: Line, run: str) -> Trust:
@@ -371,12 +370,13 @@ class Link:
 
     def _check(self, line: Line, trust: Trust) -> None:
         """Follow the journal: some change may have come without a word."""
+        top = self._memory.top
         try:
             changes = self._store.changes(self._memory.followed)
         except Exception as error:
             log.warning("The directory's journal cannot be read: %s", error)
             return
-        self._follow(changes)
+        self._follow(changes, top)
         if self._agree(line, trust.run).epoch != trust.epoch:
             raise LostError("it was emptied")
 

@@ -30,6 +30,7 @@ app.config.update(
     SECRET_KEY="0123456789abcdef0123456789abcdef-planted",
     TENANT_SHARED_TABLES=["recent"],
     TENANT_EXEMPT_ENGINES=["archive"],
+    TENANT_ADAPTERS_OFF=["caches"],  # by mistake, and so is what is kept below
 )
 db = SQLAlchemy(app)
 

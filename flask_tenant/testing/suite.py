@@ -1,10 +1,8 @@
-"""Runs an application's own test-suite inside a tenant: ``pytest -p flask_tenant.testing``.
+"""Lets an application's own test-suite run inside a tenant: the pytest plugin ``flask_tenant.testing``.
 
 Suites call ``drop_all()`` and ``create_all()`` around each test, and many count on the first row having id 1. With
 this plugin ``drop_all`` empties the current tenant's tables only and restarts its automatic ids; the neighbours keep
 their rows. When the suite ends, sequences are raised above every tenant's largest id.
-
-Name the tenant with the setting ``TENANT_DEFAULT``. Never load the plugin in production.
 """
 
 from __future__ import annotations
@@ -15,9 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.schema import CreateTable, DropTable
 
-from .context import Scope, entered
-from .extension import exempt_engine
-from .isolate import Wall, physical, plainly, sequence_table
+from ..context import Scope, entered
+from ..extension import exempt_engine
+from ..isolate import Wall, physical, plainly, sequence_table
 
 _emptied: dict[URL, set[tuple[str | None, str, str, str]]] = {}
 
@@ -97,6 +95,3 @@ def _restart(
             f"SELECT setval(s, {largest} + 1, false) FROM pg_get_serial_sequence(:table, :column) AS s"
         ).bindparams(table=name, column=column)
     )
-
-
-__all__ = ["pytest_configure", "pytest_unconfigure"]

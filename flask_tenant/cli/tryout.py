@@ -1,61 +1,15 @@
-"""``flask tenant …`` for operators, and ``flask-tenant run`` for trying it on one's own application."""
+"""``flask-tenant run``: several tenants on an application that does not know of them."""
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from typing import Any
 
 import click
-from flask.cli import AppGroup
-from rich.console import Console
-from rich.table import Table
 
-from .doctor.command import doctor
-from .errors import TenancyError
-from .extension import state_of
-
-tenant_cli = AppGroup("tenant", short_help="Tenants of this application.")
-
-
-def _fail(error: TenancyError) -> None:
-    click.echo(f"Error: {error}", err=True)
-    raise SystemExit(1)
-
-
-@tenant_cli.command("create")
-@click.argument("slug")
-@click.option("--name", help="For people; by default the slug.")
-def create(slug: str, name: str | None) -> None:
-    """Create the tenant SLUG, with what start-up and migrations have seeded."""
-    try:
-        made = state_of().create(slug, name or slug.replace("-", " ").title())
-    except TenancyError as error:
-        _fail(error)
-    else:
-        click.echo(f"Created tenant {made.slug} (id {made.id}).")
-
-
-@tenant_cli.command("list")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def show_all(as_json: bool) -> None:
-    """List the tenants."""
-    try:
-        tenants = state_of().directory.all()
-    except TenancyError as error:
-        _fail(error)
-        return
-    if as_json:
-        rows = [{"id": t.id, "slug": t.slug, "name": t.name, "state": t.state.value} for t in tenants]
-        click.echo(json.dumps(rows, indent=2))
-        return
-    table = Table("id", "slug", "name", "state")
-    for t in tenants:
-        table.add_row(str(t.id), t.slug, t.name, t.state.value)
-    Console().print(table)
-
-
-tenant_cli.add_command(doctor)
+from ..errors import TenancyError
+from ..extension import state_of
 
 
 @click.group()
@@ -73,7 +27,7 @@ def run(
     target: str, tenants: tuple[str, ...], database: str | None, shared: tuple[str, ...], port: int
 ) -> None:
     """Serve MODULE:APP (an application or a factory) to several tenants."""
-    from . import autoregister
+    from .. import autoregister
 
     try:
         app = autoregister.load(target, database=database, shared=shared)
@@ -93,15 +47,14 @@ def run(
             raise SystemExit(1) from None
         _again(target, tenants, error.suggestion, shared, port)
     except TenancyError as error:
-        _fail(error)
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(1) from None
     else:
         app.run(host="127.0.0.1", port=port)
 
 
 def _again(target: str, tenants: tuple[str, ...], database: str, shared: tuple[str, ...], port: int) -> None:
     # A new process: the application's modules hold engines of the old database.
-    import os
-
     arguments: list[Any] = ["run", target, "--database", database, "--port", str(port)]
     for flag, values in (("--tenant", tenants), ("--shared", shared)):
         for value in values:
@@ -109,7 +62,3 @@ def _again(target: str, tenants: tuple[str, ...], database: str, shared: tuple[s
     os.execv(  # noqa: S606 - our own interpreter, no shell wanted
         sys.executable, [sys.executable, "-m", "flask_tenant.cli", *arguments]
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,44 @@
+"""The command line: ``flask tenant …`` for operators, and ``flask-tenant run`` for trying it on one's own application.
+
+    frame.py     errors as one line, exit codes, --json, tables, completion of slugs
+    tenants.py   create, list, show, set, rename
+    states.py    suspend, resume, archive, maintenance
+    domains.py   domain add, confirm, remove, list
+    tokens.py    token create, list, revoke
+    config.py    config set, get, unset, list
+    work.py      shell and run: the application's own commands, inside a tenant
+    bulk.py      reads what ``create --from`` is given
+    tryout.py    ``flask-tenant run``
+
+Rich is imported where something is shown: an application's servers load this package too, and show nothing.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from . import config, domains, states, tenants, tokens, work
+from .frame import ExitCode, TenantGroup
+from .tryout import main
+
+tenant_cli = TenantGroup(
+    "tenant",
+    short_help="Tenants of this application.",
+    help="Tenants of this application: who they are, whether they are served, and work inside one.",
+)
+
+for command in (
+    *tenants.COMMANDS,
+    *states.COMMANDS,
+    tenants.rename,
+    domains.domain,
+    tokens.token,
+    config.config,
+    *work.COMMANDS,
+):
+    tenant_cli.add_command(command)
+
+if find_spec("flask_tenant.doctor") is not None:
+    tenant_cli.add_later("doctor", "flask_tenant.doctor.command:doctor")
+
+__all__ = ["ExitCode", "main", "tenant_cli"]
