@@ -4,6 +4,7 @@ so."""
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 import flask_tenant
 from flask_tenant import extension
-from tests.services.availability import FULL
+from tests.services.availability import AGAIN, FULL
 
 pytest_plugins = ["tests.services.postgres", "tests.services.databases", "tests.services.redis"]
 
@@ -46,16 +47,27 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         extension._apps |= _built.get(fixture, WeakSet())
 
 
-ONCE = {"adapters", "demo", "docs", "rawsql", "bench", "thirdparty"}
+ONCE = {"adapters", "bench", "cli", "demo", "docs", "doctor", "edges", "rawsql", "testing", "thirdparty"}
 """Folders whose tests run in the main environment only: no other version of SQLAlchemy or Python changes them much."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs once: some folders, and attacks through psycopg2, whose walls are the same code as psycopg's."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what runs once, and leave some attacks to the long run.
+
+    Those through psycopg2 meet the same wall as psycopg's behind another cursor: a quarter of them will do.
+    """
+    kept, left = [], []
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if folder in ONCE or (folder == "attacks" and "psycopg2" in item.name and not FULL):
+        if folder in ONCE:
             item.add_marker(pytest.mark.once)
+        number = zlib.crc32(item.nodeid.encode())
+        every = 1 if folder != "attacks" or FULL else 4 if "psycopg2" in item.name else 2 if AGAIN else 1
+        (kept if number % every == 0 else left).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+    # The longest tests first, or all workers but one would wait for them in the end.
+    items[:] = sorted(kept, key=lambda item: "thirdparty" not in item.path.parts)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -17,8 +17,9 @@ from tests.isolation.oracle import Case, Oracle, execute, show
 from tests.isolation.rows import TENANTS
 from tests.isolation.statements import statements
 from tests.isolation.world import World
+from tests.services.availability import examples
 
-EXAMPLES = 200
+EXAMPLES = examples(500)
 WANTED = int(os.environ.get("TENANCY_EXAMPLES", EXAMPLES))
 
 

@@ -22,6 +22,7 @@ from tests.rawsql import test_attacks as attacks
 from tests.rawsql.corpus import COMMON, POSTGRESQL, SQLITE
 from tests.rawsql.shapes import SHAPES, Maker
 from tests.rawsql.world import WorldViews, create
+from tests.services.availability import FULL, examples
 
 
 def parser(dialect: str, text: str) -> Parser:
@@ -100,13 +101,13 @@ def test_postgresql_sees_the_same_relations(statement: str) -> None:
     agree(statement)
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=examples(300), deadline=None, database=None, derandomize=not FULL)
 @given(st.integers(0, 2**32), st.sampled_from(sorted(SHAPES)))
 def test_postgresql_sees_the_same_relations_in_made_up_statements(seed: int, shape: str) -> None:
     agree(SHAPES[shape](Maker(Random(seed), sqlite=False)))
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=examples(300), deadline=None, database=None, derandomize=not FULL)
 @given(st.integers(0, 2**32), st.sampled_from(sorted(SHAPES)))
 def test_postgresql_can_read_what_we_write(seed: int, shape: str) -> None:
     statement = SHAPES[shape](Maker(Random(seed), sqlite=False))
@@ -143,7 +144,7 @@ def mutated(draw: st.DrawFn, statements: list[str]) -> str:
     return "".join(words)
 
 
-@settings(max_examples=1500, deadline=None, database=None)
+@settings(max_examples=examples(1500), deadline=None, database=None, derandomize=not FULL)
 @given(mutated([*COMMON, *POSTGRESQL]))
 @example("SELECT 1 FROM customer JOIN invoice, line")
 def test_postgresql_sees_the_same_relations_in_mutilated_statements(text: str) -> None:
@@ -158,7 +159,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=3000, deadline=None, database=None)
+@settings(max_examples=examples(3000), deadline=None, database=None, derandomize=not FULL)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
 @example("E'a'\n'b\\'")
 @example("'a'\n'b'")
@@ -271,7 +272,7 @@ def test_sqlite_sees_the_same_tables_in_mutilated_statements(empty: sqlite3.Conn
         "$b",
     ]
 
-    @settings(max_examples=1500, deadline=None, database=None)
+    @settings(max_examples=examples(1500), deadline=None, database=None, derandomize=not FULL)
     @given(mutated([*COMMON, *SQLITE]), st.sampled_from(["", *more]), st.integers(0, 200))
     def agrees(text: str, word: str, at: int) -> None:
         sqlite_agrees(empty, f"{text[:at]} {word} {text[at:]}" if word else text)
@@ -279,7 +280,7 @@ def test_sqlite_sees_the_same_tables_in_mutilated_statements(empty: sqlite3.Conn
     agrees()
 
 
-@settings(max_examples=2000, deadline=None, database=None)
+@settings(max_examples=examples(2000), deadline=None, database=None, derandomize=not FULL)
 @given(
     st.lists(st.sampled_from([*PIECES, "`", "```", "x", ":a", "@b", "$c", "?", "?1"]), max_size=10).map(
         "".join

@@ -17,9 +17,10 @@ from tests.rawsql.corpus import COMMON, POSTGRESQL, SQLITE
 from tests.rawsql.oracle import Oracle, PostgresOracle, SqliteOracle
 from tests.rawsql.shapes import SHAPES, Maker
 from tests.rawsql.test_second_opinions import mutated
+from tests.services.availability import examples
 from tests.services.postgres import PostgresServer
 
-EXAMPLES = int(os.environ.get("RAWSQL_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("RAWSQL_EXAMPLES", examples(50)))
 
 
 @pytest.fixture(scope="module")

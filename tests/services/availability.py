@@ -10,6 +10,14 @@ import pytest
 FULL = "TENANCY_FULL" in os.environ
 """Whether this is the long run, `make test-full`."""
 
+AGAIN = "TENANCY_AGAIN" in os.environ and not FULL
+"""Whether everything ran already, and runs again with other versions: every second case of the large tables will do."""
+
+
+def examples(many: int) -> int:
+    """How many made-up cases to try: `many` in the long run, and else a fifth, the same ones each time."""
+    return many if FULL else max(many // 5, 10)
+
 
 def in_ci() -> bool:
     """Whether this run is continuous integration (`CI=true`)."""
