@@ -14,6 +14,7 @@ import pytest
 
 import flask_tenant
 from flask_tenant import extension
+from flask_tenant.context import _scope
 from tests.services.availability import AGAIN, FULL
 
 pytest_plugins = ["tests.services.postgres", "tests.services.databases", "tests.services.redis"]
@@ -45,6 +46,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     used: Iterable[Any] = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009
     for fixture in (fixture for fixtures in used for fixture in fixtures):
         extension._apps |= _built.get(fixture, WeakSet())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Make sure that no scope outlives its test."""
+    yield
+    left = _scope.get()
+    if left is not None:
+        _scope.set(None)
+        raise AssertionError(f"{left!r} was left behind in the main context")
 
 
 ONCE = {"adapters", "bench", "cli", "demo", "docs", "doctor", "edges", "rawsql", "testing", "thirdparty"}

@@ -131,10 +131,11 @@ def test_without_redis_a_change_is_seen_within_a_second(
 def test_what_one_has_read_the_other_has_from_redis(trusting: list[Peer]) -> None:
     one, two = trusting
     slug = fresh(one, "read-once")
-    before = two.count_queries()
+    before, started = two.count_queries(), time.monotonic()
     assert two.ask(slug)[:2] == ["Read-Once", "redis"] or two.ask(slug)[1] == "memory"
     assert two.ask(slug)[:2] == ["Read-Once", "memory"]
-    assert two.count_queries() - before <= 2  # it looks at the journal now and then
+    # it looks at the journal now and then
+    assert two.count_queries() - before <= 2 + 2 * (time.monotonic() - started)
 
 
 def test_by_pub_sub_where_tracking_is_forbidden(
