@@ -7,7 +7,7 @@ in a context variable, so that threads, greenlets and asyncio tasks each see the
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -65,8 +65,6 @@ class Scope:
 
 
 _scope: ContextVar[Scope | None] = ContextVar("flask_tenant_scope", default=None)
-
-INTERNAL = Scope(None, reason="flask_tenant itself", internal=True)
 
 
 def current_scope() -> Scope | None:
@@ -142,11 +140,18 @@ class nobody:  # noqa: N801
             _scope.reset(self._token)
 
 
-@contextmanager
-def internal() -> Iterator[None]:
+class internal:  # noqa: N801
     """Let flask_tenant's own statements (directory, inspection) through, unchanged."""
-    token = _scope.set(INTERNAL)
-    try:
-        yield
-    finally:
-        _scope.reset(token)
+
+    __slots__ = ("_mine",)
+
+    def __enter__(self) -> None:
+        # A scope of its own: a block in a generator that is collected some time later must not bring back, in the
+        # middle of somebody else's, what held when it was entered.
+        self._mine = Scope(None, reason="flask_tenant itself", internal=True)
+        self._mine.outer = _scope.get()
+        _scope.set(self._mine)
+
+    def __exit__(self, *exc: object) -> None:
+        if _scope.get() is self._mine:
+            _scope.set(self._mine.outer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import logging
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from flask_tenant import (
     tenant_column,
     tenant_context,
 )
-from flask_tenant.context import current_scope
+from flask_tenant.context import current_scope, internal
 from flask_tenant.errors import (
     CentralRefusedError,
     NoTenantError,
@@ -135,6 +136,27 @@ def test_leaving_is_logged_though_logging_was_configured_anew(
             caplog.clear()
             contextvars.copy_context().run(leave)
             assert len(caplog.records) == 1
+
+
+def test_a_block_that_is_collected_late_brings_nothing_back(filled: Flask) -> None:
+    """Work of flask_tenant's own in a generator that nobody ends: it ends with the scope around it, and once only."""
+
+    def suspended() -> Iterator[None]:
+        with internal():
+            yield
+
+    left: list[Iterator[None]] = []
+    with filled.app_context(), tenant_context("acme"):
+        left.append(suspended())
+        next(left[0])
+        assert current_scope() is not None
+    assert current_scope() is None
+    with filled.app_context(), tenant_context("bella") as bella, internal():
+        mine = current_scope()
+        left.clear()
+        assert current_scope() is mine
+        assert mine.outer is bella
+    assert current_scope() is None
 
 
 def test_a_loop_that_is_broken_off_leaves_its_tenant(filled: Flask, notes: Notes) -> None:
