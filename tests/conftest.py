@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,19 +63,29 @@ ONCE = {"adapters", "bench", "cli", "demo", "docs", "doctor", "edges", "rawsql",
 """Folders whose tests run in the main environment only: no other version of SQLAlchemy or Python changes them much."""
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what runs once, and leave some attacks to the long run.
+ABOVE = {"cli", "demo", "doctor", "testing"}
+"""Folders about what stands above the wall: on PostgreSQL a quarter of their tests will do, but for the long run."""
 
-    Those through psycopg2 meet the same wall as psycopg's behind another cursor: a quarter of them will do.
-    """
+
+def _every(folder: str, name: str) -> int:
+    """Of how many tests of this kind one runs. The long run has them all."""
+    if FULL:
+        return 1
+    if folder == "attacks":
+        # Those through psycopg2 meet the same wall as psycopg's, behind another cursor.
+        return 4 if "psycopg2" in name else 2 if AGAIN else 1
+    return 4 if folder in ABOVE and "postgresql" in name else 1
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what runs once, and leave some to the long run."""
     kept, left = [], []
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if folder in ONCE:
             item.add_marker(pytest.mark.once)
         number = zlib.crc32(item.nodeid.encode())
-        every = 1 if folder != "attacks" or FULL else 4 if "psycopg2" in item.name else 2 if AGAIN else 1
-        (kept if number % every == 0 else left).append(item)
+        (kept if number % _every(folder, item.name) == 0 else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
     # The longest tests first, or all workers but one would wait for them in the end.
@@ -82,7 +93,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what tests measured, from all workers: `record_property("figure", "…")`."""
+    """Print what tests measured (`record_property("figure", "…")`), and where the time went, from all workers."""
+    spent: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                spent[report.nodeid.split("/")[1]] += report.duration
+    terminalreporter.section("seconds")
+    terminalreporter.write_line(
+        ", ".join(f"{folder} {seconds:.0f}" for folder, seconds in spent.most_common())
+    )
     figures = [
         f"{report.nodeid.rpartition('::')[2]}: {value}"
         for outcome in ("passed", "failed")
