@@ -32,7 +32,7 @@ class Scope:
     :param key: whose sessions it uses: equal for a scope and those within it for the same tenant; by default its own
     """
 
-    __slots__ = ("internal", "key", "outer", "reason", "tenant", "tenant_id")
+    __slots__ = ("ended", "internal", "key", "outer", "reason", "tenant", "tenant_id")
 
     def __init__(
         self, tenant: Tenant | None, *, reason: str = "", internal: bool = False, key: Hashable = None
@@ -40,6 +40,7 @@ class Scope:
         if tenant is not None and (type(tenant.id) is not int or tenant.id < 0):
             raise TenantError(f"The tenant id {tenant.id!r} is no positive integer", value=tenant.id)
         self.outer: Scope | None = None
+        self.ended = False
         self.key: Hashable = key if key is not None else object()
         self.tenant = tenant
         self.tenant_id = tenant.id if tenant is not None else None
@@ -153,5 +154,12 @@ class internal:  # noqa: N801
         _scope.set(self._mine)
 
     def __exit__(self, *exc: object) -> None:
-        if _scope.get() is self._mine:
-            _scope.set(self._mine.outer)
+        self._mine.ended = True
+        if _scope.get() is not self._mine:
+            return
+        outer = self._mine.outer
+        while (
+            outer is not None and outer.ended
+        ):  # blocks that were not left in the order in which they were entered
+            outer = outer.outer
+        _scope.set(outer)

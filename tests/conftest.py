@@ -72,9 +72,14 @@ def _every(folder: str, name: str) -> int:
     if FULL:
         return 1
     if folder == "attacks":
-        # Those through psycopg2 meet the same wall as psycopg's, behind another cursor.
-        return 4 if "psycopg2" in name else 2 if AGAIN else 1
-    return 4 if folder in ABOVE and "postgresql" in name else 1
+        # The walls before the database are the same code; psycopg2's are psycopg's behind another cursor.
+        usual = 8 if "psycopg2" in name else 2 if "postgresql" in name else 1
+        return usual * 3 if AGAIN else usual
+    if folder == "rawsql":
+        return 2  # each statement of the corpora is also part of what the mutations are made of
+    if folder in ABOVE and "postgresql" in name:
+        return 4
+    return 3 if AGAIN and folder in ("extension", "schema") and "postgresql" in name else 1
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -14,6 +14,7 @@ from ..errors import TenantNotFoundError
 from ..model import Domain, Tenant, TenantState, Token
 from .changes import Change, Changes, Fill, digest_of
 from .lookup import Lookup, source
+from .names import SLUG
 from .prepare import prepare
 from .store import JOURNAL_LIMIT, Store
 from .tables import PREFIX, Tables
@@ -65,7 +66,7 @@ class Directory:
         try:
             entry = memory.slugs[slug]
         except KeyError:
-            return self._lookup.find("slug", slug)
+            return self._lookup.find("slug", slug) if SLUG.match(slug) else None  # it never was anybody's
         now = monotonic()
         if now < entry.until and now < memory.fresh_until:
             source.set("memory")

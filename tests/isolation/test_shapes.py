@@ -23,8 +23,8 @@ def test_shape(
         return  # the database has no such thing: nothing is generated, and no figure printed
     oracle = Oracle(world)
     # psycopg2 gets the same statements as psycopg, through other cursors. The long run has them all.
-    usual = {"postgresql+psycopg2": 4, "postgresql+psycopg": 2}.get(back_end, 1)
-    step = 1 if FULL else max(usual, 2) if AGAIN else usual
+    usual = {"postgresql+psycopg2": 8, "postgresql+psycopg": 3}.get(back_end, 2)
+    step = 1 if FULL else usual * 2 if AGAIN else usual
     for case in list(shape.cases(world.dialect))[::step]:
         for tenant in AS:
             oracle.check(case, tenant)

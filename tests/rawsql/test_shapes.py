@@ -20,7 +20,7 @@ from tests.rawsql.test_second_opinions import mutated
 from tests.services.availability import examples
 from tests.services.postgres import PostgresServer
 
-EXAMPLES = int(os.environ.get("RAWSQL_EXAMPLES", examples(50)))
+EXAMPLES = int(os.environ.get("RAWSQL_EXAMPLES", examples(125)))
 
 
 @pytest.fixture(scope="module")
