@@ -79,7 +79,9 @@ def _every(folder: str, name: str) -> int:
         return 2  # each statement of the corpora is also part of what the mutations are made of
     if folder in ABOVE and "postgresql" in name:
         return 4
-    return 3 if AGAIN and folder in ("extension", "schema") and "postgresql" in name else 1
+    if folder in ("extension", "schema") and "postgresql" in name:
+        return 4 if AGAIN else 2
+    return 1
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -50,6 +50,9 @@ def run(
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(1) from None
     else:
+        os.environ.pop(
+            "FLASK_RUN_FROM_CLI", None
+        )  # of a flask command that we were started by: it would not serve
         app.run(host="127.0.0.1", port=port)
 
 

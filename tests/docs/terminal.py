@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.docs.pages import ROOT
 
-PATIENCE = 60.0
+PATIENCE = 90.0
 """Seconds that a command may take on a busy machine."""
 
 _PROGRAMS = ("python", "flask", "flask-tenant", "pytest", "make")

@@ -88,9 +88,9 @@ def run_suite(python: Path, folder: Path, url: str, *options: str, **environment
     report = folder / "report.xml"
     done = run(
         python, "-m", "pytest", "-c", os.devnull, "--rootdir", where, "-p", "no:cacheprovider",
-        "-W", "ignore", "-q", "--tb=short", "--assert=plain", f"--junitxml={report}",
+        "-W", "ignore", "-q", "--tb=short", "--assert=plain", "-p", "suite_speed", f"--junitxml={report}",
         *options, where,
-        cwd=folder, TESTING_SQLALCHEMY_DATABASE_URI=url, **environment,
+        cwd=folder, TESTING_SQLALCHEMY_DATABASE_URI=url, PYTHONPATH=str(HERE), **environment,
     )  # fmt: skip
     output = done.stdout + done.stderr
     assert report.exists(), output
@@ -144,7 +144,7 @@ def test_the_suite_passes_as_second_tenant(
         tenanted = run_suite(
             ihatemoney_python, tmp_path / "tenanted", url,
             "-p", "flask_tenant.testing", "-p", "suite_tenancy",
-            PYTHONPATH=str(HERE), SUITE_TENANT_COLUMN=COLUMN, SUITE_NEIGHBOUR=str(ids["neighbour"]),
+            SUITE_TENANT_COLUMN=COLUMN, SUITE_NEIGHBOUR=str(ids["neighbour"]),
             SUITE_WATCH=str(watch),
         )  # fmt: skip
         after = rows.read(url, COLUMN)
