@@ -1,7 +1,7 @@
 """Class 19, around the database: hosts, pages, start-up, the default tenant, the template, signals and threads.
 
-Session cookies, cache keys, uploads and ``X-Forwarded-Host`` behind a trusted proxy come with a later issue; until
-then that header means nothing. So do requests in asyncio.
+What follows the tenant around the SQL (sessions, caches, uploads, jobs) is attacked in ``test_19_around_the_sql.py``
+and in ``tests/adapters``, the ways in (headers, tokens, paths, ASGI) in ``tests/edges``.
 """
 
 from __future__ import annotations

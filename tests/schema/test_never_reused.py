@@ -66,3 +66,24 @@ def test_so_it_does_in_a_table_made_by_hand(sqlite_url: str) -> None:
         assert session.scalars(sa.text("SELECT id FROM receipt ORDER BY id")).all() == [1, 3]
         session.commit()
         db.engine.dispose()
+
+
+def test_names_with_question_marks_bind_nothing(sqlite_url: str) -> None:
+    db = SQLAlchemy()
+    table = sa.Table(
+        "wh?t's", db.metadata, sa.Column("i?d", sa.Integer, primary_key=True), sa.Column("x", sa.Integer),
+        sqlite_autoincrement=True,
+    )  # fmt: skip
+    app = Flask("marks")
+    app.config["SQLALCHEMY_DATABASE_URI"] = sqlite_url
+    db.init_app(app)
+    Tenancy().init_app(app)
+    with app.app_context():
+        db.create_all()
+        state_of(app).create("acme", "acme")
+        with tenant_context("acme"):
+            made = db.session.execute(
+                sa.insert(table).returning(table.c["i?d"], table.c.x), [{"x": n} for n in (7, 8, 9)]
+            )
+            assert sorted(map(tuple, made)) == [(1, 7), (2, 8), (3, 9)]
+        db.engine.dispose()

@@ -10,6 +10,7 @@ a SELECT beforehand would turn lock waits into errors.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, cast
@@ -282,7 +283,7 @@ class InsertMixin(Base):
         names = {name for *_, names in columns for name in names}
         first = next(n for n, name in enumerate(self.positiontup or ()) if name in names)
         given = batch.replaced_parameters
-        tenant = (self.wall.tenant_id(),) * next_id.count("?") if not self.wall.template else ()
+        tenant = (self.wall.tenant_id(),) * _placeholders(next_id) if not self.wall.template else ()
         return batch._replace(
             replaced_statement=whole, replaced_parameters=(*given[:first], *tenant, *given[first:])
         )
@@ -333,6 +334,14 @@ def numbered(text: str) -> str:
     return head + "".join(f"{n}{part}" for n, part in enumerate(rest, 1))
 
 
+_IN_QUOTES = re.compile(r"""'[^']*'|"[^"]*\"""")
+
+
+def _placeholders(text: str) -> int:
+    """How many values an expression binds; a name may hold question marks as well."""
+    return _IN_QUOTES.sub("", text).count("?")
+
+
 @lru_cache(64)
 def selected(text: str, row: str, next_id: str, at: int, columns: int, rows: int) -> str:
     """Turn ``INSERT … VALUES`` of several rows into ``INSERT … SELECT``, which looks for the largest id once.
@@ -348,7 +357,7 @@ def selected(text: str, row: str, next_id: str, at: int, columns: int, rows: int
     head, found, tail = text.partition(f"VALUES {block}")
     if not found:
         raise AssertionError("the rows of an INSERT are not where SQLAlchemy puts them")
-    nothing = "".join(["? * 0 + "] * next_id.count("?"))
+    nothing = "? * 0 + " * _placeholders(next_id)
     numbered_rows = ", ".join(
         f"({row.replace(next_id, f'{nothing}{number}')})" for number in range(1, rows + 1)
     )
