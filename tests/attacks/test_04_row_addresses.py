@@ -181,6 +181,7 @@ def test_lastrowid_is_never_the_physical_row(world: World) -> None:
 @on_sqlite
 def test_changes_of_others_are_not_counted(world: World) -> None:
     """``total_changes`` counts over the connection's whole life."""
+    world.engine.dispose()  # an earlier test may have left several connections, which take turns
     with world.engine.connect() as connection:  # the pool's connection, whoever has it
         driver = connection.connection.driver_connection
     with world.as_("bella"), world.engine.begin() as connection:
