@@ -4,7 +4,8 @@
     ├── ConfigurationError            the set-up is wrong
     │   ├── UnknownEngineError        an engine is neither tenanted nor exempt
     │   ├── SchemaNotReadyError       the database lacks the tenant column, or has keys that are not per tenant
-    │   └── UnsafeObjectError         triggers, views or functions that nobody has vouched for
+    │   ├── UnsafeObjectError         triggers, views or functions that nobody has vouched for
+    │   └── RuleFileError             a rule file, or a theme, cannot be accepted
     ├── TenantError                   a tenant is missing or wrong
     │   ├── NoTenantError             tenant data was asked for outside any tenant
     │   ├── TenantNotFoundError       no such tenant
@@ -22,7 +23,9 @@
         ├── CentralRefusedError       what central work may not do
         ├── CacheRefusedError         clearing a cache that cannot tell tenants' keys apart
         ├── FileRefusedError          a file outside the tenant's own folder
-        └── JobRefusedError           a job whose tenant is unknown, not served or not signed by us
+        ├── JobRefusedError           a job whose tenant is unknown, not served or not signed by us
+        ├── RuleDeniedError           what a tenant's rules forbid
+        └── RuleEngineError           the rules could not be decided
 
 Each carries a stable ``code``, the offending ``value`` and a ``hint`` that says what to do.
 """
@@ -202,3 +205,37 @@ class JobRefusedError(RefusedError):
     """A job names a tenant that is unknown or not served, or the name was not signed by this application."""
 
     code = "job-refused"
+
+
+class RuleFileError(ConfigurationError):
+    """A rule file cannot be accepted; the version that was active stays active.
+
+    :param findings: everything that is wrong, each as ``file:line:column: what was expected``
+    """
+
+    code = "rule-file"
+
+    def __init__(
+        self, message: str, *, value: object = None, hint: str = "", findings: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, value=value, hint=hint)
+        self.findings = findings
+
+
+class RuleDeniedError(RefusedError):
+    """A tenant's rules forbid it; nothing was executed, or it was rolled back with the caller's transaction.
+
+    :param rule: id of the rule
+    """
+
+    code = "rule-denied"
+
+    def __init__(self, message: str, *, rule: str = "", value: object = None, hint: str = "") -> None:
+        super().__init__(message, value=value, hint=hint)
+        self.rule = rule
+
+
+class RuleEngineError(RefusedError):
+    """The rules could not be decided, so nothing was executed."""
+
+    code = "rule-engine"

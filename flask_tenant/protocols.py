@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from .context import Scope
+from .decision import Ruling
 from .errors import TenancyError
 from .model import RequestFacts, TableView, Tenant
 
@@ -60,3 +61,15 @@ class Views(Protocol):
 
     def all(self) -> Iterable[TableView]:
         """Return every known view."""
+
+
+class RuleSource(Protocol):
+    """Says what rules hold for the running code."""
+
+    def ruling(self, holder: object) -> Ruling | None:
+        """Return what holds for the next statement, ``None`` when the current tenant has no rules.
+
+        :param holder: what lives as long as the connection's checkout: within one transaction on it, one version of the
+            rules and one ``now`` hold, whatever is activated meanwhile; the facts are those of each statement
+        :raises RuleError: when it cannot be decided; nothing may reach the database then
+        """

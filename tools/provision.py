@@ -41,9 +41,9 @@ class Environment:
 
 
 SA20, SA21 = "sqlalchemy>=2.0.36,<2.1", "sqlalchemy>=2.1,<2.2"
-TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "demo")
+TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "rules", "theme", "demo")
 ENVIRONMENTS = {
-    "demo": Environment(ROOT / ".venv", extras=("demo", "postgres"), editable=True),
+    "demo": Environment(ROOT / ".venv", extras=("demo", "postgres", "rules", "theme"), editable=True),
     "main": Environment(BUILD / "main", extras=TESTED_EXTRAS, groups=("dev",), requirements=(SA21,)),
     # The other end of what is supported; of the four pairs of versions, `make test` runs two, `make test-full` all.
     "other": Environment(
@@ -163,6 +163,19 @@ def create(environment: Environment, python: Path) -> None:
     run(python, "-m", "venv", environment.folder)
 
 
+def compiler(python: Path) -> None:
+    """Make sure that a C extension can be built for `python`: durable-rules comes as source only."""
+    headers = (
+        "import pathlib, sysconfig; print(pathlib.Path(sysconfig.get_path('include'), 'Python.h').exists())"
+    )
+    found = subprocess.run([python, "-c", headers], capture_output=True, text=True, check=True)
+    missing = [] if shutil.which("cc") else ["gcc", "libc6-dev"]
+    if found.stdout.strip() != "True":
+        missing.append("python3-dev")  # only Debian's own Python comes without them
+    if missing:
+        apt_get(missing, "to build durable-rules")
+
+
 def install(name: str, wheel: Path | None) -> None:
     """Bring environment `name` up to date, with `wheel` (or the source tree where it is editable) in it.
 
@@ -187,6 +200,8 @@ def install(name: str, wheel: Path | None) -> None:
     if not (stamp.exists() and stamp.read_text() == made_from and works(inside)):
         say(f"{name}: installing into {environment.folder.relative_to(ROOT)}")
         create(environment, python)
+        if "rules" in environment.extras:
+            compiler(python)
         package = ["-e", f".{extras}"] if environment.editable else [f"{wheel}{extras}"]
         run(*pip, "install", "--use-pep517", *pins, *package, *wanted)
         if environment.unresolved:
