@@ -16,6 +16,7 @@ from sqlalchemy.sql.elements import BindParameter
 from ...errors import StatementRefusedError
 from ..rawsql.words import ROW_ADDRESSES
 from .base import Base, guarded, hidden_column
+from .plan import table_below
 
 S = TypeVar("S", bound=UpdateBase)
 
@@ -54,8 +55,10 @@ class DmlMixin(Base):
                 hint="Name one table, and join others with UPDATE ... FROM or a subquery",
             )
         extra = [f for f in getattr(state, "_extra_froms", ()) or () if f is not statement.table]
-        froms: list[Any] = [statement.table, *extra]
-        found = self._ft_plan(froms)
+        found = self._ft_plan(extra, statement.table)
+        below = table_below(statement.table)
+        if below is not None:
+            self.ft_reads.add(below.name)
         changed = statement._generate()
         changed._where_criteria = (*found.where, *guarded(statement._where_criteria))
         changed.ft_plan, changed.ft_extra = found, extra
