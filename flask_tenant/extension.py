@@ -367,6 +367,7 @@ class Users:
         self.isolation = Isolation(
             engine, settings, fallback=self.fallback, tenants=self.tenants, report=cast(Any, self)
         )
+        self.isolation.wall.law.tenancy = self.tenancy
 
     def join(self, application: Application) -> None:
         """Add an application.
@@ -390,6 +391,11 @@ class Users:
         if current in alive:
             return cast(Application, current)
         return next((a for a in alive if a.startup.running()), alive[-1] if alive else None)
+
+    def tenancy(self) -> Tenancy | None:
+        """Whose hooks rules call, and who sends what they tell."""
+        speaker = self._speaker()
+        return speaker.tenancy if speaker is not None else None
 
     def fallback(self) -> Scope | None:
         """What holds outside any scope."""

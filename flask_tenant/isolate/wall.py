@@ -55,17 +55,15 @@ Fallback = Callable[[], "Scope | None"]
 class _Law:
     """Where the rules come from, for all walls of one engine's tenants."""
 
-    __slots__ = ("capped", "emitted", "hooks", "source")
+    __slots__ = ("source", "tenancy")
 
     def __init__(self) -> None:
         self.source: RuleSource | None = None
-        self.hooks = Hooks()
-        self.capped: Callable[..., Any] = _nobody
-        self.emitted: Callable[..., Any] = _nobody
+        self.tenancy: Callable[[], Any] = _nobody
 
 
-def _nobody(*args: Any, **kw: Any) -> None:
-    """Hears of a result that was cut, and of an event, where no application listens."""
+def _nobody() -> None:
+    """No application has taken the engine yet."""
 
 
 class _Strict:
@@ -143,11 +141,8 @@ class Wall:
     @property
     def hooks(self) -> Hooks:
         """The application's functions that rules name."""
-        return self.law.hooks
-
-    @hooks.setter
-    def hooks(self, hooks: Hooks) -> None:
-        self.law.hooks = hooks
+        found: Hooks | None = getattr(self.law.tenancy(), "hooks", None)
+        return found if found is not None else Hooks()
 
     def _overlaid(self, shape: frozenset[tuple[str, Overlay]]) -> Wall:
         overlays = Overlays(shape, self.raw.dialect, lambda: self.views.catalog.live)
