@@ -99,7 +99,10 @@ def test_more_lines_than_a_batch_holds():
 
 def test_conditions_that_would_make_too_many_lines():
     parts = [
-        boolean("||", *(boolean("==", Fact(Kind.TEXT, "path"), Constant(Kind.TEXT, f"{row}{n}")) for n in range(5)))
+        boolean(
+            "||",
+            *(boolean("==", Fact(Kind.TEXT, "path"), Constant(Kind.TEXT, f"{row}{n}")) for n in range(5)),
+        )
         for row in range(5)
     ]
     wide = boolean("&&", *parts)
