@@ -44,6 +44,7 @@ from .seeds import Seeds
 from .settings import Settings
 from .startup import Startup
 from .stay import Stay
+from .theme import Theme, Theming
 from .wsgi import RESOLUTION, TenantMiddleware
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Application:
             resolution=_resolution,
         )
         self.surroundings = Surroundings(self.around)
+        self.theming = Theming(app, self.settings, _here)
         self.admission = Admission(
             self.settings,
             lambda: self.app,
@@ -333,6 +335,12 @@ class Application:
         self._commanded = None  # it was for a script: what serves requests works for whom these name
         return self.admission(facts)
 
+    def nobody(self, environ: dict[str, Any], facts: RequestFacts) -> Answer | None:
+        """What a request is told that names no tenant: nothing, if it is served."""
+        if self.theming.serves(facts.path):
+            return None  # central pages have their looks, too
+        return self.admission.nobody(environ, facts)
+
     def enter_request(self, resolution: Resolution) -> AbstractContextManager[object]:
         """Enter the scope of a resolved request."""
         scope = pipeline.scope_of(resolution)
@@ -346,6 +354,10 @@ class Application:
             self._extensions_seen = count
         else:
             self.surround()
+        if not self.startup.running() and self.theming.dress(self.app):
+            language = self.theming.language
+            if language not in self.adapters:
+                self.adapters = (*self.adapters, language)
 
     def surrounding(self, *, request: bool) -> Scope | None:
         """What holds around a scope that is entered outside any other."""
@@ -456,7 +468,7 @@ class Tenancy:
 
         app.cli.add_command(tenant_cli)
         app.wsgi_app = TenantMiddleware(  # type: ignore[method-assign]
-            app.wsgi_app, state.admit, state.enter_request, state.admission.nobody
+            state.theming.files(app.wsgi_app), state.admit, state.enter_request, state.nobody
         )
         try:
             state.discover()
@@ -480,6 +492,11 @@ class Tenancy:
         :raises TenantError: without a reason
         """
         self.routes.add(target, reason)
+
+    @property
+    def theme(self) -> Theme:
+        """How the running code's tenant looks: colours, fonts, logo, language, time zone."""
+        return state_of().theming.current()
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""
