@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -66,7 +67,7 @@ def test_an_activation_is_obeyed_within_100_ms(
     pair: list[Peer], sqlite_url: str, shared_redis: RedisServer, record_property: Any
 ) -> None:
     opened(pair, sqlite_url, shared_redis.url())
-    until(lambda: all([peer.trusts() for peer in pair]), "Redis is trusted")
+    until(lambda: [peer.trusts() for peer in pair] == [True, True], "Redis is trusted")
     found = delays(pair, 10)
     middle = sorted(found)[5]
     record_property(
@@ -94,10 +95,10 @@ def test_whoever_is_killed_in_the_middle_leaves_one_whole_version(
         one, two = pair
         here = Server(url, None)
         for turn in range(1, 5):
-            before = len(seen)
+            enough = len(seen) + turn
             child = one.hammer(turn * 1_000)
             # Another one is being written at any moment: what is read meanwhile is whole, and so it stays.
-            until(lambda: seen.add(whole(here.seen("acme"))) or len(seen) > before + turn, "versions go by")
+            until(partial(_more, seen, here, enough), "versions go by")
             one.kill(child)
             here.book.forget()
             stands = here.seen("acme")
@@ -109,6 +110,11 @@ def test_whoever_is_killed_in_the_middle_leaves_one_whole_version(
         two.activate("_all.yaml", "all", "after")  # nobody's lock is left
         for peer in pair:
             peer.open("sqlite://", None)
+
+
+def _more(seen: set[int], server: Server, enough: int) -> bool:
+    seen.add(whole(server.seen("acme")))
+    return len(seen) > enough
 
 
 def whole(found: list[str]) -> int:
