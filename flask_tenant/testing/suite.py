@@ -47,6 +47,7 @@ def _begin(metadata: sa.MetaData, connection: Connection, tables: Any = None, **
     wall: Wall | None = getattr(connection.dialect, "ft_wall", None)
     if wall is None or connection.dialect.name != "postgresql" or not wall.in_tenant():
         return
+    tenant_id = wall.tenant_id()
     known = _emptied.setdefault(connection.engine.url, set())
     for table in metadata.tables.values():
         view = wall.views.find(table.name, table.schema)
@@ -55,14 +56,9 @@ def _begin(metadata: sa.MetaData, connection: Connection, tables: Any = None, **
         key = (view.schema, view.name, view.auto_id, wall.config.column)
         if key not in known:
             known.add(key)
+            tenant = (wall.config.column, tenant_id)
             with plainly(connection):
-                _restart(
-                    connection,
-                    view.schema,
-                    view.name,
-                    view.auto_id,
-                    tenant=(wall.config.column, wall.tenant_id()),
-                )
+                _restart(connection, view.schema, view.name, view.auto_id, tenant=tenant)
 
 
 def _ddl(connection: Connection, ddl: Any, run: Any) -> Any:
@@ -92,7 +88,7 @@ def _empty(connection: Connection, table: sa.Table) -> None:
     view = wall.views.find(table.name, table.schema)
     if view is None or view.shared:
         return
-    tenant_id = wall.scope().tenant_id
+    tenant_id = wall.tenant_id()
     with plainly(connection):
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
@@ -107,7 +103,7 @@ def _empty(connection: Connection, table: sa.Table) -> None:
         if connection.dialect.name == "postgresql" and view.auto_id is not None:
             known = _emptied.setdefault(connection.engine.url, set())
             known.add((view.schema, view.name, view.auto_id, wall.config.column))
-            tenant = (wall.config.column, wall.tenant_id())
+            tenant = (wall.config.column, tenant_id)
             _restart(connection, view.schema, view.name, view.auto_id, tenant=tenant)
 
 
