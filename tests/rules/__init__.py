@@ -1,0 +1,1 @@
+"""Rules: what expressions mean, how a decision is made, and what holds it up."""
