@@ -345,7 +345,10 @@ class Application:
     def enter_request(self, resolution: Resolution) -> AbstractContextManager[object]:
         """Enter the scope of a resolved request."""
         scope = pipeline.scope_of(resolution)
-        return Stay(self, scope, request=True) if scope is not None else nobody()
+        if scope is None:
+            self._dress()
+            return nobody()
+        return Stay(self, scope, request=True)
 
     def discover_for(self, *, request: bool) -> None:
         """Look for engines and sessions; for a request, only when the application has got another extension."""
@@ -355,6 +358,10 @@ class Application:
             self._extensions_seen = count
         else:
             self.surround()
+        self._dress()
+
+    def _dress(self) -> None:
+        """Let pages look as the tenant does. Cheap: for each scope."""
         if not self.startup.running() and self.theming.dress(self.app):
             language = self.theming.language
             if language not in self.adapters:

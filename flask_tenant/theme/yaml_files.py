@@ -77,7 +77,8 @@ def _plain(node: Node, path: str, source: str, places: dict[str, tuple[int, int]
         if name in found:
             raise _refused(source, f"{name!r} stands twice", here.line, here.column)
         inner = f"{path}.{name}" if path else name
-        places[inner] = (value.start_mark.line + 1, value.start_mark.column + 1)
+        shown = value.start_mark if value.value else here  # nothing stands nowhere
+        places[inner] = (shown.line + 1, shown.column + 1)
         found[name] = _plain(value, inner, source, places, depth + 1)
     return found
 

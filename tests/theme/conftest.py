@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_tenant import Tenancy
 from flask_tenant.extension import Application, state_of
 from flask_tenant.model import Tenant
+from flask_tenant.theme.templates import OverridingLoader
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32
 SVG = (
@@ -20,10 +23,17 @@ SVG = (
 Write = Callable[[str, str | bytes], Path]
 
 
+@pytest.fixture(scope="package")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The application's folder."""
+    return tmp_path_factory.mktemp("looks")
+
+
 @pytest.fixture
-def themes(tmp_path: Path) -> Path:
-    """The folder of themes."""
-    folder = tmp_path / "themes"
+def themes(root: Path) -> Path:
+    """The folder of themes, empty."""
+    folder = root / "themes"
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     return folder
 
@@ -41,25 +51,22 @@ def write(themes: Path) -> Write:
     return put
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def tenancy() -> Tenancy:
     return Tenancy()
 
 
-@pytest.fixture
-def app(tmp_path: Path, themes: Path, tenancy: Tenancy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """The application; its own templates are in another folder. Files are looked at anew for each request."""
-    monkeypatch.setattr("flask_tenant.theme.store.LOOK_AGAIN", 0.0)
-    own = tmp_path / "templates"
-    own.mkdir()
+@contextmanager
+def built(root: Path, tenancy: Tenancy, name: str) -> Iterator[Flask]:
+    """The application; its own templates are in another folder."""
+    own = root / "templates"
+    own.mkdir(exist_ok=True)
     (own / "base.html").write_text("<html>{% block content %}{% endblock %}</html>")
     (own / "login.html").write_text("{% extends 'base.html' %}{% block content %}own log-in{% endblock %}")
     (own / "mail.txt").write_text("Dear {{ name }}, this is us.")
     db = SQLAlchemy()
-    app = Flask("looks", root_path=str(tmp_path), template_folder=str(own))
-    app.config.update(
-        SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/looks.sqlite", SECRET_KEY="x", TESTING=True
-    )
+    app = Flask(name, root_path=str(root), template_folder=str(own))
+    app.config.update(SQLALCHEMY_DATABASE_URI=f"sqlite:///{root}/{name}.sqlite", SECRET_KEY="x", TESTING=True)
     db.init_app(app)
     tenancy.init_app(app)
 
@@ -78,11 +85,40 @@ def app(tmp_path: Path, themes: Path, tenancy: Tenancy, monkeypatch: pytest.Monk
     tenancy.central("central", reason="a page for everybody")
     with app.app_context():
         db.create_all()
-        for slug in ("acme", "bella"):
-            state_of(app).create(slug, slug.title())
+        state_of(app).create_many([("acme", "Acme"), ("bella", "Bella")])
     yield app
     with app.app_context():
         db.engine.dispose()
+
+
+@pytest.fixture(scope="package")
+def shared_app(root: Path, tenancy: Tenancy) -> Iterator[Flask]:
+    with built(root, tenancy, "looks") as app:
+        yield app
+
+
+@pytest.fixture
+def app(shared_app: Flask, themes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The application, which knows no theme. Files are looked at anew for each request."""
+    monkeypatch.setattr("flask_tenant.theme.store.LOOK_AGAIN", 0.0)
+    yield shared_app
+    state = state_of(shared_app)
+    state.theming.rules = None
+    loader = shared_app.jinja_env.loader
+    if isinstance(loader, OverridingLoader):
+        loader._cache.clear()
+    state.theming.store.__init__(themes)
+    for tenant in state.directory.all():
+        for key in tenant.config:
+            state.directory.unset_config(tenant, key)
+
+
+@pytest.fixture
+def fresh_app(root: Path, themes: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Flask]:
+    """An application of a test's own, which has served nobody yet."""
+    monkeypatch.setattr("flask_tenant.theme.store.LOOK_AGAIN", 0.0)
+    with built(root, Tenancy(), tmp_path.name) as app:
+        yield app
 
 
 @pytest.fixture
