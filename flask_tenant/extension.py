@@ -48,6 +48,7 @@ from .seeds import Seeds
 from .settings import Settings
 from .startup import Startup
 from .stay import Stay
+from .theme import Theme, Theming
 from .wsgi import RESOLUTION, TenantMiddleware
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Application:
         )
         self.surroundings = Surroundings(self.around)
         self.rules = Rules(_here, tenancy.facts, MemoryBook(), self._tables)
+        self.theming = Theming(app, self.settings, _here)
         self.admission = Admission(
             self.settings,
             lambda: self.app,
@@ -343,10 +345,19 @@ class Application:
         self._commanded = None  # it was for a script: what serves requests works for whom these name
         return self.admission(facts)
 
+    def nobody(self, environ: dict[str, Any], facts: RequestFacts) -> Answer | None:
+        """What a request is told that names no tenant: nothing, if it is served."""
+        if self.theming.serves(facts.path):
+            return None  # central pages have their looks, too
+        return self.admission.nobody(environ, facts)
+
     def enter_request(self, resolution: Resolution) -> AbstractContextManager[object]:
         """Enter the scope of a resolved request."""
         scope = pipeline.scope_of(resolution)
-        return Stay(self, scope, request=True) if scope is not None else nobody()
+        if scope is None:
+            self._dress()
+            return nobody()
+        return Stay(self, scope, request=True)
 
     def discover_for(self, *, request: bool) -> None:
         """Look for engines and sessions; for a request, only when the application has got another extension."""
@@ -356,6 +367,14 @@ class Application:
             self._extensions_seen = count
         else:
             self.surround()
+        self._dress()
+
+    def _dress(self) -> None:
+        """Let pages look as the tenant does. Cheap: for each scope."""
+        if not self.startup.running() and self.theming.dress(self.app):
+            language = self.theming.language
+            if language not in self.adapters:
+                self.adapters = (*self.adapters, language)
 
     def surrounding(self, *, request: bool) -> Scope | None:
         """What holds around a scope that is entered outside any other."""
@@ -487,7 +506,7 @@ class Tenancy:
 
         app.cli.add_command(tenant_cli)
         app.wsgi_app = TenantMiddleware(  # type: ignore[method-assign]
-            app.wsgi_app, state.admit, state.enter_request, state.admission.nobody
+            state.theming.files(app.wsgi_app), state.admit, state.enter_request, state.nobody
         )
         try:
             state.discover()
@@ -511,6 +530,11 @@ class Tenancy:
         :raises TenantError: without a reason
         """
         self.routes.add(target, reason)
+
+    @property
+    def theme(self) -> Theme:
+        """How the running code's tenant looks: colours, fonts, logo, language, time zone."""
+        return state_of().theming.current()
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""
