@@ -1,4 +1,7 @@
-"""The rules of one application: puts the store, the language and the application's own vocabulary together."""
+"""The rules of one application: puts the store, the language, the engine and the application's own words together.
+
+What reads rule files is imported when it is needed: an installation without rules does without these packages.
+"""
 
 from __future__ import annotations
 
@@ -8,53 +11,79 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from .context import Scope
+from .decision import Decision
 from .model import Tenant
-from .rules.language import Checked, Source, Vocabulary, check, dump, restore
-from .rules.model import RuleSet
+from .proof import Proof
+from .rules.model import Facts, RuleSet
 from .rules.store import Activations, RuleBook, RuleFile
-from .vocabulary import keys_of, tables_of
 
 if TYPE_CHECKING:
     from .extension import Application
+    from .rules.language import Checked, Vocabulary
 
 
 class Governance:
-    """What rules there are, for one application.
+    """The rules of one application. It is an adapter too: each stay in a tenant begins with its newest rules.
 
     :param application: Tenancy's state of it
     """
 
     def __init__(self, application: Application) -> None:
         self._application = weakref.ref(application)
+        self._proven = 0
 
     @property
     def application(self) -> Application:
         """Tenancy's state of the application."""
         found = self._application()
-        assert found is not None
+        assert found is not None  # whoever asks has it from there
         return found
 
     @cached_property
     def book(self) -> RuleBook:
         """The compiled rules of each tenant."""
-        return RuleBook(self.application.directory, self.compile, restore)
+        return RuleBook(self.application.directory, self.compile, _restored)
 
     @cached_property
     def activations(self) -> Activations:
         """What switches rules."""
-        from .proof import prove
+        from .rules.language import dump
 
-        application = self.application
-        return Activations(
-            application.directory,
-            self.compile,
-            dump,
-            application.directory.all,
-            prove=lambda: prove(self.application),
-        )
+        directory = self.application.directory
+        return Activations(directory, self.compile, dump, directory.all, prove=self.prove)
 
+    # ---- a stay in a tenant
+    def enter(self, scope: Scope) -> None:
+        """See that the tenant's newest rules are there, and that they are enforced.
+
+        :raises RuleEngineError: when either cannot be said: nobody is served then
+        """
+        if not scope.tenant_id or scope.internal or scope.tenant is None:
+            return
+        book = self.book
+        book.enter(scope.tenant)
+        if book.loaded != self._proven:
+            loaded = book.loaded
+            self.prove()
+            self._proven = loaded
+
+    def leave(self, scope: Scope) -> None:
+        """Nothing follows a tenant out."""
+
+    def prove(self) -> None:
+        """Show that rules are enforced, with a rule that is there for nothing else.
+
+        :raises RuleEngineError: when they are not
+        """
+        Proof(self.application, self.book).run()
+
+    # ---- rule files
     def vocabulary(self) -> Vocabulary:
-        """Return what rule files may name: the tables as they stand in the databases now, and what was registered."""
+        """Return what rule files may name: the tables as they stand in the databases now, and what is registered."""
+        from .rules.language import Vocabulary
+        from .vocabulary import keys_of, tables_of
+
         tables: dict[str, Mapping[str, Any]] = {}
         keys: dict[str, frozenset[str]] = {}
         for isolation in dict.fromkeys(self.application.isolations.values()):
@@ -62,11 +91,15 @@ class Governance:
             keys.update(keys_of(isolation))
         return Vocabulary(tables=tables, keys=keys, **registered(self.application))
 
-    def check(self, files: Sequence[RuleFile], tenant: Tenant | None, vocabulary: Vocabulary | None = None) -> Checked:
+    def check(
+        self, files: Sequence[RuleFile], tenant: Tenant | None, vocabulary: Vocabulary | None = None
+    ) -> Checked:
         """Check the files of a chain together.
 
         :raises RuleFileError: with everything that is wrong
         """
+        from .rules.language import Source, check
+
         # A tenant that was renamed still obeys what says its former slug: the store knows tenants by their ids.
         named = next((f.scope.removeprefix("tenant:") for f in files if f.scope.startswith("tenant:")), "")
         sources = [Source(file.name, file.text, file.scope) for file in files]
@@ -75,8 +108,23 @@ class Governance:
         return replace(checked, ruleset=replace(checked.ruleset, tenant=slug))
 
     def compile(self, files: Sequence[RuleFile], tenant: Tenant | None) -> RuleSet:
-        """Check the files of a chain, and make a rule set of them."""
+        """Check the files of a chain, and make a rule set of them.
+
+        :raises RuleFileError: with everything that is wrong
+        """
         return self.check(files, tenant).ruleset
+
+    def decide(self, rules: RuleSet, facts: Facts) -> Decision:
+        """Return what a rule set decides for given facts, without durable-rules: for cases, and to explain."""
+        from .rules.decide import Decider
+        from .rules.engine import Reference
+
+        return Decider(rules, Reference(), self.vocabulary_tables).decide(facts)
+
+    @cached_property
+    def vocabulary_tables(self) -> tuple[str, ...]:
+        """The names of all tables, for a command that does not outlive a change of them."""
+        return tuple(self.vocabulary().tables)
 
 
 def registered(application: Application) -> dict[str, Any]:
@@ -87,3 +135,9 @@ def registered(application: Application) -> dict[str, Any]:
         if hasattr(tenancy, name):
             found[name] = getattr(tenancy, name)
     return found
+
+
+def _restored(text: str) -> RuleSet:
+    from .rules.language import restore
+
+    return restore(text)
