@@ -15,6 +15,7 @@ from .context import Scope
 from .decision import Decision
 from .model import Tenant
 from .proof import Proof
+from .recording import KEY, Recorder, wanted
 from .rules.model import Facts, RuleSet
 from .rules.store import Activations, RuleBook, RuleFile
 
@@ -32,6 +33,7 @@ class Governance:
     def __init__(self, application: Application) -> None:
         self._application = weakref.ref(application)
         self._proven = 0
+        self._recorder = Recorder()
 
     @property
     def application(self) -> Application:
@@ -67,9 +69,14 @@ class Governance:
             loaded = book.loaded
             self.prove()
             self._proven = loaded
+        told = wanted(scope.tenant) if KEY in scope.tenant.config else None
+        if told is not None:
+            self._recorder.begin(scope, told, list(self.application.isolations))
 
     def leave(self, scope: Scope) -> None:
-        """Nothing follows a tenant out."""
+        """Write what was recorded of the stay, if anything."""
+        if scope.tenant is not None and KEY in scope.tenant.config:
+            self._recorder.end(scope, self.application.directory, self.runtime.current_facts)
 
     def prove(self) -> None:
         """Show that rules are enforced, with a rule that is there for nothing else.
