@@ -70,11 +70,7 @@ def strictest(masks: Sequence[Mask]) -> Mask:
     the same end. Of what cannot be compared (two constants, two ends) nothing is shown. It holds wherever one of them
     does.
     """
-    chosen = masks[0]
-    for mask in masks[1:]:
-        chosen = _stricter(chosen, mask)
-    if len({mask for mask in masks if mask.means is Means.CONSTANT}) > 1 and chosen.means is Means.CONSTANT:
-        chosen = Mask(Means.EMPTY, rule=chosen.rule)
+    chosen = _strictest(masks)
     where = {mask.applies for mask in masks}
     applies = None if None in where else _any(tuple(dict.fromkeys(m.applies for m in masks if m.applies)))
     return replace(chosen, applies=applies)
@@ -233,9 +229,7 @@ def _add_write(
                 writes.settings.append(Setting(rule.id, effect.values, where))
 
 
-def _add_result(
-    found: _Sum, rule: Rule, effect: model.Effect, where: Applies, names: Sequence[str]
-) -> None:
+def _add_result(found: _Sum, rule: Rule, effect: model.Effect, where: Applies, names: Sequence[str]) -> None:
     for table in names:
         results = found.results.setdefault(table, _Results())
         if isinstance(effect, model.Emit):
@@ -262,10 +256,15 @@ def _any(conditions: tuple[Expression, ...]) -> Expression:
     return Call(Kind.BOOL, "||", conditions) if conditions else FALSE
 
 
-def _stricter(one: Mask, other: Mask) -> Mask:
-    order = {Means.EMPTY: 2, Means.CONSTANT: 1, Means.LAST: 0, Means.FIRST: 0}
-    if order[one.means] != order[other.means]:
-        return one if order[one.means] > order[other.means] else other
-    if one.means is other.means:
-        return other if other.count < one.count else one
-    return Mask(Means.EMPTY, rule=one.rule)
+def _strictest(masks: Sequence[Mask]) -> Mask:
+    by_means: dict[Means, list[Mask]] = {}
+    for mask in masks:
+        by_means.setdefault(mask.means, []).append(mask)
+    constants = by_means.get(Means.CONSTANT, [])
+    if Means.EMPTY in by_means:
+        return by_means[Means.EMPTY][0]
+    if constants and all(one.value == constants[0].value for one in constants):
+        return constants[0]
+    if constants or len(by_means) > 1:
+        return Mask(Means.EMPTY, rule=masks[0].rule)
+    return min(masks, key=lambda mask: mask.count)

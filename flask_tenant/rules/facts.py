@@ -153,7 +153,9 @@ def _reader(name: str, kind: Kind, function: Provider) -> Reader:
         try:
             return coerce(kind, value)
         except RuleEngineError as error:
-            raise RuleEngineError(f"The fact {name!r}: {error.message}", value=value, hint=error.hint) from None
+            raise RuleEngineError(
+                f"The fact {name!r}: {error.message}", value=value, hint=error.hint
+            ) from None
 
     return read
 

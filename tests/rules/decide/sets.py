@@ -62,7 +62,9 @@ def rule(
 
 
 def rules(*made: Rule, guards: tuple[Guard, ...] = (), **others: Any) -> RuleSet:
-    return RuleSet(**{"tenant": "acme", "rules": made, "guards": guards, "slots": SLOTS, "version": 7, **others})
+    return RuleSet(
+        **{"tenant": "acme", "rules": made, "guards": guards, "slots": SLOTS, "version": 7, **others}
+    )
 
 
 GUARDS = (Guard(NO_AUDITOR, True), Guard(AGENT, False), Guard(API, True))
