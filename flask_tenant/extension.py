@@ -23,9 +23,11 @@ from . import adapters, pipeline, signals
 from .adapters import Around, Surroundings
 from .admission import Admission
 from .context import NO_TENANT_HINT, Scope, current_scope, internal, nobody
+from .decision import Ruling
 from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
 from .errors import ConfigurationError, NoTenantError, TenancyError, TenantError
+from .governance import Governance
 from .hooks import Hooks
 from .isolate import (
     TEMPLATE,
@@ -41,6 +43,7 @@ from .model import Answer, RequestFacts, Resolution, Tenant
 from .protocols import Adapter
 from .report import Report
 from .routes import CentralRoutes
+from .rules.facts import Facts
 from .seeds import Seeds
 from .settings import Settings
 from .startup import Startup
@@ -81,7 +84,8 @@ class Application:
         self.startup = startup
         # Weak: the compiled statements that SQLAlchemy keeps lead here, and engines hold connections.
         self.isolations: weakref.WeakKeyDictionary[Engine, Isolation] = weakref.WeakKeyDictionary()
-        self.adapters: tuple[Adapter, ...] = ()
+        self.governance = Governance(self, _here, tenancy.facts)
+        self.adapters: tuple[Adapter, ...] = (self.governance,)
         self.report = Report(
             self.settings.enforcement == "report",
             weakref.WeakMethod(self._count),
@@ -367,6 +371,7 @@ class Users:
         self.isolation = Isolation(
             engine, settings, fallback=self.fallback, tenants=self.tenants, report=cast(Any, self)
         )
+        self.isolation.wall.rules = self
 
     def join(self, application: Application) -> None:
         """Add an application.
@@ -390,6 +395,16 @@ class Users:
         if current in alive:
             return cast(Application, current)
         return next((a for a in alive if a.startup.running()), alive[-1] if alive else None)
+
+    def ruling(self, holder: object) -> Ruling | None:
+        """What rules hold for the next statement."""
+        speaker = self._speaker()
+        return speaker.governance.runtime.ruling(holder) if speaker is not None else None
+
+    def ended(self, holder: object) -> None:
+        """A transaction has ended."""
+        for application in self._alive():
+            application.governance.runtime.ended(holder)
 
     def fallback(self) -> Scope | None:
         """What holds outside any scope."""
@@ -435,6 +450,7 @@ class Tenancy:
         self._sessions = list(sessions)
         self.seeds = Seeds()
         self.hooks = Hooks()
+        self.facts = Facts(_resolution)
         self.routes = CentralRoutes()
         if app is not None:
             self._register(app, sys._getframe(1))

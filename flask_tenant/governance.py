@@ -6,21 +6,23 @@ What reads rule files is imported when it is needed: an installation without rul
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .context import Scope
 from .decision import Decision
+from .errors import ConfigurationError
 from .model import Tenant
-from .proof import Proof
+from .proof import Application, Proof
 from .recording import KEY, Recorder, wanted
+from .rules.facts import Facts as Known
 from .rules.model import Facts, RuleSet
+from .rules.runtime import Rules
 from .rules.store import Activations, RuleBook, RuleFile
 
 if TYPE_CHECKING:
-    from .extension import Application
     from .rules.language import Checked, Vocabulary
 
 
@@ -28,10 +30,14 @@ class Governance:
     """The rules of one application. It is an adapter too: each stay in a tenant begins with its newest rules.
 
     :param application: Tenancy's state of it
+    :param here: in which scope the running code works
+    :param facts: what is known about it
     """
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, here: Callable[[], Scope | None], facts: Known) -> None:
         self._application = weakref.ref(application)
+        self._here = here
+        self._facts = facts
         self._proven = 0
         self._recorder = Recorder()
 
@@ -39,13 +45,28 @@ class Governance:
     def application(self) -> Application:
         """Tenancy's state of the application."""
         found = self._application()
-        assert found is not None  # whoever asks has it from there
+        if found is None:
+            raise ConfigurationError("The application is gone")
         return found
 
     @cached_property
     def book(self) -> RuleBook:
         """The compiled rules of each tenant."""
         return RuleBook(self.application.directory, self.compile, _restored)
+
+    @cached_property
+    def runtime(self) -> Rules:
+        """What tells the wall which rules hold."""
+        return Rules(self._here, self._facts, self.book, self.tables)
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables that rules can be about."""
+        return [
+            view.name
+            for isolation in dict.fromkeys(self.application.isolations.values())
+            for view in isolation.views.all()
+            if not view.shared and view.schema is None
+        ]
 
     @cached_property
     def activations(self) -> Activations:
@@ -126,12 +147,7 @@ class Governance:
         from .rules.decide import Decider
         from .rules.engine import Reference
 
-        return Decider(rules, Reference(), self.vocabulary_tables).decide(facts)
-
-    @cached_property
-    def vocabulary_tables(self) -> tuple[str, ...]:
-        """The names of all tables, for a command that does not outlive a change of them."""
-        return tuple(self.vocabulary().tables)
+        return Decider(rules, Reference(), self.tables()).decide(facts)
 
 
 def registered(application: Application) -> dict[str, Any]:

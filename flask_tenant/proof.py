@@ -8,23 +8,41 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from .context import Scope
+from .directory import Directory
 from .errors import RuleDeniedError, RuleEngineError, TenancyError
 from .expressions import Call, Column, Constant, Expression, Fact, Kind, Slot
+from .isolate import Isolation
 from .model import Tenant
 from .rules.model import Condition, Deny, Filter, Guard, Place, Rule, RuleSet
 from .rules.store import RuleBook
+from .vocabulary import tables_of
 
-if TYPE_CHECKING:
-    from .extension import Application
-    from .isolate import Isolation
+
+class Application(Protocol):
+    """What is asked of Tenancy's state of an application."""
+
+    isolations: WeakKeyDictionary[Engine, Isolation]
+
+    @property
+    def directory(self) -> Directory:
+        """The tenants."""
+
+    @property
+    def tenancy(self) -> Any:
+        """What the application has registered."""
+
+    def enter(self, scope: Scope) -> AbstractContextManager[Scope]:
+        """Enter a scope."""
+
 
 CANARY = Tenant(2**31 - 1, "flask-tenant-canary", "Canary")
 """Nobody: tenants' ids are given out from 1 on."""
@@ -67,7 +85,9 @@ class Proof:
             raise _not_enforced(f"the statement failed otherwise: {error.message}") from error
         raise _not_enforced(f"a statement on {table!r} that a rule denies reached the driver: {reached[0]!r}")
 
-    def _filtered(self, engine: Engine, statement: sa.TextClause, table: str, column: str, kind: Kind) -> None:
+    def _filtered(
+        self, engine: Engine, statement: sa.TextClause, table: str, column: str, kind: Kind
+    ) -> None:
         value: Any = secrets.randbelow(2**30) + 2**29 if kind is Kind.INT else secrets.token_hex(12)
         keep = Call(Kind.BOOL, "==", (Column(kind, column), Slot(kind, 0)))
         rules = _canary(table, Filter(Condition(((0, keep),))), (Constant(kind, value),))
@@ -100,12 +120,16 @@ def reached(engine: Engine, execute: Callable[[Connection], Any]) -> tuple[str, 
             execute(connection)
         except _ReachedError as found:
             return found.statement, found.parameters
-    raise RuleEngineError("No statement reached the driver", hint="Give one statement that reads or writes rows")
+    raise RuleEngineError(
+        "No statement reached the driver", hint="Give one statement that reads or writes rows"
+    )
 
 
 @contextmanager
 def _stopped(connection: Connection) -> Iterator[None]:
-    def stop(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:
+    def stop(
+        conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+    ) -> None:
         raise _ReachedError(statement, parameters)
 
     event.listen(connection, "before_cursor_execute", stop)
@@ -125,8 +149,6 @@ def _canary(table: str, effect: Any, slots: tuple[Expression, ...] = ()) -> Rule
 
 def _column(isolation: Isolation) -> tuple[str, str, Kind] | None:
     """A table of the application, and one of its columns that can be compared."""
-    from .vocabulary import tables_of
-
     for table, columns in sorted(tables_of(isolation).items()):
         for column, kind in columns.items():
             if kind in (Kind.INT, Kind.TEXT):
@@ -141,11 +163,13 @@ def _quoted(engine: Engine, name: str) -> str:
 def _values(parameters: Any) -> list[Any]:
     if isinstance(parameters, dict):
         return list(parameters.values())
-    return [v for each in parameters for v in (_values(each) if isinstance(each, dict | tuple | list) else [each])]
+    return [
+        v for each in parameters for v in (_values(each) if isinstance(each, dict | tuple | list) else [each])
+    ]
 
 
 def _not_enforced(why: str) -> RuleEngineError:
     return RuleEngineError(
         f"Rules are not enforced: {why}",
-        hint="Nobody is served. Something stands between the application and its wall: 'flask tenant doctor' looks for it",
+        hint="Nobody is served: something stands between the application and its wall. See 'flask tenant doctor'",
     )

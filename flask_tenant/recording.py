@@ -83,7 +83,11 @@ class Recording:
 
     def all(self) -> list[Recorded]:
         """Return what is recorded, in the order in which it came."""
-        query = sa.select(self._table).where(self._table.c.tenant_id == self._tenant.id).order_by(self._table.c.id)
+        query = (
+            sa.select(self._table)
+            .where(self._table.c.tenant_id == self._tenant.id)
+            .order_by(self._table.c.id)
+        )
         with self._directory.connect() as connection:
             return [_read(row) for row in connection.execute(query)]
 
@@ -134,7 +138,8 @@ class Recorder:
                 left = rows[: max(int(told["limit"]) - there, 0)]
                 if left:
                     connection.execute(
-                        table.insert(), [{**row, "tenant_id": scope.tenant.id, "facts": known} for row in left]
+                        table.insert(),
+                        [{**row, "tenant_id": scope.tenant.id, "facts": known} for row in left],
                     )
         except Exception as error:  # nobody's request fails for it
             log.warning("Statements of %s could not be recorded: %s", scope.tenant.slug, error)
@@ -151,7 +156,9 @@ class Recorder:
         except Exception as error:
             log.warning("A statement could not be recorded: %s: %s", type(error).__name__, error)
 
-    def _taken(self, engine: Engine, clause: Any, multiparams: Any, params: Any, values: bool) -> dict[str, Any]:
+    def _taken(
+        self, engine: Engine, clause: Any, multiparams: Any, params: Any, values: bool
+    ) -> dict[str, Any]:
         dialect = self._plain.get(id(engine))
         if dialect is None:
             made: Any = engine.url.get_dialect()
@@ -178,7 +185,7 @@ def encoded(value: Any) -> Any:
         return [encoded(each) for each in value]
     for name, kind in _TAGS.items():
         if type(value) is kind:
-            return {f"${name}": str(value) if kind is Decimal else value.isoformat()}
+            return {f"${name}": str(value)}  # ISO 8601 for moments and dates
     return str(value)
 
 

@@ -82,8 +82,7 @@ class Rehearsal:
     @cached_property
     def kinds(self) -> Mapping[str, Kind]:
         """The facts that are registered."""
-        facts: Any = self._application.tenancy
-        found: Mapping[str, Kind] = facts.facts.kinds
+        found: Mapping[str, Kind] = self._application.tenancy.facts.kinds
         return found
 
     def facts(self) -> dict[str, Any]:
@@ -103,9 +102,11 @@ class Rehearsal:
     def tables_in(self, sql: str) -> set[str]:
         """Return the tables whose names stand in a statement."""
         words = set(re.findall(r"\w+", sql.lower()))
-        return {name for name in self._governance.vocabulary_tables if name.lower() in words}
+        return {name for name in self._governance.tables() if name.lower() in words}
 
-    def rendered(self, sql: str, parameters: Mapping[str, Any], rules: RuleSet | None, facts: Facts) -> Rendered:
+    def rendered(
+        self, sql: str, parameters: Mapping[str, Any], rules: RuleSet | None, facts: Facts
+    ) -> Rendered:
         """Return what a statement becomes under some rules, up to the driver; nothing is executed."""
         with self._under(rules, facts) as engine:
             text, values = reached(engine, lambda connection: connection.execute(sa.text(sql), parameters))
@@ -166,7 +167,9 @@ class Rehearsal:
         engines = [e for e in self._application.isolations if not e.dialect.is_async]
         if not engines:
             raise ConfigurationError("The application has no engine that statements can be tried on")
-        walls: list[Any] = [isolation.wall for isolation in dict.fromkeys(self._application.isolations.values())]
+        walls: list[Any] = [
+            isolation.wall for isolation in dict.fromkeys(self._application.isolations.values())
+        ]
         with self._application.enter(Scope(self.tenant)):
             before = [wall.rules for wall in walls]
             for wall in walls:

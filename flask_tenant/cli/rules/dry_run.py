@@ -18,8 +18,12 @@ from .show import findings_of, folder_option, governance, opened, refuse
 
 @click.command("record")
 @slug_argument
-@click.option("--minutes", type=click.FloatRange(min=0.01, max=1440), default=10, show_default=True, help="How long.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="How many statements.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0.01, max=1440), default=10, show_default=True, help="How long."
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="How many statements."
+)
 @click.option("--values", is_flag=True, help="Keep values too: only with them rows can be counted.")
 @click.option("--stop", is_flag=True, help="Record no longer; what is recorded stays.")
 @click.option("--delete", "drop", is_flag=True, help="Record no longer, and delete what is recorded.")
@@ -39,7 +43,8 @@ def record(slug: str, minutes: float, limit: int, values: bool, stop: bool, drop
         return
     recording.start(minutes, limit, values=values)
     say(
-        f"Recording {slug} for {minutes:g} minutes, {limit:,} statements at most, {'with' if values else 'without'} values.",
+        f"Recording {slug} for {minutes:g} minutes, {limit:,} statements at most, "
+        f"{'with' if values else 'without'} values.",
         {"slug": slug, "recording": True, "minutes": minutes, "limit": limit, "values": values},
     )
 
@@ -47,7 +52,9 @@ def record(slug: str, minutes: float, limit: int, values: bool, stop: bool, drop
 @click.command("dry-run")
 @slug_argument
 @folder_option
-@click.option("--activation", type=click.IntRange(min=0), help="Try what held after this activation, not the folder.")
+@click.option(
+    "--activation", type=click.IntRange(min=0), help="Try what held after this activation, not the folder."
+)
 @json_option
 def dry_run(slug: str, folder: Path, activation: int | None) -> None:
     """Show what the rule files in the folder would change for the recorded statements of the tenant SLUG.

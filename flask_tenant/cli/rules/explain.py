@@ -23,7 +23,9 @@ from .show import governance
 @click.argument("sql", default="")
 @click.option("--recorded", type=int, help="Explain this recorded statement, with the facts of its request.")
 @click.option("--fact", "facts", multiple=True, help="A fact, as NAME=VALUE in JSON (repeatable).")
-@click.option("--param", "parameters", multiple=True, help="A parameter of SQL, as NAME=VALUE in JSON (repeatable).")
+@click.option(
+    "--param", "parameters", multiple=True, help="A parameter of SQL, as NAME=VALUE in JSON (repeatable)."
+)
 @json_option
 def explain(
     slug: str, sql: str, recorded: int | None, facts: tuple[str, ...], parameters: tuple[str, ...]
@@ -35,7 +37,7 @@ def explain(
     if bool(sql) == (recorded is not None):
         raise click.UsageError("Give a statement, or the number of a recorded one with --recorded")
     rehearsal = Rehearsal(governance(), tenant_of(slug))
-    bound: dict[str, Any] = {name: value for name, value in map(_pair, parameters)}
+    bound: dict[str, Any] = dict(map(_pair, parameters))
     told = rehearsal.facts()
     if recorded is not None:
         found = rehearsal.recording.find(recorded)
@@ -90,7 +92,9 @@ def explained(rule: Rule, rules: RuleSet, facts: Facts, tables: set[str]) -> dic
         result, why = "does not hold", ""
     else:
         result, why = ("holds", "") if fires else ("holds for some rows", "")
-    reasons = [f"{q['question']} is {q['answer']}" + (f" ({q['facts']})" if q["facts"] else "") for q in questions]
+    reasons = [
+        f"{q['question']} is {q['answer']}" + (f" ({q['facts']})" if q["facts"] else "") for q in questions
+    ]
     return {
         "rule": rule.id,
         "scope": rule.scope,
@@ -161,7 +165,10 @@ def _tell(
         click.echo(f"No rules hold for {slug}.")
     else:
         click.echo(f"Activation {rules.version}, {len(each)} rules for {slug}:")
-        table(("rule", "where", "result", "why"), [(e["rule"], f"{e['file']}:{e['line']}", e["result"], e["why"]) for e in each])
+        table(
+            ("rule", "where", "result", "why"),
+            [(e["rule"], f"{e['file']}:{e['line']}", e["result"], e["why"]) for e in each],
+        )
     click.echo(f"Before: {printable(before.sql)}\n        {printable(before.parameters)}")
     if error is None:
         click.echo(f"After:  {printable(after.sql)}\n        {printable(after.parameters)}")
