@@ -15,6 +15,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import relevance
 
+from ...errors import RuleFileError
 from ...expressions import Kind
 from ..language import Vocabulary
 from ..language.document import Document, read
