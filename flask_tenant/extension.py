@@ -27,6 +27,7 @@ from .decision import Ruling
 from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
 from .errors import ConfigurationError, NoTenantError, RuleEngineError, TenancyError, TenantError
+from .governance import Governance
 from .hooks import Hooks
 from .isolate import (
     TEMPLATE,
@@ -43,7 +44,7 @@ from .protocols import Adapter
 from .report import Report
 from .routes import CentralRoutes
 from .rules.facts import Facts
-from .rules.runtime import MemoryBook, Rules
+from .rules.runtime import Rules
 from .seeds import Seeds
 from .settings import Settings
 from .startup import Startup
@@ -85,7 +86,8 @@ class Application:
         self.startup = startup
         # Weak: the compiled statements that SQLAlchemy keeps lead here, and engines hold connections.
         self.isolations: weakref.WeakKeyDictionary[Engine, Isolation] = weakref.WeakKeyDictionary()
-        self.adapters: tuple[Adapter, ...] = ()
+        self.governance = Governance(self, _here, tenancy.facts)
+        self.adapters: tuple[Adapter, ...] = (self.governance,)
         self.report = Report(
             self.settings.enforcement == "report",
             weakref.WeakMethod(self._count),
@@ -110,7 +112,6 @@ class Application:
             resolution=_resolution,
         )
         self.surroundings = Surroundings(self.around)
-        self.rules = Rules(_here, tenancy.facts, MemoryBook(), self._tables)
         self.theming = Theming(app, self.settings, _here)
         self.admission = Admission(
             self.settings,
@@ -163,7 +164,12 @@ class Application:
         if found.lite and not any(isinstance(adapter, LiteSessions) for adapter in self.adapters):
             self.adapters = (*self.adapters, LiteSessions(self.app, _here))
 
-    def _tables(self) -> tuple[str, ...]:
+    @property
+    def rules(self) -> Rules:
+        """What rules hold."""
+        return self.governance.runtime
+
+    def tables(self) -> tuple[str, ...]:
         """The names of all tables, for rules about ``"*"``."""
         names = {isolation.views.names() for isolation in self.isolations.values()}
         return names.pop() if len(names) == 1 else tuple(sorted({name for some in names for name in some}))

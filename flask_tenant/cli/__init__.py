@@ -6,6 +6,7 @@
     domains.py   domain add, confirm, remove, list
     tokens.py    token create, list, revoke
     config.py    config set, get, unset, list
+    rules/       rules check, test, explain, record, dry-run, activate, history, rollback, diff
     work.py      shell and run: the application's own commands, inside a tenant
     bulk.py      reads what ``create --from`` is given
     tryout.py    ``flask-tenant run``
@@ -39,6 +40,7 @@ for command in (
 ):
     tenant_cli.add_command(command)
 
+tenant_cli.add_later("rules", "flask_tenant.cli.rules:rules")
 if find_spec("flask_tenant.doctor") is not None:
     tenant_cli.add_later("doctor", "flask_tenant.doctor.command:doctor")
 
