@@ -93,6 +93,83 @@ class Tables:
             sa.Index(f"ix_{prefix}former_slug_tenant", "tenant_id"),
         )
 
+        # ---- rules: made by whoever activates them, read through ``rules.store``
+        self.rule_source = sa.Table(
+            f"{prefix}rule_source",
+            metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("name", sa.String(200), nullable=False),
+            sa.Column("scope", sa.String(100), nullable=False),
+            sa.Column("digest", sa.String(64), nullable=False),
+            sa.Column("text", sa.Text, nullable=False),
+            sa.UniqueConstraint("name", "scope", "digest", name=f"uq_{prefix}rule_source"),
+            sqlite_autoincrement=True,
+        )
+        """Every rule file that was ever active, once for each content. Rows are never changed."""
+
+        self.rule_activation = sa.Table(
+            f"{prefix}rule_activation",
+            metadata,
+            sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+            sa.Column("author", sa.String(200), nullable=False),
+            sa.Column("reason", sa.Text, nullable=False),
+            sa.Column("back_to", sa.Integer),
+        )
+        """Who has activated what when and why. The number is the one before plus one: of two who do it at once, one
+        fails. ``back_to`` is the activation that a rollback has gone back to."""
+
+        self.rule_switch = sa.Table(
+            f"{prefix}rule_switch",
+            metadata,
+            sa.Column(
+                "activation", sa.Integer, sa.ForeignKey(f"{prefix}rule_activation.number"), primary_key=True
+            ),
+            sa.Column("name", sa.String(200), primary_key=True),
+            sa.Column("source_id", sa.Integer, sa.ForeignKey(f"{prefix}rule_source.id")),
+            sa.Column("previous_id", sa.Integer, sa.ForeignKey(f"{prefix}rule_source.id")),
+            sa.Column("plan", sa.String(63), nullable=False),
+            sa.Column("tenant_id", sa.Integer, nullable=False),
+        )
+        """What an activation has switched: which file from which content to which; none: removed, or new."""
+
+        self.rule_active = sa.Table(
+            f"{prefix}rule_active",
+            metadata,
+            sa.Column("name", sa.String(200), primary_key=True),
+            sa.Column("plan", sa.String(63), nullable=False),
+            sa.Column("tenant_id", sa.Integer, nullable=False),
+            sa.Column("source_id", sa.Integer, sa.ForeignKey(f"{prefix}rule_source.id")),
+            sa.Column(
+                "activation", sa.Integer, sa.ForeignKey(f"{prefix}rule_activation.number"), nullable=False
+            ),
+            sa.Index(f"ix_{prefix}rule_active_tenant", "tenant_id", "plan"),
+        )
+        """What holds now: for a plan, for a tenant (0: not for one only), or for all. A file that was removed stays
+        as a row without source, so that the newest activation of what a tenant obeys never goes back."""
+
+        self.rule_set = sa.Table(
+            f"{prefix}rule_set",
+            metadata,
+            sa.Column("digest", sa.String(64), primary_key=True),
+            sa.Column("payload", sa.Text, nullable=False),
+        )
+        """Compiled rule sets, by what they were compiled from."""
+
+        self.rule_recorded = sa.Table(
+            f"{prefix}rule_recorded",
+            metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("tenant_id", sa.Integer, nullable=False),
+            sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+            sa.Column("statement", sa.Text, nullable=False),
+            sa.Column("parameters", sa.Text),
+            sa.Column("facts", sa.Text, nullable=False),
+            sa.Index(f"ix_{prefix}rule_recorded_tenant", "tenant_id"),
+            sqlite_autoincrement=True,
+        )
+        """Statements that were recorded for a dry run. ``parameters`` and ``facts`` are JSON."""
+
 
 def _tenant(prefix: str, *, primary_key: bool = False) -> sa.Column[int]:
     return sa.Column(
