@@ -26,6 +26,7 @@ from .context import NO_TENANT_HINT, Scope, current_scope, internal, nobody
 from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
 from .errors import ConfigurationError, NoTenantError, TenancyError, TenantError
+from .hooks import Hooks
 from .isolate import (
     TEMPLATE,
     Isolation,
@@ -433,6 +434,7 @@ class Tenancy:
         self._engines = list(engines)
         self._sessions = list(sessions)
         self.seeds = Seeds()
+        self.hooks = Hooks()
         self.routes = CentralRoutes()
         if app is not None:
             self._register(app, sys._getframe(1))
