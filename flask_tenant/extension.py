@@ -6,8 +6,8 @@ import logging
 import os
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +26,7 @@ from .context import NO_TENANT_HINT, Scope, current_scope, internal, nobody
 from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
 from .errors import ConfigurationError, NoTenantError, TenancyError, TenantError
+from .event_rules import EventRules
 from .hooks import Hooks
 from .isolate import (
     TEMPLATE,
@@ -41,6 +42,8 @@ from .model import Answer, RequestFacts, Resolution, Tenant
 from .protocols import Adapter
 from .report import Report
 from .routes import CentralRoutes
+from .rules.events import Events, Postponed
+from .rules.model import RuleSet
 from .seeds import Seeds
 from .settings import Settings
 from .startup import Startup
@@ -81,7 +84,11 @@ class Application:
         self.startup = startup
         # Weak: the compiled statements that SQLAlchemy keeps lead here, and engines hold connections.
         self.isolations: weakref.WeakKeyDictionary[Engine, Isolation] = weakref.WeakKeyDictionary()
-        self.adapters: tuple[Adapter, ...] = ()
+        self._postponed = Postponed(
+            lambda: nullcontext() if flask.has_app_context() else self.app.app_context()
+        )
+        # First in, last out: what had to wait is done when all sessions are closed.
+        self.adapters: tuple[Adapter, ...] = (self._postponed,)
         self.report = Report(
             self.settings.enforcement == "report",
             weakref.WeakMethod(self._count),
@@ -92,6 +99,9 @@ class Application:
         self._home: Callable[[], Isolation | None] = lambda: None
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
+        self._events: EventRules | None = None
+        self.rule_set: Callable[[Tenant], RuleSet | None] = lambda tenant: None
+        self.facts: Callable[[], Mapping[str, Any]] = dict
         self._adapted: set[int] = set()
         self._extensions_seen = -1
         for registry in sessions:
@@ -214,6 +224,24 @@ class Application:
         )
         directory.prepare()
         self._directory = directory
+
+    @property
+    def events(self) -> EventRules:
+        """What event rules need and keep."""
+        if self._events is None:
+            tenancy = self.tenancy
+            self._events = EventRules(
+                tenancy,
+                lambda: self.app,
+                self.directory,
+                self.settings,
+                tenancy.hooks,
+                self._postponed,
+                rule_set=lambda tenant: self.rule_set(tenant),
+                facts=lambda: self.facts(),
+                send=tenancy.events.send,
+            )
+        return self._events
 
     # ---- tenants
     @property
@@ -435,6 +463,12 @@ class Tenancy:
         self._sessions = list(sessions)
         self.seeds = Seeds()
         self.hooks = Hooks()
+        self.events = Events(
+            lambda: state_of().events.reaction,
+            lambda name, facts, tenant: signals.event_happened.send(
+                self, name=name, facts=facts, tenant=tenant
+            ),
+        )
         self.routes = CentralRoutes()
         if app is not None:
             self._register(app, sys._getframe(1))

@@ -80,7 +80,9 @@ class Changes:
         connection.execute(version.update().values(number=version.c.number + 1))
         number = change.number = connection.scalar(sa.select(version.c.number)) or 0
         ids = sorted(change.tenants)
-        if change.everyone:  # the number's row is locked: whoever is created now, is created after this change
+        if (
+            change.everyone
+        ):  # the number's row is locked: whoever is created now, is created after this change
             connection.execute(tenant.update().values(version=number))
         for at in range(0, 0 if change.everyone else len(ids), 500):
             connection.execute(

@@ -4,7 +4,8 @@
 (``in_redis``) or in SQL (``in_sql``); ``marks`` remembers what fires once only; ``webhooks`` tells other applications.
 """
 
+from .postponed import Postponed
 from .reaction import Event, Reaction
 from .sending import Events
 
-__all__ = ["Event", "Events", "Reaction"]
+__all__ = ["Event", "Events", "Postponed", "Reaction"]

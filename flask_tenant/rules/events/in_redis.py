@@ -32,11 +32,11 @@ redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', now - within))
 redis.call('ZREMRANGEBYRANK', key, 0, -most - 1)
 redis.call('PEXPIRE', key, math.ceil(within / 1000))
 local apart = tonumber(ARGV[5])
-if apart > redis.call('PTTL', mark) then redis.call('SET', mark, 1, 'PX', ARGV[5]) end
+if apart > 0 and apart > redis.call('PTTL', mark) then redis.call('SET', mark, 1, 'PX', ARGV[5]) end
 return {redis.call('ZCARD', key), redis.call('EXISTS', mark)}
 """
-"""KEYS: the window. ARGV: the mark that says that SQL has more; a nonce; the window's length in microseconds; how many to
-keep; how long the mark has to stay, in ms. The time is Redis's own, so that servers need not agree on theirs."""
+"""KEYS: the window. ARGV: the mark that says that SQL has more; a nonce; the window's length in microseconds; how many
+to keep; how long the mark has to stay, in ms. The time is Redis's own, so that servers need not agree on theirs."""
 
 
 class Line(Protocol):

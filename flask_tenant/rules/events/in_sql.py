@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 MICRO = 1_000_000
 
 IMPATIENT_MS = 100
-"""How long an event waits for a locked SQLite file in the middle of a request, whose own transaction may hold the lock."""
+"""How long an event waits for a locked SQLite file in the middle of a request, which may hold the lock itself."""
 
 TIDY_EVERY = 100
 """After how many events of one process the windows that nobody asks for any more are removed."""
@@ -54,7 +54,7 @@ def opened(connect: Connect, *, patient: bool) -> Iterator[Connection]:
 def now_of(connection: Connection, clock: Callable[[], float] = time.time) -> int:
     """Return the time in microseconds since 1970: the database server's own, so that servers need not agree."""
     if connection.dialect.name == "postgresql":
-        seconds = sa.func.extract(sa.text("epoch FROM clock_timestamp()"))
+        seconds = sa.extract("epoch", sa.func.clock_timestamp())
         return int(connection.scalar(sa.select(sa.cast(seconds * MICRO, sa.BigInteger))) or 0)
     return int(clock() * MICRO)
 

@@ -14,24 +14,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
-from ...context import Scope, current_scope
 from ...errors import RuleEngineError, TenancyError
 from ...evaluation import evaluate
 from ...model import Tenant
 from ..model import ALWAYS, CallHook, Effect, Emit, Rule, RuleSet, Webhook
+from .in_sql import BusyError
 from .keys import key_of, period_end
 from .marks import Marks
+from .postponed import Postponed
 from .webhooks.outbox import Outbox
-from .in_sql import BusyError
 from .windows import Windows
 
 log = logging.getLogger("flask_tenant")
 
 BODY_BYTES = 16_384
 """How long a webhook's body may be."""
-
-POSTPONED_LIMIT = 1_000
-"""How many events one scope may put off to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +65,9 @@ class Application(Protocol):
     def failed(self, event: Event, error: Exception) -> None:
         """Tell observers that a rule could not do its work."""
 
-    def working(self) -> Any:
-        """Enter an application context, where there is none any more."""
-
 
 class Reaction:
-    """What one application's rules do about events. Also an adapter: what had to wait is done when a scope is left.
+    """What one application's rules do about events.
 
     :param clock: seconds since 1970
     """
@@ -84,12 +78,12 @@ class Reaction:
         windows: Windows,
         marks: Marks,
         outbox: Outbox,
+        postponed: Postponed,
         clock: Callable[[], float],
     ) -> None:
         self._application = application
         self._windows, self._marks, self._outbox = windows, marks, outbox
-        self._clock = clock
-        self._postponed: dict[Any, list[Callable[[], None]]] = {}
+        self._postponed, self._clock = postponed, clock
 
     def to(self, name: str, tenant: Tenant, facts: Mapping[str, Any]) -> None:
         """Act on an event in the current tenant."""
@@ -99,9 +93,10 @@ class Reaction:
         except Exception as error:
             self._failed(Event(name, tenant, facts, "", at), error, "its rules cannot be read")
             return
-        for rule in rules.rules if rules is not None else ():
+        if rules is None:
+            return
+        for rule in rules.rules:
             if "event" in rule.verbs and name in rule.names:
-                assert rules is not None
                 self._try(rule, rules, Event(name, tenant, facts, rule.id, at))
 
     def _try(self, rule: Rule, rules: RuleSet, event: Event, *, patient: bool = False) -> None:
@@ -113,7 +108,7 @@ class Reaction:
         try:
             self._act(rule, rules, event, patient)
         except BusyError as error:
-            if not self._postpone(again):
+            if not self._postponed.put_off(again):
                 self._failed(event, error, "it could not be counted")
         except Exception as error:
             self._failed(event, error, "its rule did not do all that it says")
@@ -214,30 +209,8 @@ class Reaction:
         try:
             write(patient)
         except BusyError:
-            if not self._postpone(again):
+            if not self._postponed.put_off(again):
                 raise
-
-    def _postpone(self, work: Callable[[], None]) -> bool:
-        """Put something off until the application's own transaction is over."""
-        scope = current_scope()
-        if scope is None:
-            return False
-        waiting = self._postponed.setdefault(scope.key, [])
-        if len(waiting) >= POSTPONED_LIMIT:
-            return False
-        waiting.append(work)
-        return True
-
-    def enter(self, scope: Scope) -> None:
-        """Nothing to do: this is an adapter because it has something to do at the end."""
-
-    def leave(self, scope: Scope) -> None:
-        """Do what had to wait, now that the scope's sessions are closed."""
-        waiting = self._postponed.pop(scope.key, None) if self._postponed else None
-        if waiting:
-            with self._application.working():
-                for work in waiting:
-                    work()
 
 
 def body_of(event: Event) -> str:

@@ -11,6 +11,7 @@ from blinker import Signal
 
 from ...context import current_scope, current_tenant
 from ...errors import RuleEngineError
+from ...model import Tenant
 from .reaction import Reaction
 
 log = logging.getLogger("flask_tenant")
@@ -41,11 +42,11 @@ class Events:
     """Takes events in: ``tenancy.events``.
 
     :param reaction: what the current application's rules do about events
-    :param observe: tells observers of an event: name and facts
+    :param observe: tells observers of an event
     """
 
     def __init__(
-        self, reaction: Callable[[], Reaction], observe: Callable[[str, Mapping[str, Any]], None]
+        self, reaction: Callable[[], Reaction], observe: Callable[[str, Mapping[str, Any], Tenant], object]
     ) -> None:
         self._reaction = reaction
         self._observe = observe
@@ -79,7 +80,7 @@ class Events:
             cause.caused += 1
         cause.depth += 1
         try:
-            self._observe(name, known)
+            self._observe(name, known, tenant)
             self._reaction().to(name, tenant, known)
         finally:
             cause.depth -= 1

@@ -44,7 +44,7 @@ class Windows:
                     if self._apart_until == apart:
                         self._apart_until = 0.0  # Redis bears the mark now
                 if more_in_sql and number < at_least:
-                    number += self._sql.count(key, within, at_least)
+                    number = min(at_least, number + self._sql.count(key, within, at_least))
                 return number
             with self._lock:
                 self._apart_until = max(self._apart_until, time.monotonic() + within)

@@ -43,6 +43,4 @@ def upgrade(op: Any, prefix: str) -> None:
         ("webhook", "due_at"),
         ("webhook", "tenant_id"),
     ):
-        op.create_index(
-            f"ix_{prefix}{table}_{column.partition('_')[0]}", f"{prefix}{table}", [column]
-        )
+        op.create_index(f"ix_{prefix}{table}_{column.partition('_')[0]}", f"{prefix}{table}", [column])
