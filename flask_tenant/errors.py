@@ -5,7 +5,8 @@
     │   ├── UnknownEngineError        an engine is neither tenanted nor exempt
     │   ├── SchemaNotReadyError       the database lacks the tenant column, or has keys that are not per tenant
     │   ├── UnsafeObjectError         triggers, views or functions that nobody has vouched for
-    │   └── RuleFileError             a rule file, or a theme, cannot be accepted
+    │   ├── RuleFileError             a rule file, or a theme, cannot be accepted
+    │   └── RuleConflictError         somebody else has activated rules in between
     ├── TenantError                   a tenant is missing or wrong
     │   ├── NoTenantError             tenant data was asked for outside any tenant
     │   ├── TenantNotFoundError       no such tenant
@@ -221,6 +222,12 @@ class RuleFileError(ConfigurationError):
     ) -> None:
         super().__init__(message, value=value, hint=hint)
         self.findings = findings
+
+
+class RuleConflictError(ConfigurationError):
+    """Somebody else has activated rules in between; nothing was switched."""
+
+    code = "rule-conflict"
 
 
 class RuleDeniedError(RefusedError):

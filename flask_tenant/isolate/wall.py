@@ -22,8 +22,9 @@ from ..errors import (
     StatementRefusedError,
     TenantChangedError,
 )
+from ..hooks import Hooks
 from ..model import TEMPLATE_ID
-from ..protocols import Report
+from ..protocols import Report, RuleSource
 from .alembic import migrating
 from .config import IsolateConfig
 from .ddl import settle, translate_ddl
@@ -81,12 +82,15 @@ class Wall:
         self.reserved = frozenset({config.column.lower(), *ROW_ADDRESSES[raw.dialect]})
         self.asynchronous = False
         self.followed = False
+        self.rules: RuleSource | None = None
+        self.hooks = Hooks()
 
     def shaped(self, shape: Shape) -> Wall:
         """Return the wall of another shape of the same engine."""
         raw = self.raw.seeds if shape == "template" else self.raw
         found = Wall(shape, self.config, self.views, raw, self.fallback, self.report)
         found.asynchronous = self.asynchronous
+        found.rules, found.hooks = self.rules, self.hooks
         return found
 
     def refuse(self, refusal: StatementRefusedError) -> None:

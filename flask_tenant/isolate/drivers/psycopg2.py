@@ -218,3 +218,14 @@ def arm(connection: Any, wall: Wall) -> bool:
     connection.ft_wall = wall
     connection.__dict__.pop("ft_tenant_id", None)
     return True
+
+
+def own_cursor(connection: Any) -> Any:
+    """Return a cursor that gives tuples."""
+    return connection.cursor(cursor_factory=psycopg2.extensions.cursor)
+
+
+def state(connection: Any) -> tuple[bool, bool]:
+    """Return whether a connection is in no transaction, and whether it commits each statement."""
+    idle = connection.get_transaction_status() == psycopg2.extensions.TRANSACTION_STATUS_IDLE
+    return idle, connection.autocommit

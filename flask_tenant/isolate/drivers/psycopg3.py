@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql as composed
+from psycopg.rows import tuple_row
 
 from ...errors import StatementRefusedError
 from ..guard import WORN, Vouched, as_text, check_encoding, made_elsewhere
@@ -163,3 +164,16 @@ def arm(connection: Any, wall: Wall) -> bool:
     guarded.ft_wall = wall
     guarded.__dict__.pop("ft_tenant_id", None)
     return True
+
+
+def own_cursor(connection: Any) -> Any:
+    """Return a cursor that gives tuples."""
+    if isinstance(connection, _GuardedConnection):
+        return connection.cursor(row_factory=tuple_row)
+    return connection.cursor()
+
+
+def state(connection: Any) -> tuple[bool, bool]:
+    """Return whether a connection is in no transaction, and whether it commits each statement."""
+    found = raw(connection)
+    return found.info.transaction_status is psycopg.pq.TransactionStatus.IDLE, found.autocommit
