@@ -16,7 +16,7 @@ from flask_tenant.rules.events import Event
 from flask_tenant.rules.model import CallHook, Emit, Guard, Webhook
 from tests.rules.events.world import RATIO, Clock, Shop, event_rule, three_in
 
-pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
+pytestmark = pytest.mark.databases("sqlite")
 MakeShop = Callable[..., Shop]
 
 LOCK = CallHook("lock_account")
@@ -29,6 +29,7 @@ def errors(caplog: Any) -> list[str]:
 
 
 # ---- counting
+@pytest.mark.databases("sqlite", "postgresql+psycopg")
 def test_the_third_failed_login_locks_the_account(make_shop: MakeShop) -> None:
     shop = make_shop(LOCKOUT, LOCKED)
     assert shop.send("login.failed", 2, user__id=7) == 0
@@ -40,6 +41,7 @@ def test_the_third_failed_login_locks_the_account(make_shop: MakeShop) -> None:
     ]
 
 
+@pytest.mark.databases("sqlite", "postgresql+psycopg")
 def test_it_fires_as_long_as_there_are_that_many(make_shop: MakeShop) -> None:
     """So that an account whose lock has failed, or was taken off, is locked with the next attempt."""
     clock = Clock()
@@ -50,10 +52,10 @@ def test_it_fires_as_long_as_there_are_that_many(make_shop: MakeShop) -> None:
         assert shop.send("login.failed", 2, user__id=7) == 0
 
 
+@pytest.mark.databases("sqlite", "postgresql+psycopg")
 def test_tenants_do_not_share_their_counts(make_shop: MakeShop) -> None:
     shop = make_shop()
-    both = event_rule("lockout", "login.failed", LOCK, count=three_in(300))
-    shop.rules(both)
+    shop.rules(event_rule("lockout", "login.failed", LOCK, count=three_in(300)))
     rules = shop.state.rule_set(shop.state.directory.get("acme"))
     shop.state.rule_set = lambda tenant: rules
     assert shop.send("login.failed", 2, user__id=7) == 0
@@ -102,6 +104,7 @@ def test_the_events_own_facts_come_before_the_requests(make_shop: MakeShop) -> N
 
 
 # ---- once
+@pytest.mark.databases("sqlite", "postgresql+psycopg")
 def test_once_a_month(make_shop: MakeShop) -> None:
     clock = Clock(1_793_500_000.0)  # 1 November 2026, 02:26 UTC
     shop = make_shop(event_rule("quota", "usage.changed", LOCK, once="month"), clock=clock)
@@ -180,9 +183,9 @@ def test_events_that_cause_each_other_are_cut(make_shop: MakeShop, caplog: Any) 
     shop = make_shop(event_rule("a", "ping", LOCK, Emit("pong")), event_rule("b", "pong", Emit("ping")))
     assert shop.send("ping") == 4
     assert "8 deep" in errors(caplog)[0]
-    many = [event_rule(f"r{n}", "ping", LOCK, Emit("ping")) for n in range(20)]
+    many = [event_rule(f"r{n}", "ping", LOCK, Emit("ping")) for n in range(10)]
     shop.rules(*many)
-    assert shop.send("ping") <= 20 * 101
+    assert shop.send("ping") <= 10 * 101
     assert "100 others" in caplog.text
     assert shop.send("pong") == 0
 
@@ -226,7 +229,7 @@ def test_in_the_middle_of_the_requests_own_transaction(make_shop: MakeShop, kind
     }[kind]
     shop = make_shop(rule)
     with shop.inside():
-        shop.db.session.execute(shop.note.insert().values(text="a failed log-in"))
+        shop.db.session.execute(shop.note.insert().values(text=f"a failed log-in: {kind}"))
         for _ in range(3):
             shop.tenancy.events.send("login.failed", {"user.id": 7})
         assert len(shop.calls) == (3 if kind == "webhook" else 0)
@@ -235,13 +238,17 @@ def test_in_the_middle_of_the_requests_own_transaction(make_shop: MakeShop, kind
     assert len(shop.rows("webhook")) == (3 if kind == "webhook" else 0)
     assert errors(caplog) == []
     with shop.inside():
-        assert shop.db.session.scalars(sa.select(shop.note.c.text)).all() == ["a failed log-in"]
+        assert f"a failed log-in: {kind}" in shop.db.session.scalars(sa.select(shop.note.c.text)).all()
 
 
 @pytest.mark.databases("sqlite")
 def test_when_nothing_can_count_the_request_goes_on(make_shop: MakeShop, caplog: Any) -> None:
     shop = make_shop(LOCKOUT)
     with shop.state.directory.connect() as connection:
-        connection.exec_driver_sql("DROP TABLE tenancy_event_time")
-    assert shop.send("login.failed", user__id=7) == 0
+        connection.exec_driver_sql("ALTER TABLE tenancy_event_time RENAME TO elsewhere")
+    try:
+        assert shop.send("login.failed", user__id=7) == 0
+    finally:
+        with shop.state.directory.connect() as connection:
+            connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO tenancy_event_time")
     assert "no such table" in errors(caplog)[0]

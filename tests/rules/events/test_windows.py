@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,23 +12,33 @@ import sqlalchemy as sa
 
 from flask_tenant.directory.redis.connections import connector
 from flask_tenant.directory.tables import Tables
+from flask_tenant.rules.events import in_sql
 from flask_tenant.rules.events.in_redis import RedisWindows
 from flask_tenant.rules.events.in_sql import SqlWindows
 from flask_tenant.rules.events.windows import Windows
 from tests.extension.processes import until
+from tests.services.databases import MakeDatabase
 from tests.services.redis import RedisServer
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
 KEY, OTHER = "k" * 64, "o" * 64
 
 
+@pytest.fixture(scope="module")
+def database(back_end: str, make_database: MakeDatabase) -> Iterator[sa.Engine]:
+    with make_database(back_end) as url:
+        engine = sa.create_engine(url)
+        tables = Tables()
+        tables.metadata.create_all(engine, [tables.event_time])
+        yield engine
+        engine.dispose()
+
+
 @pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = sa.create_engine(database_url)
-    tables = Tables()
-    tables.metadata.create_all(engine, [tables.event_time])
-    yield engine
-    engine.dispose()
+def engine(database: sa.Engine) -> sa.Engine:
+    with database.begin() as connection:
+        connection.execute(Tables().event_time.delete())
+    return database
 
 
 @pytest.fixture
@@ -61,7 +71,7 @@ def test_counts_what_belongs_together(windows: Windows) -> None:
 
 
 def test_more_than_is_asked_for_is_not_kept(windows: Windows, engine: sa.Engine, request: Any) -> None:
-    assert [windows.add(KEY, 60, 3) for _ in range(50)][2:] == [3] * 48
+    assert [windows.add(KEY, 60, 3) for _ in range(12)][2:] == [3] * 10
     if windows._redis is None:
         assert rows(engine) == 3
     else:
@@ -80,27 +90,27 @@ def test_what_is_too_old_does_not_count(windows: Windows) -> None:
 
 def test_all_at_once(windows: Windows) -> None:
     """Of forty that come at once, the last one to be counted sees forty; nobody sees more than came."""
-    if windows._redis is None and windows._sql._connect.__self__.dialect.name == "sqlite":  # type: ignore[attr-defined]
-        add: Callable[[int], int] = lambda _: windows.add(KEY, 60, 40, patient=True)  # noqa: E731
-    else:
-        add = lambda _: windows.add(KEY, 60, 40)  # noqa: E731
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(add, range(40)))
+        found = list(pool.map(lambda _: windows.add(KEY, 60, 40, patient=True), range(40)))
     assert max(found) == 40
     if windows._redis is not None:
         assert sorted(found) == list(range(1, 41))
     assert windows.add(KEY, 60, 41) == 41
 
 
-def test_windows_that_nobody_asks_for_are_removed(sql: SqlWindows, engine: sa.Engine) -> None:
-    for n in range(20):
+def test_windows_that_nobody_asks_for_are_removed(
+    sql: SqlWindows, engine: sa.Engine, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(in_sql, "TIDY_EVERY", 10)
+    for n in range(8):
         sql.add(f"{n:064}", 0.001, 5)
-    assert rows(engine) == 20
-    for _ in range(80):
+    assert rows(engine) == 8
+    for _ in range(2):
         sql.add(KEY, 60, 1)
     assert rows(engine) == 1
 
 
+@pytest.mark.databases("sqlite")
 def test_redis_away_and_back(sql: SqlWindows, own_redis: RedisServer, engine: sa.Engine) -> None:
     """No event is lost while Redis keeps what it has: two, one in SQL, and the fourth sees four."""
     one, two = Windows(sql, in_redis(own_redis)), Windows(sql, in_redis(own_redis))
@@ -127,6 +137,7 @@ def test_redis_away_and_back(sql: SqlWindows, own_redis: RedisServer, engine: sa
     assert two.add(KEY, 60, 99) == seen[-1] + 1, "the other server knows that SQL has more"
 
 
+@pytest.mark.databases("sqlite")
 def test_redis_gone(sql: SqlWindows, own_redis: RedisServer, caplog: Any) -> None:
     windows = Windows(sql, in_redis(own_redis))
     own_redis.stop()

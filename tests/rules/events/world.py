@@ -1,8 +1,9 @@
-"""A small application with two tenants, and event rules as values: the language that makes them has tests of its own."""
+"""A small application with two tenants, and event rules as values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,14 +52,7 @@ def three_in(seconds: float, by: Expression | None = USER, at_least: int = 3) ->
 class Shop:
     """The application. ``calls`` is what hooks were called with, in order."""
 
-    def __init__(
-        self,
-        url: str,
-        *rules: Rule,
-        guards: tuple[Guard, ...] = (),
-        clock: Clock | None = None,
-        **config: Any,
-    ) -> None:
+    def __init__(self, url: str, **config: Any) -> None:
         app = self.app = Flask("shop")
         app.config.update({"SECRET_KEY": "a secret", "SQLALCHEMY_DATABASE_URI": url, **config})
         self.db = SQLAlchemy(app)
@@ -76,17 +70,28 @@ class Shop:
         for slug in ("acme", "bella"):
             if self.state.directory.find(slug) is None:
                 self.state.create(slug, slug.title())
+
+    def begin(
+        self, *rules: Rule, guards: tuple[Guard, ...] = (), clock: Callable[[], float] = time.time
+    ) -> Shop:
+        """Begin a test: with these rules, and with nothing that an earlier one has left."""
         self.rules(*rules, guards=guards)
+        self.state.facts = dict
+        self.calls.clear()
+        self.tenancy.hooks._functions.clear()
         self.tenancy.hooks.register("lock_account")(self.calls.append)
-        if clock is not None:
-            events = self.state.events
-            for part in (
-                events.reaction,
-                events.outbox,
-                events.reaction._marks,
-                events.reaction._windows._sql,
-            ):
-                part._clock = clock
+        events = self.state.events
+        events.reaction._marks._known.clear()
+        for part in (events.reaction, events.outbox, events.reaction._marks, events.reaction._windows._sql):
+            part._clock = clock
+        return self
+
+    def empty(self) -> None:
+        """Empty our own tables."""
+        tables = self.state.directory.tables
+        with self.state.directory.connect() as connection:
+            for table in (tables.event_time, tables.event_mark, tables.webhook):
+                connection.execute(table.delete())
 
     def rules(self, *rules: Rule, guards: tuple[Guard, ...] = ()) -> None:
         """Let other rules hold for acme."""

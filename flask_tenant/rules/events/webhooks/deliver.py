@@ -152,11 +152,14 @@ def _deadline(connection: _Pinned, seconds: float) -> Iterator[None]:
     timer = Timer(seconds, end)
     timer.daemon = True
     timer.start()
+    late = TimeoutError(f"the receiver took longer than {seconds:g} s")
     try:
         yield
     except (OSError, http.client.HTTPException) as error:
         if over:
-            raise TimeoutError(f"the receiver took longer than {seconds:g} s") from error
+            raise late from error
         raise
     finally:
         timer.cancel()
+    if over:  # half an answer would be taken for a whole one
+        raise late

@@ -71,30 +71,34 @@ class Outbox:
         with opened(self._connect, patient=patient) as connection:
             mine = (table.c.tenant_id == tenant_id, table.c.due_at.is_not(None))
             waiting = connection.scalar(sa.select(sa.func.count()).select_from(table).where(*mine)) or 0
-            if waiting >= PENDING_LIMIT:
-                raise RuleEngineError(
-                    f"{waiting} webhooks of the tenant wait already; {name!r} was dropped",
-                    value=name,
-                    hint="Does 'flask tenant webhooks deliver' run? 'flask tenant webhooks list' shows what fails",
-                )
-            row = {
-                "tenant_id": tenant_id,
-                "name": name,
-                "message": secrets.token_hex(12),
-                "body": body,
-                "created_at": now,
-                "due_at": now,
-                "attempts": 0,
-            }
+        if waiting >= PENDING_LIMIT:
+            raise RuleEngineError(
+                f"{waiting} webhooks of the tenant wait already; {name!r} was dropped",
+                value=name,
+                hint="Does 'flask tenant webhooks deliver' run? 'flask tenant webhooks list' shows what fails",
+            )
+        row = {
+            "tenant_id": tenant_id,
+            "name": name,
+            "message": secrets.token_hex(12),
+            "body": body,
+            "created_at": now,
+            "due_at": now,
+            "attempts": 0,
+        }
+        with opened(self._connect, patient=patient) as connection:
             connection.execute(table.insert().values(row))
 
     def take(self) -> Message | None:
         """Take the message that is due first; for a minute, no other worker takes it."""
         table = self._webhooks
+        now = self._now()
+        # Looking and taking are two transactions: SQLite lets nobody write whose reading is out of date.
         with opened(self._connect, patient=True) as connection:
-            now = self._now()
             due = sa.select(table).where(table.c.due_at <= now).order_by(table.c.due_at).limit(20)
-            for row in connection.execute(due):
+            rows = connection.execute(due).all()
+        for row in rows:
+            with opened(self._connect, patient=True) as connection:
                 mine = table.update().where(table.c.id == row.id, table.c.due_at == row.due_at)
                 if connection.execute(mine.values(due_at=now + LEASE_SECONDS * MICRO)).rowcount:
                     return Message(**row._mapping)
