@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from flask import Flask
 
 from . import signals
+from .context import current_scope
 from .directory import Directory
 from .hooks import Hooks
 from .model import Tenant
 from .rules.events import Event, Reaction
 from .rules.events.in_sql import SqlWindows
+from .rules.events.known import Known
 from .rules.events.marks import Marks
 from .rules.events.postponed import Postponed
 from .rules.events.webhooks.address import Allowed
 from .rules.events.webhooks.deliver import Deliverer
 from .rules.events.webhooks.outbox import Outbox
 from .rules.events.windows import Windows
+from .rules.facts import Moment
 from .rules.model import RuleSet
+from .rules.runtime import Rules
 from .settings import Settings
 
 
@@ -28,8 +33,7 @@ class EventRules:
     """What event rules need of one application, and what they keep.
 
     :param sender: of signals: the Tenancy
-    :param rule_set: returns the rules that hold for a tenant
-    :param facts: returns what is known of the request
+    :param rules: what holds, and the facts
     :param send: sends another event
     :param clock: seconds since 1970
     """
@@ -42,15 +46,14 @@ class EventRules:
         settings: Settings,
         hooks: Hooks,
         postponed: Postponed,
+        rules: Rules,
         *,
-        rule_set: Callable[[Tenant], RuleSet | None],
-        facts: Callable[[], Mapping[str, Any]],
         send: Callable[[str, Mapping[str, Any]], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._sender, self._app, self._directory, self._settings = sender, app, directory, settings
         self.hook = hooks.__getitem__
-        self.rule_set, self.facts, self.emit = rule_set, facts, send
+        self._rules, self.emit = rules, send
         tables = directory.tables
         self.outbox = Outbox(directory.connect, tables.webhook, clock)
         windows = Windows(SqlWindows(directory.connect, tables.event_time, clock), self._redis())
@@ -72,6 +75,15 @@ class EventRules:
             return space
 
         return RedisWindows(lambda: connect(2), begin)
+
+    def rule_set(self, tenant: Tenant) -> RuleSet | None:
+        """Return the rules that hold for a tenant."""
+        return self._rules.book.active(tenant)
+
+    def facts(self, at: datetime) -> Mapping[str, Any]:
+        """Return what is known of the request."""
+        scope = current_scope()
+        return Known(self._rules.facts, Moment(scope, at)) if scope is not None else {}
 
     def failed(self, event: Event, error: Exception) -> None:
         """Tell observers that a rule could not do its work."""

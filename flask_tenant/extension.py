@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
@@ -23,9 +23,10 @@ from . import adapters, pipeline, signals
 from .adapters import Around, Surroundings
 from .admission import Admission
 from .context import NO_TENANT_HINT, Scope, current_scope, internal, nobody
+from .decision import Ruling
 from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
-from .errors import ConfigurationError, NoTenantError, TenancyError, TenantError
+from .errors import ConfigurationError, NoTenantError, RuleEngineError, TenancyError, TenantError
 from .event_rules import EventRules
 from .hooks import Hooks
 from .isolate import (
@@ -42,8 +43,9 @@ from .model import Answer, RequestFacts, Resolution, Tenant
 from .protocols import Adapter
 from .report import Report
 from .routes import CentralRoutes
-from .rules.events import Events, Postponed
-from .rules.model import RuleSet
+from .rules.events import Events, Postponed, WebhookNames
+from .rules.facts import Facts
+from .rules.runtime import MemoryBook, Rules
 from .seeds import Seeds
 from .settings import Settings
 from .startup import Startup
@@ -100,8 +102,6 @@ class Application:
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
         self._events: EventRules | None = None
-        self.rule_set: Callable[[Tenant], RuleSet | None] = lambda tenant: None
-        self.facts: Callable[[], Mapping[str, Any]] = dict
         self._adapted: set[int] = set()
         self._extensions_seen = -1
         for registry in sessions:
@@ -116,6 +116,7 @@ class Application:
             resolution=_resolution,
         )
         self.surroundings = Surroundings(self.around)
+        self.rules = Rules(_here, tenancy.facts, MemoryBook(), self._tables)
         self.admission = Admission(
             self.settings,
             lambda: self.app,
@@ -166,6 +167,11 @@ class Application:
             self._adapt(found.registry)
         if found.lite and not any(isinstance(adapter, LiteSessions) for adapter in self.adapters):
             self.adapters = (*self.adapters, LiteSessions(self.app, _here))
+
+    def _tables(self) -> tuple[str, ...]:
+        """The names of all tables, for rules about ``"*"``."""
+        names = {isolation.views.names() for isolation in self.isolations.values()}
+        return names.pop() if len(names) == 1 else tuple(sorted({name for some in names for name in some}))
 
     @property
     def app(self) -> Flask:
@@ -237,8 +243,7 @@ class Application:
                 self.settings,
                 tenancy.hooks,
                 self._postponed,
-                rule_set=lambda tenant: self.rule_set(tenant),
-                facts=lambda: self.facts(),
+                self.rules,
                 send=tenancy.events.send,
             )
         return self._events
@@ -395,6 +400,7 @@ class Users:
         self.isolation = Isolation(
             engine, settings, fallback=self.fallback, tenants=self.tenants, report=cast(Any, self)
         )
+        self.isolation.wall.rules = self
 
     def join(self, application: Application) -> None:
         """Add an application.
@@ -428,6 +434,24 @@ class Users:
         """All tenants."""
         speaker = self._speaker()
         return speaker.tenants(connection) if speaker is not None else []
+
+    def ruling(self, holder: object) -> Ruling | None:
+        """What the rules of the current tenant have decided for the next statement.
+
+        :raises RuleEngineError: when it cannot be told
+        """
+        joined = self._joined
+        speaker = joined[0]() if len(joined) == 1 else self._speaker()
+        if speaker is not None:
+            return speaker.rules.ruling(holder)
+        if _here() is None:
+            return None
+        raise RuleEngineError("The application whose rules hold is gone")
+
+    def ended(self, holder: object) -> None:
+        """A transaction has ended."""
+        for application in self._alive():
+            application.rules.ended(holder)
 
     def active(self) -> bool:
         """Whether refusals are let through now."""
@@ -469,6 +493,8 @@ class Tenancy:
                 self, name=name, facts=facts, tenant=tenant
             ),
         )
+        self.facts = Facts(_resolution)
+        self.webhooks = WebhookNames()
         self.routes = CentralRoutes()
         if app is not None:
             self._register(app, sys._getframe(1))

@@ -6,6 +6,6 @@
 
 from .postponed import Postponed
 from .reaction import Event, Reaction
-from .sending import Events
+from .sending import Events, WebhookNames
 
-__all__ = ["Event", "Events", "Postponed", "Reaction"]
+__all__ = ["Event", "Events", "Postponed", "Reaction", "WebhookNames"]

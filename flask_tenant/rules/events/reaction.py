@@ -53,7 +53,7 @@ class Application(Protocol):
     def rule_set(self, tenant: Tenant) -> RuleSet | None:
         """Return the rules that hold for a tenant."""
 
-    def facts(self) -> Mapping[str, Any]:
+    def facts(self, at: datetime) -> Mapping[str, Any]:
         """Return what is known of the request."""
 
     def hook(self, name: str) -> Callable[[Event], Any]:
@@ -114,7 +114,7 @@ class Reaction:
             self._failed(event, error, "its rule did not do all that it says")
 
     def _act(self, rule: Rule, rules: RuleSet, event: Event, patient: bool) -> None:
-        known = ChainMap(dict(event.facts), cast(Any, self._application.facts()))
+        known = ChainMap(dict(event.facts), cast(Any, self._application.facts(event.at)))
         if not self._applies(rule, rules, known, event):
             return
         by = self._by(rule, known, event)

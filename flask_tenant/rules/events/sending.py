@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
 from blinker import Signal
 
 from ...context import current_scope, current_tenant
-from ...errors import RuleEngineError
+from ...errors import ConfigurationError, RuleEngineError
+from ...expressions import Kind
 from ...model import Tenant
 from .reaction import Reaction
 
@@ -23,6 +24,7 @@ CAUSED_LIMIT = 100
 """How many events one event may cause in all."""
 
 _NOTHING: Mapping[str, Any] = {}
+_NO_KINDS: Mapping[str, Kind] = {}
 
 
 class _Cause:
@@ -38,8 +40,8 @@ class _Cause:
 _cause: ContextVar[_Cause | None] = ContextVar("flask_tenant_event_cause", default=None)
 
 
-class Events:
-    """Takes events in: ``tenancy.events``.
+class Events(Mapping[str, Mapping[str, Kind]]):
+    """Takes events in: ``tenancy.events``. As a mapping: the facts that come with each event that rules may name.
 
     :param reaction: what the current application's rules do about events
     :param observe: tells observers of an event
@@ -50,6 +52,33 @@ class Events:
     ) -> None:
         self._reaction = reaction
         self._observe = observe
+        self._declared: dict[str, Mapping[str, Kind]] = {}
+
+    def declare(self, name: str, facts: Mapping[str, Kind] = _NO_KINDS) -> None:
+        """Let rules be about an event.
+
+        :param name: such as ``login.failed``
+        :param facts: what comes with it, beside the facts of the request: ``{"user.id": Kind.INT}``
+        :raises ConfigurationError: when it was declared with other facts
+        """
+        known = {fact: Kind(kind) for fact, kind in facts.items()}
+        if self._declared.setdefault(name, known) != known:
+            raise ConfigurationError(
+                f"The event {name!r} is declared twice, with different facts",
+                value=name,
+                hint="Declare it once, with all facts that come with it",
+            )
+
+    def __getitem__(self, name: str) -> Mapping[str, Kind]:
+        return self._declared[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._declared)
+
+    def __len__(self) -> int:
+        return len(self._declared)
+
+    __hash__ = object.__hash__
 
     def send(self, name: str, facts: Mapping[str, Any] = _NOTHING, /, **more: Any) -> None:
         """Say that something has happened in the current tenant; its event rules act on it before this returns.
@@ -114,3 +143,7 @@ class Events:
                 self.send(name, found)
 
         signal.connect(receive, weak=False)
+
+
+class WebhookNames(set[str]):
+    """Names of webhooks that rules may call: ``tenancy.webhooks.add("ops")``. URLs are in tenants' configuration."""

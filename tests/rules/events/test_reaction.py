@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import blinker
@@ -11,9 +12,11 @@ import pytest
 import sqlalchemy as sa
 
 from flask_tenant import signals
-from flask_tenant.errors import NoTenantError
+from flask_tenant.errors import ConfigurationError, NoTenantError
+from flask_tenant.expressions import Kind
 from flask_tenant.rules.events import Event
 from flask_tenant.rules.model import CallHook, Emit, Guard, Webhook
+from flask_tenant.rules.runtime import MemoryBook
 from tests.rules.events.world import RATIO, Clock, Shop, event_rule, three_in
 
 pytestmark = pytest.mark.databases("sqlite")
@@ -56,8 +59,9 @@ def test_it_fires_as_long_as_there_are_that_many(make_shop: MakeShop) -> None:
 def test_tenants_do_not_share_their_counts(make_shop: MakeShop) -> None:
     shop = make_shop()
     shop.rules(event_rule("lockout", "login.failed", LOCK, count=three_in(300)))
-    rules = shop.state.rule_set(shop.state.directory.get("acme"))
-    shop.state.rule_set = lambda tenant: rules
+    rules = shop.state.rules.book.active(shop.state.directory.get("acme"))
+    assert rules is not None
+    shop.state.rules.book = MemoryBook([rules, replace(rules, tenant="bella")])
     assert shop.send("login.failed", 2, user__id=7) == 0
     assert shop.send("login.failed", 2, slug="bella", user__id=7) == 0
     assert shop.send("login.failed", 1, slug="bella", user__id=7) == 1
@@ -96,10 +100,10 @@ def test_what_is_unknown_or_wrong_fires(
 
 def test_the_events_own_facts_come_before_the_requests(make_shop: MakeShop) -> None:
     shop = make_shop(event_rule("quota", "usage.changed", LOCK, when=0), guards=(Guard(RATIO, False),))
-    shop.state.facts = lambda: {"usage.ratio": 2}
+    shop.ratio = 2
     assert shop.send("usage.changed") == 1
     assert shop.send("usage.changed", usage__ratio=0) == 0
-    shop.state.facts = lambda: {"usage.ratio": 0}
+    shop.ratio = 0
     assert shop.send("usage.changed") == 0
 
 
@@ -171,10 +175,11 @@ def test_a_failing_rule_breaks_neither_the_request_nor_other_rules(make_shop: Ma
 def test_rules_that_cannot_be_read_break_no_request(make_shop: MakeShop, caplog: Any) -> None:
     shop = make_shop()
 
-    def broken(tenant: Any) -> Any:
-        raise OSError("no directory")
+    class Broken:
+        def active(self, tenant: Any) -> Any:
+            raise OSError("no directory")
 
-    shop.state.rule_set = broken
+    shop.state.rules.book = Broken()
     shop.send("login.failed")
     assert "its rules cannot be read: no directory" in errors(caplog)[0]
 
@@ -194,6 +199,15 @@ def test_outside_any_tenant_no_rules_hold(make_shop: MakeShop) -> None:
     shop = make_shop(LOCKED)
     with pytest.raises(NoTenantError), shop.app.app_context():
         shop.tenancy.events.send("account.locked")
+
+
+def test_what_rules_may_name(make_shop: MakeShop) -> None:
+    events = make_shop().tenancy.events
+    events.declare("login.failed", {"user.id": Kind.INT})
+    events.declare("login.failed", {"user.id": Kind.INT})
+    assert dict(events) == {"login.failed": {"user.id": Kind.INT}}
+    with pytest.raises(ConfigurationError, match="declared twice"):
+        events.declare("login.failed", {"user.id": Kind.TEXT})
 
 
 # ---- signals

@@ -16,6 +16,7 @@ from flask_tenant.expressions import Call, Constant, Expression, Fact, Kind
 from flask_tenant.extension import Application, state_of
 from flask_tenant.rules.events import Event
 from flask_tenant.rules.model import ALWAYS, Condition, Count, Effect, Guard, Place, Rule, RuleSet
+from flask_tenant.rules.runtime import MemoryBook
 
 USER = Fact(Kind.INT, "user.id")
 RATIO = Call(Kind.BOOL, ">=", (Fact(Kind.NUMBER, "usage.ratio"), Constant(Kind.NUMBER, 1)))
@@ -64,6 +65,8 @@ class Shop:
         )
         self.tenancy = Tenancy(app)
         self.calls: list[Event] = []
+        self.ratio: object = None
+        self.tenancy.facts.provider("usage.ratio", Kind.NUMBER)(lambda: self.ratio)
         with app.app_context():
             self.db.create_all()
         self.state: Application = state_of(app)
@@ -76,7 +79,7 @@ class Shop:
     ) -> Shop:
         """Begin a test: with these rules, and with nothing that an earlier one has left."""
         self.rules(*rules, guards=guards)
-        self.state.facts = dict
+        self.ratio = None
         self.calls.clear()
         self.tenancy.hooks._functions.clear()
         self.tenancy.hooks.register("lock_account")(self.calls.append)
@@ -96,7 +99,7 @@ class Shop:
     def rules(self, *rules: Rule, guards: tuple[Guard, ...] = ()) -> None:
         """Let other rules hold for acme."""
         mine = RuleSet("acme", rules, guards, version=1)
-        self.state.rule_set = lambda tenant: mine if tenant.slug == "acme" else None
+        self.state.rules.book = MemoryBook([mine])
 
     @contextmanager
     def inside(self, slug: str = "acme") -> Iterator[None]:
