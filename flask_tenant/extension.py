@@ -7,7 +7,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,6 +27,7 @@ from .decision import Ruling
 from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
 from .errors import ConfigurationError, NoTenantError, RuleEngineError, TenancyError, TenantError
+from .event_rules import EventRules
 from .governance import Governance
 from .hooks import Hooks
 from .isolate import (
@@ -43,6 +44,7 @@ from .model import Answer, RequestFacts, Resolution, Tenant
 from .protocols import Adapter
 from .report import Report
 from .routes import CentralRoutes
+from .rules.events import Events, Postponed, WebhookNames
 from .rules.facts import Facts
 from .rules.runtime import Rules
 from .seeds import Seeds
@@ -86,8 +88,12 @@ class Application:
         self.startup = startup
         # Weak: the compiled statements that SQLAlchemy keeps lead here, and engines hold connections.
         self.isolations: weakref.WeakKeyDictionary[Engine, Isolation] = weakref.WeakKeyDictionary()
+        self._postponed = Postponed(
+            lambda: nullcontext() if flask.has_app_context() else self.app.app_context()
+        )
+        # First in, last out: what had to wait is done when all sessions are closed.
         self.governance = Governance(self, _here, tenancy.facts)
-        self.adapters: tuple[Adapter, ...] = (self.governance,)
+        self.adapters: tuple[Adapter, ...] = (self._postponed, self.governance)
         self.report = Report(
             self.settings.enforcement == "report",
             weakref.WeakMethod(self._count),
@@ -98,6 +104,7 @@ class Application:
         self._home: Callable[[], Isolation | None] = lambda: None
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
+        self._events: EventRules | None = None
         self._adapted: set[int] = set()
         self._extensions_seen = -1
         for registry in sessions:
@@ -231,6 +238,23 @@ class Application:
         )
         directory.prepare()
         self._directory = directory
+
+    @property
+    def events(self) -> EventRules:
+        """What event rules need and keep."""
+        if self._events is None:
+            tenancy = self.tenancy
+            self._events = EventRules(
+                tenancy,
+                lambda: self.app,
+                self.directory,
+                self.settings,
+                tenancy.hooks,
+                self._postponed,
+                self.rules,
+                send=tenancy.events.send,
+            )
+        return self._events
 
     # ---- tenants
     @property
@@ -488,7 +512,14 @@ class Tenancy:
         self._sessions = list(sessions)
         self.seeds = Seeds()
         self.hooks = Hooks()
+        self.events = Events(
+            lambda: state_of().events.reaction,
+            lambda name, facts, tenant: signals.event_happened.send(
+                self, name=name, facts=facts, tenant=tenant
+            ),
+        )
         self.facts = Facts(_resolution)
+        self.webhooks = WebhookNames()
         self.routes = CentralRoutes()
         if app is not None:
             self._register(app, sys._getframe(1))
