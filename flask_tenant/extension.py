@@ -439,6 +439,7 @@ class Users:
             )
         if application not in self._alive():
             self._joined.append(weakref.ref(application))
+            self.isolation.wall.hooks = application.tenancy.hooks
 
     def _alive(self) -> list[Application]:
         return [found for joined in self._joined if (found := joined()) is not None]
