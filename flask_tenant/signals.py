@@ -31,3 +31,11 @@ rule_emitted = _signals.signal(
     "rule-emitted",
     doc="When a result that a rule is about has ended. Sender: the Tenancy; rule, event, table, rows (how many it had).",
 )
+event_happened = _signals.signal(
+    "event-happened",
+    doc="After an event has come, before event rules act on it. Sender: the Tenancy; name, facts, tenant.",
+)
+event_failed = _signals.signal(
+    "event-failed",
+    doc="After an event rule could not do its work. Sender: the Tenancy; event (with the rule's id), error.",
+)

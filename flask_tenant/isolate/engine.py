@@ -24,8 +24,8 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 from sqlalchemy.sql.elements import TextClause
 
 from ..context import current_scope, internal
-from ..errors import ConfigurationError, StatementRefusedError, UnknownEngineError
 from ..decision import Ruling
+from ..errors import ConfigurationError, StatementRefusedError, UnknownEngineError
 from ..model import TEMPLATE_ID
 from .central import central_compiler_for, watch_central
 from .compiler import compiler_for
@@ -71,7 +71,9 @@ class _Dialect(DefaultDialect):
     def _ft_ended(self, connection: Any) -> None:
         rules = self.ft_wall.law.source
         if rules is not None:
-            connection = getattr(connection, "dbapi_connection", connection)  # the pool resets its own wrapper
+            connection = getattr(
+                connection, "dbapi_connection", connection
+            )  # the pool resets its own wrapper
             rules.ended(driver_for(self.driver).raw(connection))
 
     def connect(self, *args: Any, **kw: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.dml import Delete, Update, UpdateBase
 from sqlalchemy.sql.elements import BindParameter
+from sqlalchemy.sql.selectable import FromClause
 
 from ...errors import StatementRefusedError
 from ..rawsql.words import ROW_ADDRESSES
@@ -55,7 +56,7 @@ class DmlMixin(Base):
                 hint="Name one table, and join others with UPDATE ... FROM or a subquery",
             )
         extra = [f for f in getattr(state, "_extra_froms", ()) or () if f is not statement.table]
-        found = self._ft_plan(extra, statement.table)
+        found = self._ft_plan(extra, cast("FromClause", statement.table))
         below = table_below(statement.table)
         if below is not None:
             self.ft_reads.add(below.name)

@@ -44,7 +44,9 @@ class Kept(ColumnElement[bool]):
 
     __visit_name__ = "ft_kept"
 
-    def __init__(self, source: FromClause, overlay: TableOverlay, then: ColumnElement[bool] | None = None) -> None:
+    def __init__(
+        self, source: FromClause, overlay: TableOverlay, then: ColumnElement[bool] | None = None
+    ) -> None:
         self.source, self.overlay, self.then = source, overlay, then
         self.type = Boolean()
 
@@ -85,7 +87,7 @@ class OverlayMixin(Base):
         if table is None or not self._ft_is_tenant(table):
             return None
         if table not in self._ft_overlays:
-            schema = cast("str | None", self.preparer.schema_for_object(table))  # type: ignore[arg-type]
+            schema = cast("str | None", self.preparer.schema_for_object(cast(Any, table)))
             self._ft_overlays[table] = self.wall.overlay(self.wall.views.find(table.name, schema))
         return self._ft_overlays[table]
 
@@ -118,7 +120,9 @@ class OverlayMixin(Base):
             self.ft_telling = any(map(may_tell, conditions(self.statement)))
         return self.ft_telling
 
-    def _compose_select_body(self, text: str, select: Any, compile_state: Any, inner: Any, froms: Any, *args: Any) -> str:
+    def _compose_select_body(
+        self, text: str, select: Any, compile_state: Any, inner: Any, froms: Any, *args: Any
+    ) -> str:
         # What the ORM adds by itself, such as loader criteria, is in none but the statement that it makes.
         if not self._ft_fenced() and any(may_tell(c) for part in (select, *froms) for c in conditions(part)):
             self.ft_telling = True

@@ -22,9 +22,10 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import Join, ScalarSelect
 
 from ..rawsql.lexer import NAME, OP, QUOTED, Token
+from ..rawsql.words import words
 
-TOTAL = frozenset(
-    "count min max sum avg coalesce nullif lower upper length char_length row_number rank dense_rank now".split()
+TOTAL = words(
+    """avg char_length coalesce count dense_rank length lower max min now nullif rank row_number sum upper"""
 )
 """Functions that give an answer for every value."""
 
@@ -32,7 +33,9 @@ _TOTAL_OPERATORS = frozenset({
     op.eq, op.ne, op.lt, op.le, op.gt, op.ge, op.is_, op.is_not, op.is_distinct_from, op.is_not_distinct_from,
     op.in_op, op.not_in_op, op.between_op, op.not_between_op, op.and_, op.or_, op.comma_op,
 })  # fmt: skip
-_TOTAL_UNARY = frozenset({op.inv, op.exists, op.distinct_op, op.is_true, op.is_false, op.asc_op, op.desc_op, None})
+_TOTAL_UNARY = frozenset(
+    {op.inv, op.exists, op.distinct_op, op.is_true, op.is_false, op.asc_op, op.desc_op, None}
+)
 _TOTAL_NODES = frozenset({
     "binary", "unary", "column", "bindparam", "clauselist", "expression_clauselist", "grouping", "null", "true",
     "false", "label", "case", "select", "select_statement_grouping", "compound_select", "table", "alias", "subquery",
@@ -74,12 +77,12 @@ def _tells(element: Any) -> bool:
 
 # ---- raw SQL
 _SYMBOLS = frozenset({"=", "<>", "!=", "==", "<", ">", "<=", ">=", "(", ")", ",", ".", ";"})
-_TELLING = frozenset(
-    "LIKE ILIKE GLOB REGEXP MATCH SIMILAR ARRAY CAST INTERVAL ESCAPE OVERLAPS OPERATOR ANY ALL SOME ROW AT".split()
+_TELLING = words(
+    """ALL ANY ARRAY AT CAST ESCAPE GLOB ILIKE INTERVAL LIKE MATCH OPERATOR OVERLAPS REGEXP ROW SIMILAR SOME"""
 )
-_BRACKETS = frozenset(
-    """IN EXISTS VALUES AND OR NOT OVER FILTER AS FROM WHERE SELECT ON USING BY WHEN THEN ELSE CASE JOIN UNION EXCEPT
-    INTERSECT HAVING DISTINCT IS BETWEEN SET RETURNING MATERIALIZED LIMIT OFFSET CONFLICT LATERAL WITH INTO""".split()
+_BRACKETS = words(
+    """AND AS BETWEEN BY CASE CONFLICT DISTINCT ELSE EXCEPT EXISTS FILTER FROM HAVING IN INTERSECT INTO IS JOIN
+    LATERAL LIMIT MATERIALIZED NOT OFFSET ON OR OVER RETURNING SELECT SET THEN UNION USING VALUES WHEN WHERE WITH"""
 )
 
 
@@ -94,16 +97,27 @@ def tokens_may_tell(tokens: list[Token]) -> bool:
                 if not star:
                     return True
             elif token.key not in _SYMBOLS or (
-                token.key not in ("(", ",", ")") and behind.key == "(" and tokens[at + 2].key in ("SELECT", "WITH")
+                token.key not in ("(", ",", ")")
+                and behind.key == "("
+                and tokens[at + 2].key in ("SELECT", "WITH")
             ):
                 return True
         elif token.kind in (NAME, QUOTED):
             if token.key in _TELLING:
                 return True
             called = behind.kind == OP and behind.key == "("
-            named = before.key in ("INTO", "AS", "WITH", ",", "RECURSIVE")  # a table, or a CTE, with its columns
-            if called and token.key not in _BRACKETS and token.name.lower() not in TOTAL and not (
-                named and _is_list(tokens, at + 1)
+            named = before.key in (
+                "INTO",
+                "AS",
+                "WITH",
+                ",",
+                "RECURSIVE",
+            )  # a table, or a CTE, with its columns
+            if (
+                called
+                and token.key not in _BRACKETS
+                and token.name.lower() not in TOTAL
+                and not (named and _is_list(tokens, at + 1))
             ):
                 return True
     return False

@@ -181,9 +181,7 @@ def plain(kind: Kind, value: Any, dialect: Dialect) -> Any:
 
 
 def _sqlite_time(value: datetime) -> str:
-    return (
-        f"{_iso(value)} {value.hour:02}:{value.minute:02}:{value.second:02}.{value.microsecond:06}"
-    )
+    return f"{_iso(value)} {value.hour:02}:{value.minute:02}:{value.second:02}.{value.microsecond:06}"
 
 
 def _slot(slot: Slot, place: Place) -> str:
@@ -238,9 +236,7 @@ def _comparison(symbol: str) -> Renderer:
         if kinds & {Kind.TEXTS, Kind.INTS}:
             raise RuleEngineError("Lists are compared where rows are", value=symbol)
         if kinds == {Kind.DATE, Kind.TIME}:
-            left, right = (
-                _by_day(a, t, place) for a, t in zip(call.arguments, (left, right), strict=True)
-            )
+            left, right = (_by_day(a, t, place) for a, t in zip(call.arguments, (left, right), strict=True))
         elif place.dialect == "sqlite" and kinds != {Kind.BOOL}:
             if kinds == {Kind.TEXT}:
                 right = f"({right} COLLATE BINARY)"
@@ -254,7 +250,7 @@ def _comparison(symbol: str) -> Renderer:
 def _in(call: Call, place: Place) -> str:
     value, items = call.arguments
     left = render(value, place)
-    if isinstance(items, Constant) and items.value:
+    if isinstance(items, Constant) and isinstance(items.value, tuple) and items.value:
         kind = Kind.TEXT if items.kind is Kind.TEXTS else Kind.INT
         listed = ", ".join(literal(kind, one, place.dialect) for one in items.value)
         if place.dialect == "sqlite" and kind is Kind.TEXT:

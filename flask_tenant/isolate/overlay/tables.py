@@ -24,7 +24,9 @@ class TableOverlay:
     :param columns: the table's columns as they stand, by name
     """
 
-    def __init__(self, overlay: Overlay, dialect: Dialect, columns: dict[str, LiveColumn], table: str) -> None:
+    def __init__(
+        self, overlay: Overlay, dialect: Dialect, columns: dict[str, LiveColumn], table: str
+    ) -> None:
         self.overlay = overlay
         self.dialect = dialect
         self.table = table
@@ -33,7 +35,9 @@ class TableOverlay:
         self._hidden = frozenset(map(self._real, overlay.hidden))
         self.covered = frozenset(self._masks) | self._hidden
         """The columns that do not show what they hold."""
-        self.folded = frozenset(name.lower() for name in self.covered) if dialect == "sqlite" else self.covered
+        self.folded = (
+            frozenset(name.lower() for name in self.covered) if dialect == "sqlite" else self.covered
+        )
         self.filtered = bool(overlay.filters)
 
     def _real(self, name: str) -> str:

@@ -21,6 +21,7 @@ class Writes(Stamping):
     def __init__(self, *args: Any, **kw: Any) -> None:
         super().__init__(*args, **kw)
         self.conflict_names: set[int] = set()  # tokens of ON CONFLICT's own list
+        self.returning_at: int | None = None
         self.unlabelled: list[tuple[int, int]] = []  # expressions of RETURNING without a name of their own
 
     def write_statement(self) -> None:
@@ -113,13 +114,14 @@ class Writes(Stamping):
             return
         if self.key == "WITH":
             self.refuse("RETURNING WITH", hint="Name the columns")
+        self.returning_at = self.i
         own = "" if self.sqlite else source.alias_text
         while True:
             star = self.token
             if is_op(star, "*"):
                 self.i += 1
                 if not source.table.shared:
-                    shown = [self.columns_of(source.table, own, source.alias_text)]
+                    shown = [self.columns_of(source.table, own, self.returned_by(source))]
                     if not self.sqlite:
                         if any(not other.alias or other.nested for other in others):
                             self.refuse("RETURNING * with this FROM", self.i - 1, hint="Name the columns")
@@ -130,7 +132,7 @@ class Writes(Stamping):
             elif star.name == source.alias and self.peek() == "." and is_op(self.tokens[self.i + 2], "*"):
                 self.i += 3
                 if not source.table.shared:
-                    shown_columns = self.columns_of(source.table, own, source.alias_text)
+                    shown_columns = self.columns_of(source.table, own, self.returned_by(source))
                     self.replace(star.start, self.tokens[self.i - 1].end, shown_columns)
             else:
                 first, edits = self.i, len(self.edits)
@@ -163,6 +165,10 @@ class Writes(Stamping):
                 if other.kind == "table" and mention.qualifier == other.alias and mention.name != "*":
                     self.check_column(other, mention.name, mention.at)
 
+    def returned_by(self, source: Source) -> str:
+        """What qualifies the target's columns in RETURNING, where SQLite does not know its alias."""
+        return self.quote(source.table.name) if self.sqlite else source.alias_text
+
     def show_covered(self, source: Source, scope: Scope) -> None:
         """Put what a masked column shows into the place of each mention of it."""
         overlay = self.overlay(source.table)
@@ -184,9 +190,14 @@ class Writes(Stamping):
                 )
             if mention.at in self.conflict_names:
                 self.refuse(
-                    f"ON CONFLICT on {name!r}, which rules mask", mention.at, value=name, hint="Use the table's key"
+                    f"ON CONFLICT on {name!r}, which rules mask",
+                    mention.at,
+                    value=name,
+                    hint="Use the table's key",
                 )
-            instead = self.shown(source.table, name, source.alias_text)
+            returned = self.returning_at is not None and mention.at >= self.returning_at
+            by = self.returned_by(source) if returned else source.alias_text
+            instead = self.shown(source.table, name, by)
             self.replace(self.tokens[mention.at].start, self.tokens[last].end, f"({instead})")
             changed.append((mention.at, name))
         for first, last in self.unlabelled:

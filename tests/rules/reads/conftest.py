@@ -23,6 +23,8 @@ def standing_world(back_end: str, make_database: MakeDatabase) -> Iterator[World
 @pytest.fixture
 def world(standing_world: World) -> Iterator[World]:
     """The database whose rows are read."""
-    extension._apps.add(standing_world.app.extensions[extension.KEY])  # tests of other folders have forgotten it
+    extension._apps.add(
+        standing_world.app.extensions[extension.KEY]
+    )  # tests of other folders have forgotten it
     yield standing_world
     standing_world.rules.rulings.clear()

@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
 from flask_tenant.decision import Overlay, Ruling
-from tests.rules.reads.world import TODAY, Invoice, World, call, decide, number, recent
 from flask_tenant.expressions import Constant, Kind
+from tests.rules.reads.world import TODAY, Invoice, World, call, decide, number, recent
 
 Way = Callable[[Connection], list[int]]
 QUERY = "SELECT id FROM invoice ORDER BY id"
@@ -39,7 +39,9 @@ WAYS: dict[str, Way] = {
     "driver": lambda c: list(c.exec_driver_sql(QUERY).scalars()),
     "raw": _raw,
     "columns": lambda c: list(c.scalars(sa.text(QUERY).columns(id=sa.Integer))),
-    "fragment": lambda c: list(c.scalars(sa.select(sa.text("id")).select_from(sa.text("invoice")).order_by(sa.text("id")))),
+    "fragment": lambda c: list(
+        c.scalars(sa.select(sa.text("id")).select_from(sa.text("invoice")).order_by(sa.text("id")))
+    ),
     "alias": lambda c: list(c.scalars(sa.select(Invoice.__table__.alias("i").c.id).order_by("id"))),
 }
 
@@ -95,13 +97,16 @@ def test_every_customer_stays_in_an_outer_join(world: World) -> None:
     statement = sa.select(Customer.id, Invoice.id).join_from(Customer, Invoice, isouter=True)
     with world.under(days(35)) as connection:
         rows = connection.execute(statement).all()
-    assert len(rows) == 5 and sum(row[1] is not None for row in rows) == 1
+    assert len(rows) == 5
+    assert sum(row[1] is not None for row in rows) == 1
 
 
 WRITES: dict[str, Callable[[Connection], int]] = {
     "core update": lambda c: c.execute(sa.update(Invoice.__table__).values(memo="x")).rowcount,
     "core delete": lambda c: c.execute(sa.delete(Invoice.__table__)).rowcount,
-    "orm update": lambda c: Session(c).execute(sa.update(Invoice).values(memo="x").where(Invoice.id > 0)).rowcount,
+    "orm update": lambda c: (
+        Session(c).execute(sa.update(Invoice).values(memo="x").where(Invoice.id > 0)).rowcount
+    ),
     "text update": lambda c: c.execute(sa.text("UPDATE invoice SET memo = 'x'")).rowcount,
     "text delete": lambda c: c.execute(sa.text("DELETE FROM invoice WHERE id > 0 OR id < 0")).rowcount,
     "driver delete": lambda c: c.exec_driver_sql("DELETE FROM invoice").rowcount,

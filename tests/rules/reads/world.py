@@ -176,7 +176,9 @@ class World:
                 connection.exec_driver_sql(f"DELETE FROM {name}")
 
     @contextmanager
-    def under(self, ruling: Ruling | Callable[[], Ruling | None] | None, slug: str = "acme") -> Iterator[Connection]:
+    def under(
+        self, ruling: Ruling | Callable[[], Ruling | None] | None, slug: str = "acme"
+    ) -> Iterator[Connection]:
         """A connection of a tenant, under a ruling; what it writes is rolled back."""
         with self.held(ruling, slug), tenant_context(slug, self.app), self.engine.connect() as connection:
             yield connection
