@@ -23,9 +23,10 @@ from . import adapters, pipeline, signals
 from .adapters import Around, Surroundings
 from .admission import Admission
 from .context import NO_TENANT_HINT, Scope, current_scope, internal, nobody
+from .decision import Ruling
 from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
-from .errors import ConfigurationError, NoTenantError, TenancyError, TenantError
+from .errors import ConfigurationError, NoTenantError, RuleEngineError, TenancyError, TenantError
 from .hooks import Hooks
 from .isolate import (
     TEMPLATE,
@@ -41,6 +42,8 @@ from .model import Answer, RequestFacts, Resolution, Tenant
 from .protocols import Adapter
 from .report import Report
 from .routes import CentralRoutes
+from .rules.facts import Facts
+from .rules.runtime import MemoryBook, Rules
 from .seeds import Seeds
 from .settings import Settings
 from .startup import Startup
@@ -106,6 +109,7 @@ class Application:
             resolution=_resolution,
         )
         self.surroundings = Surroundings(self.around)
+        self.rules = Rules(_here, tenancy.facts, MemoryBook(), self._tables)
         self.admission = Admission(
             self.settings,
             lambda: self.app,
@@ -156,6 +160,11 @@ class Application:
             self._adapt(found.registry)
         if found.lite and not any(isinstance(adapter, LiteSessions) for adapter in self.adapters):
             self.adapters = (*self.adapters, LiteSessions(self.app, _here))
+
+    def _tables(self) -> tuple[str, ...]:
+        """The names of all tables, for rules about ``"*"``."""
+        names = {isolation.views.names() for isolation in self.isolations.values()}
+        return names.pop() if len(names) == 1 else tuple(sorted({name for some in names for name in some}))
 
     @property
     def app(self) -> Flask:
@@ -367,6 +376,7 @@ class Users:
         self.isolation = Isolation(
             engine, settings, fallback=self.fallback, tenants=self.tenants, report=cast(Any, self)
         )
+        self.isolation.wall.rules = self
 
     def join(self, application: Application) -> None:
         """Add an application.
@@ -400,6 +410,24 @@ class Users:
         """All tenants."""
         speaker = self._speaker()
         return speaker.tenants(connection) if speaker is not None else []
+
+    def ruling(self, holder: object) -> Ruling | None:
+        """What the rules of the current tenant have decided for the next statement.
+
+        :raises RuleEngineError: when it cannot be told
+        """
+        joined = self._joined
+        speaker = joined[0]() if len(joined) == 1 else self._speaker()
+        if speaker is not None:
+            return speaker.rules.ruling(holder)
+        if _here() is None:
+            return None
+        raise RuleEngineError("The application whose rules hold is gone")
+
+    def ended(self, holder: object) -> None:
+        """A transaction has ended."""
+        for application in self._alive():
+            application.rules.ended(holder)
 
     def active(self) -> bool:
         """Whether refusals are let through now."""
@@ -435,6 +463,7 @@ class Tenancy:
         self._sessions = list(sessions)
         self.seeds = Seeds()
         self.hooks = Hooks()
+        self.facts = Facts(_resolution)
         self.routes = CentralRoutes()
         if app is not None:
             self._register(app, sys._getframe(1))

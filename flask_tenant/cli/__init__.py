@@ -1,7 +1,7 @@
 """The command line: ``flask tenant …`` for operators, and ``flask-tenant run`` for trying it on one's own application.
 
     frame.py     errors as one line, exit codes, --json, tables, completion of slugs
-    tenants.py   create, list, show, set, rename
+    tenants.py   create, list, show, set, rename, release
     states.py    suspend, resume, archive, maintenance
     domains.py   domain add, confirm, remove, list
     tokens.py    token create, list, revoke
@@ -31,6 +31,7 @@ for command in (
     *tenants.COMMANDS,
     *states.COMMANDS,
     tenants.rename,
+    tenants.release,
     domains.domain,
     tokens.token,
     config.config,
