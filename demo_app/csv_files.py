@@ -31,7 +31,7 @@ CUSTOMER_COLUMNS = (
 )
 PRODUCT_COLUMNS = ("sku", "name", "description", "unit", "unit_price", "tax_rate", "active")
 INVOICE_COLUMNS = (
-    "number", "status", "issue_date", "due_date", "customer", "reference",
+    "number", "status", "issued_on", "due_date", "customer", "reference",
     "currency", "net", "tax", "total", "paid", "balance",
 )  # fmt: skip
 
@@ -121,12 +121,12 @@ def export_invoices() -> Iterator[str]:
     """The invoices with their totals as CSV text, piece by piece."""
     query = (
         select(
-            Invoice.number, Invoice.status, Invoice.issue_date, Invoice.due_date, Customer.name,
+            Invoice.number, Invoice.status, Invoice.issued_on, Invoice.due_date, Customer.name,
             Invoice.reference, Invoice.currency, Invoice.net_total, Invoice.tax_total, Invoice.total,
             Invoice.paid_total, Invoice.balance,
         )
         .join(Invoice.customer)
-        .order_by(Invoice.issue_date, Invoice.number)
+        .order_by(Invoice.issued_on, Invoice.number)
         .execution_options(yield_per=BATCH)
     )  # fmt: skip
     yield from _stream(INVOICE_COLUMNS, db.session.execute(query))

@@ -119,7 +119,7 @@ class InvoiceForm(FlaskForm):  # type: ignore[misc]
     customer_id = SelectField(
         "Customer", coerce=_optional_id, validators=[InputRequired("Choose a customer.")]
     )
-    issue_date = DateField("Date", [InputRequired()])
+    issued_on = DateField("Date", [InputRequired()])
     due_date = DateField("Due", [InputRequired()])
     reference = text("Your reference", 80, description="The customer's order number, for example.")
     notes = TextAreaField("Notes", filters=[_stripped], render_kw={"rows": 3})

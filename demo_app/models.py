@@ -1,4 +1,4 @@
-"""The tables: customers, products, invoices with lines, payments, users, settings."""
+"""The tables: customers, products, orders, invoices with lines, payments and credit notes, tickets, users, settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from demo_app.clock import today, utcnow
 from demo_app.extensions import Model
-from demo_app.money import ZERO, Hundredths, rounded
+from demo_app.money import ZERO, Amount, Hundredths, rounded
 
 
 class Country(Model):
@@ -50,6 +50,10 @@ class TaxRate(Model):
     percent: Mapped[Decimal] = mapped_column(Hundredths)
 
 
+ROLES = ("accounting", "agent", "auditor")
+"""What users work at. Unlike being an owner, it opens no page."""
+
+
 class User(UserMixin, Model):  # type: ignore[misc]
     """Somebody who can log in."""
 
@@ -58,6 +62,7 @@ class User(UserMixin, Model):  # type: ignore[misc]
     name: Mapped[str] = mapped_column(String(120))
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(10), default="member")
+    roles: Mapped[str] = mapped_column(String(120), default="", server_default="")  # words, see ROLES
     active: Mapped[bool] = mapped_column(default=True)
     last_login_at: Mapped[datetime | None]
 
@@ -68,6 +73,15 @@ class User(UserMixin, Model):  # type: ignore[misc]
     @property
     def is_owner(self) -> bool:
         return self.role == "owner"
+
+    @property
+    def role_list(self) -> list[str]:
+        """What the user works at, of :data:`ROLES`."""
+        return self.roles.split()
+
+    @role_list.setter
+    def role_list(self, names: list[str]) -> None:
+        self.roles = " ".join(sorted(names))
 
     def set_password(self, password: str) -> None:
         self.password_hash = generate_password_hash(password)
@@ -89,6 +103,8 @@ class Customer(Model):
     city: Mapped[str] = mapped_column(String(80), default="")
     country_code: Mapped[str | None] = mapped_column(ForeignKey("country.code"))
     vat_id: Mapped[str] = mapped_column(String(30), default="", server_default="")
+    tax_id: Mapped[str] = mapped_column(String(30), default="", server_default="")
+    credit_note: Mapped[str] = mapped_column(Text, default="", server_default="")  # whether they pay
     notes: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
 
@@ -176,9 +192,10 @@ class Invoice(Model):
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
     status: Mapped[str] = mapped_column(String(10), default=Status.DRAFT)
     currency: Mapped[str] = mapped_column(String(3))
-    issue_date: Mapped[date] = mapped_column(index=True)
+    issued_on: Mapped[date] = mapped_column(index=True)
     due_date: Mapped[date]
     reference: Mapped[str] = mapped_column(String(80), default="", server_default="")
+    iban: Mapped[str] = mapped_column(String(34), default="", server_default="")  # where it is to be paid to
     notes: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
 
@@ -263,3 +280,79 @@ class Invoice(Model):
             if line.tax_amount:
                 sums[line.tax_percent] = sums.get(line.tax_percent, ZERO) + line.tax_amount
         return dict(sorted(sums.items()))
+
+
+class CreditNote(Model):
+    """A part of an invoice that is given back."""
+
+    __table_args__ = (CheckConstraint("amount > 0", name="amount_positive"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(String(30), unique=True)
+    invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id", ondelete="RESTRICT"), index=True)
+    issued_on: Mapped[date]
+    amount: Mapped[Decimal] = mapped_column(Amount)
+    reason: Mapped[str] = mapped_column(String(200), default="")
+
+    invoice: Mapped[Invoice] = relationship()
+
+
+class OrderStatus(StrEnum):
+    """How far an order has got."""
+
+    NEW = "new"
+    PENDING = "pending"  # somebody has to agree
+    APPROVED = "approved"
+    SHIPPED = "shipped"
+    CANCELLED = "cancelled"
+
+
+class Order(Model):
+    """Something that a customer wants, before it becomes an invoice."""
+
+    __table_args__ = (
+        CheckConstraint("total >= 0", name="total_not_negative"),
+        CheckConstraint(
+            "status IN ('new', 'pending', 'approved', 'shipped', 'cancelled')", name="status_known"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(String(30), unique=True)
+    customer_id: Mapped[int] = mapped_column(ForeignKey("customer.id", ondelete="RESTRICT"), index=True)
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    ordered_on: Mapped[date] = mapped_column(index=True)
+    description: Mapped[str] = mapped_column(String(300))
+    total: Mapped[Decimal] = mapped_column(Amount)
+    status: Mapped[str] = mapped_column(String(10), default=OrderStatus.NEW)
+    approved_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+
+    customer: Mapped[Customer] = relationship(lazy="joined", innerjoin=True)
+    created_by: Mapped[User | None] = relationship(foreign_keys=[created_by_id])
+    approver: Mapped[User | None] = relationship(foreign_keys=[approved_by])
+
+
+class TicketState(StrEnum):
+    """Whose turn it is with a ticket."""
+
+    OPEN = "open"
+    WAITING = "waiting"  # for the customer
+    CLOSED = "closed"
+
+
+class Ticket(Model):
+    """A question or a complaint, which somebody looks after."""
+
+    __table_args__ = (CheckConstraint("state IN ('open', 'waiting', 'closed')", name="state_known"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(String(200))
+    body: Mapped[str] = mapped_column(Text, default="")
+    customer_id: Mapped[int | None] = mapped_column(ForeignKey("customer.id", ondelete="CASCADE"), index=True)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"), index=True)
+    state: Mapped[str] = mapped_column(String(10), default=TicketState.OPEN)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    closed_at: Mapped[datetime | None]
+
+    customer: Mapped[Customer | None] = relationship()
+    owner: Mapped[User | None] = relationship()

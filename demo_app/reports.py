@@ -18,14 +18,14 @@ from demo_app.money import ZERO, from_cents
 REVENUE_BY_MONTH = text(
     """
     WITH billed AS (
-        SELECT substr(CAST(i.issue_date AS VARCHAR(10)), 1, 7) AS month,
+        SELECT substr(CAST(i.issued_on AS VARCHAR(10)), 1, 7) AS month,
                COUNT(DISTINCT i.id) AS invoices,
                SUM(l.net_amount) AS net,
                SUM(l.tax_amount) AS tax
         FROM invoice AS i
         JOIN invoice_line AS l ON l.invoice_id = i.id
-        WHERE i.status IN ('sent', 'paid') AND i.issue_date >= :since
-        GROUP BY substr(CAST(i.issue_date AS VARCHAR(10)), 1, 7)
+        WHERE i.status IN ('sent', 'paid') AND i.issued_on >= :since
+        GROUP BY substr(CAST(i.issued_on AS VARCHAR(10)), 1, 7)
     ), received AS (
         SELECT substr(CAST(p.paid_on AS VARCHAR(10)), 1, 7) AS month, SUM(p.amount) AS paid
         FROM payment AS p
@@ -86,7 +86,7 @@ TOP_PRODUCTS = text(
     FROM product AS p
     JOIN invoice_line AS l ON l.product_id = p.id
     JOIN invoice AS i ON i.id = l.invoice_id
-    WHERE i.status IN ('sent', 'paid') AND i.issue_date >= :since
+    WHERE i.status IN ('sent', 'paid') AND i.issued_on >= :since
     GROUP BY p.id, p.sku, p.name
     ORDER BY SUM(l.net_amount) DESC, p.sku
     LIMIT :count

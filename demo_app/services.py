@@ -40,7 +40,7 @@ class InvoiceInput:
 
     number: str
     customer_id: int
-    issue_date: date
+    issued_on: date
     due_date: date
     reference: str = ""
     notes: str = ""
@@ -91,7 +91,7 @@ def update_invoice(invoice: Invoice, entered: InvoiceInput, lines: Sequence[Line
 
 
 def _check(entered: InvoiceInput) -> None:
-    if entered.due_date < entered.issue_date:
+    if entered.due_date < entered.issued_on:
         raise InvoicingError("The due date is before the invoice date.")
     if not db.session.get(Customer, entered.customer_id):
         raise InvoicingError("This customer no longer exists.")
@@ -100,7 +100,7 @@ def _check(entered: InvoiceInput) -> None:
 def _fill(invoice: Invoice, entered: InvoiceInput) -> None:
     invoice.number = entered.number
     invoice.customer_id = entered.customer_id
-    invoice.issue_date = entered.issue_date
+    invoice.issued_on = entered.issued_on
     invoice.due_date = entered.due_date
     invoice.reference = entered.reference
     invoice.notes = entered.notes

@@ -140,6 +140,8 @@ class Decision:
     fired: tuple[str, ...] = ()
     shape: frozenset[tuple[str, Overlay]] = frozenset()
     """The overlays as one hashable value: what picks the dialect object."""
+    theme: str | None = None
+    """Name of the theme that a rule asks for, ``None`` for the tenant's own."""
 
 
 NO_RULES = Decision()

@@ -17,6 +17,7 @@ from demo_app import clock, settings
 from demo_app.extensions import db
 from demo_app.models import Customer, Invoice, InvoiceLine, Payment, Product, Status, TaxRate, User
 from demo_app.money import rounded
+from demo_app.seeding.after_sales import after_sales
 from demo_app.seeding.businesses import BUSINESSES, Business, Client, Goods
 
 __all__ = ["BUSINESSES", "PASSWORD", "AlreadySeededError", "Summary", "seed"]
@@ -62,7 +63,10 @@ def seed(name: str, today: date | None = None) -> Summary:
             rates[rate_name] = TaxRate(name=rate_name)
             db.session.add(rates[rate_name])
         rates[rate_name].percent = Decimal(percent)
-    users = [User(name=name, email=email, role=role) for name, email, role in business.users]
+    users = [
+        User(name=name, email=email, role=role, roles=business.roles.get(email, ""))
+        for name, email, role in business.users
+    ]
     for user in users:
         user.set_password(PASSWORD)
     products = [
@@ -73,8 +77,10 @@ def seed(name: str, today: date | None = None) -> Summary:
     customers = [_customer(client, first_day, random) for client in business.clients]
     db.session.add_all([*users, *products, *customers])
     db.session.flush()  # all that invoices refer to, so that their own ids follow their dates
-    invoices = _invoices(business, products, customers, users, first_day, today, random)
+    invoices = _invoices(business, products, customers, users[:2], first_day, today, random)
     db.session.add_all(invoices)
+    db.session.flush()
+    db.session.add_all(after_sales(business, customers, users, invoices, today))
     db.session.commit()
     return Summary(
         company=business.settings["company_name"],
@@ -127,20 +133,21 @@ def _invoices(
     issued = [days[bisect(upto, share * upto[-1])] for share in shares]
     counters: dict[int, int] = {}
     invoices = []
-    for issue_date in issued:
-        counters[issue_date.year] = counters.get(issue_date.year, 0) + 1
-        number = f"{business.settings['invoice_prefix']}-{issue_date.year}-{counters[issue_date.year]:04d}"
+    for issued_on in issued:
+        counters[issued_on.year] = counters.get(issued_on.year, 0) + 1
+        number = f"{business.settings['invoice_prefix']}-{issued_on.year}-{counters[issued_on.year]:04d}"
         reference = random.choice(business.references).format(n=random.randint(100, 999))
         invoice = Invoice(
             number=number,
             customer=random.choices(customers, [client.weight for client in business.clients])[0],
             created_by=random.choice(users),
             currency=business.settings["currency"],
-            issue_date=issue_date,
-            due_date=issue_date + timedelta(days=int(business.settings["payment_days"])),
+            iban=business.iban,
+            issued_on=issued_on,
+            due_date=issued_on + timedelta(days=int(business.settings["payment_days"])),
             reference=reference,
             lines=_lines(business, products, random),
-            created_at=datetime.combine(issue_date, time(random.randint(8, 17), random.randint(0, 59))),
+            created_at=datetime.combine(issued_on, time(random.randint(8, 17), random.randint(0, 59))),
         )
         _settle(invoice, today, random)
         invoices.append(invoice)
@@ -178,17 +185,17 @@ def _lines(business: Business, products: list[Product], random: Random) -> list[
 
 def _settle(invoice: Invoice, today: date, random: Random) -> None:
     """Give the invoice the fate that its age suggests: most are paid, some late, a few not yet."""
-    age = (today - invoice.issue_date).days
+    age = (today - invoice.issued_on).days
     luck = random.random()
     if luck > 0.985:
         invoice.status = Status.VOID
         return
     invoice.status = Status.SENT
-    terms = (invoice.due_date - invoice.issue_date).days
+    terms = (invoice.due_date - invoice.issued_on).days
     delay = max(1, round(random.gauss(terms * 0.85, terms * 0.45)))
     if luck < 0.08 and age < 140:  # not yet; the older ones have given in
         return
-    paid_on = invoice.issue_date + timedelta(days=delay)
+    paid_on = invoice.issued_on + timedelta(days=delay)
     if paid_on > today:
         return
     total = sum((line.net_amount + line.tax_amount for line in invoice.lines), Decimal(0))

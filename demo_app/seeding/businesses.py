@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,12 @@ class Business:
     season: tuple[float, ...]  # how busy each month is, January first
     references: tuple[str, ...] = ()
     half_quantities: bool = False
+    iban: str = ""
+    roles: Mapping[str, str] = field(default_factory=dict)  # by e-mail, what users work at
+    orders: tuple[tuple[str, str], ...] = ()  # description, total
+    tickets: tuple[tuple[str, str], ...] = ()  # subject, body
+    credit_reasons: tuple[str, ...] = ()
+    tax_id: str = "{n}"  # how tax numbers look
 
 
 ACME = Business(
@@ -72,6 +78,7 @@ ACME = Business(
     users=(
         ("Wile Coyne", "owner@acme-tools.example", "owner"),
         ("Dana Reyes", "dana@acme-tools.example", "member"),
+        ("Rick Dolan", "rick@acme-tools.example", "member"),
     ),
     goods=(
         Goods("DRL-18V", "Cordless drill 18 V", "pcs", "149.00", weight=6),
@@ -132,6 +139,39 @@ ACME = Business(
     quantities=(1, 1, 1, 2, 2, 3, 4, 6, 10, 12),
     season=(0.6, 0.7, 1.0, 1.3, 1.5, 1.5, 1.2, 1.2, 1.3, 1.1, 0.9, 0.7),
     references=("PO 4{n}", "Job {n}", ""),
+    iban="IE00 LAKE 0000 0012 3456 78",
+    roles={
+        "owner@acme-tools.example": "auditor",
+        "dana@acme-tools.example": "accounting",
+        "rick@acme-tools.example": "agent",
+    },
+    orders=(
+        ("40 cordless drills for the summer crews", "5364.00"),
+        ("Tool chests for the new depot", "12448.00"),
+        ("Deck screws, 200 boxes", "7700.00"),
+        ("Demolition hammers and a spare set of chisels", "2276.00"),
+        ("Complete workshop for the trade school", "28950.00"),
+        ("Safety glasses and gloves for a year", "1840.00"),
+        ("Line lasers, one for each truck", "3066.00"),
+        ("Compressors and framing nailers", "10740.00"),
+        ("Saw blades, quarterly delivery", "987.00"),
+        ("Mitre saws with stands", "3432.00"),
+    ),
+    tickets=(
+        (
+            "Drill stops under load",
+            "Two of the 18 V drills cut out after a minute. Serial numbers 4471 and 4472.",
+        ),
+        ("Invoice was sent to the old address", "We moved in March. Please send it again."),
+        ("Return of six bar clamps", "Wrong length: we asked for 36 in."),
+        ("Can you sharpen planer knives?", "13 in, three sets, before the end of the month."),
+        ("Pallet arrived wet", "The lower row of screw boxes is soaked. Photos follow."),
+        ("Tax exempt certificate", "Attached for our file with you, valid until next June."),
+        ("Laser out of calibration", "Off by ¼ in over 30 ft after a fall."),
+        ("Delivery on Saturday?", "The yard is open from 7 to 11."),
+    ),
+    credit_reasons=("Returned in original packaging", "Damaged in transit", "Price agreed by phone"),
+    tax_id="36-0{n}",
 )
 
 BELLA = Business(
@@ -157,6 +197,7 @@ BELLA = Business(
     users=(
         ("Isabella Conti", "owner@bella-flowers.example", "owner"),
         ("Megan Price", "megan@bella-flowers.example", "member"),
+        ("Tom Hale", "tom@bella-flowers.example", "member"),
     ),
     goods=(
         Goods("BQ-SEASON", "Seasonal bouquet", "pcs", "32.00", weight=9),
@@ -215,6 +256,34 @@ BELLA = Business(
     quantities=(1, 1, 1, 2, 2, 3, 4, 4, 8),
     season=(0.6, 1.6, 1.2, 1.0, 1.7, 1.4, 1.2, 1.0, 0.9, 0.7, 0.7, 1.5),
     references=("", "", "Order by phone", "Event {n}"),
+    iban="GB00 AVON 0000 0012 3456 78",
+    roles={
+        "owner@bella-flowers.example": "accounting auditor",
+        "megan@bella-flowers.example": "agent",
+        "tom@bella-flowers.example": "agent",
+    },
+    orders=(
+        ("Flowers for the Whitcombe wedding", "3480.00"),
+        ("Christmas at the Crescent Hotel", "11250.00"),
+        ("Lobby flowers, the whole year", "3380.00"),
+        ("Harvest festival", "640.00"),
+        ("Opening night, foyer and stage", "1275.00"),
+        ("Easter wreaths, thirty", "1350.00"),
+        ("A table garland of twelve metres", "348.00"),
+        ("Summer ball in the Assembly Rooms", "14900.00"),
+        ("Posies for forty tables", "500.00"),
+    ),
+    tickets=(
+        ("Peonies instead of roses?", "If they are still to be had on the 14th."),
+        ("The lobby vase has a crack", "Could you bring another on Monday?"),
+        ("Deliver to the side door", "The front steps are being repaired until Friday."),
+        ("Lilies, please not", "A guest is allergic. Anything else is lovely."),
+        ("Wreath had browned by Sunday", "It hung outside, out of the sun."),
+        ("Standing order over the holidays", "We are closed for two weeks in August."),
+        ("Which flowers are safe for cats?", "For the care home's conservatory."),
+    ),
+    credit_reasons=("Flowers did not last", "Vase returned", "Delivery came late"),
+    tax_id="{n} 10{n}",
 )
 
 NORD = Business(
@@ -240,6 +309,7 @@ NORD = Business(
     users=(
         ("Jonas Petersen", "owner@nordlicht-studio.example", "owner"),
         ("Aylin Kaya", "aylin@nordlicht-studio.example", "member"),
+        ("Lena Brandt", "lena@nordlicht-studio.example", "member"),
     ),
     goods=(
         Goods("DES-SENIOR", "Design, senior", "hour", "125.00", weight=9),
@@ -277,6 +347,32 @@ NORD = Business(
     season=(1.0, 1.1, 1.2, 1.0, 1.0, 1.1, 0.8, 0.7, 1.2, 1.2, 1.3, 1.1),
     references=("Projekt {n}", "Angebot {n}", ""),
     half_quantities=True,
+    iban="DE00 0000 0000 0000 0000 00",
+    roles={
+        "owner@nordlicht-studio.example": "auditor",
+        "aylin@nordlicht-studio.example": "accounting",
+        "lena@nordlicht-studio.example": "agent",
+    },
+    orders=(
+        ("Neuer Auftritt: Marke, Website, Geschäftsausstattung", "48600.00"),
+        ("Imagefilm, drei Minuten", "16400.00"),
+        ("Messestand in Lübeck", "8900.00"),
+        ("Fotografie der neuen Räume", "3300.00"),
+        ("Jahresbericht, 64 Seiten", "12750.00"),
+        ("Schriftlizenzen für fünf Arbeitsplätze", "1800.00"),
+        ("Pflege der Website, ein Jahr", "3480.00"),
+        ("Plakatserie zum Hafengeburtstag", "5200.00"),
+    ),
+    tickets=(
+        ("Logo für die Stickerei", "Der Anbieter verlangt eine Fassung mit höchstens drei Farben."),
+        ("Termin für die Abnahme verschieben", "Donnerstag passt uns besser als Mittwoch."),
+        ("Film ruckelt auf dem Messerechner", "In 1080p läuft er, in 4K nicht."),
+        ("Umlaute in der Visitenkarte", "Aus Lüneburg wurde L?neburg."),
+        ("Rechnung bitte an die Buchhaltung", "Die Anschrift steht im Anhang."),
+        ("Zugang zum Redaktionssystem", "Für zwei neue Kolleginnen."),
+    ),
+    credit_reasons=("Stunden zu viel berechnet", "Termin abgesagt", "Nachlass wie besprochen"),
+    tax_id="48/7{n}/0{n}",
 )
 
 BUSINESSES: Mapping[str, Business] = {"acme": ACME, "bella": BELLA, "nord": NORD}

@@ -42,7 +42,7 @@ def index() -> ResponseReturnValue:
 @blueprint.get("/<int:customer_id>")
 def show(customer_id: int) -> ResponseReturnValue:
     customer = db.get_or_404(Customer, customer_id)
-    page = page_of(customer.invoices.select().order_by(Invoice.issue_date.desc(), Invoice.number.desc()))
+    page = page_of(customer.invoices.select().order_by(Invoice.issued_on.desc(), Invoice.number.desc()))
     billed, paid = db.session.execute(
         select(
             func.coalesce(func.sum(Invoice.total), Decimal(0)),

@@ -29,7 +29,7 @@ def show() -> ResponseReturnValue:
         )
     ).one()
     recent = db.session.scalars(
-        select(Invoice).order_by(Invoice.issue_date.desc(), Invoice.number.desc()).limit(6)
+        select(Invoice).order_by(Invoice.issued_on.desc(), Invoice.number.desc()).limit(6)
     )
     overdue = db.session.scalars(
         select(Invoice)

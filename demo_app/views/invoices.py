@@ -23,10 +23,10 @@ members_only(blueprint)
 
 FILTERS = ("draft", "open", "overdue", "paid", "void")
 ORDERS = {
-    "date": (Invoice.issue_date.desc(), Invoice.number.desc()),
+    "date": (Invoice.issued_on.desc(), Invoice.number.desc()),
     "due": (Invoice.due_date, Invoice.number),
     "number": (Invoice.number,),
-    "customer": (Customer.name, Invoice.issue_date.desc(), Invoice.number),
+    "customer": (Customer.name, Invoice.issued_on.desc(), Invoice.number),
     "total": (Invoice.total.desc(), Invoice.number),
 }
 MORE_LINES = 3
@@ -82,7 +82,7 @@ def new() -> ResponseReturnValue:
     now = today()
     form = InvoiceForm(
         number=services.next_number(now) if request.method == "GET" else None,
-        issue_date=now,
+        issued_on=now,
         due_date=services.default_due_date(now),
         customer_id=request.args.get("customer", type=int),
     )
@@ -125,7 +125,7 @@ def _entered(form: InvoiceForm) -> tuple[services.InvoiceInput, list[services.Li
     entered = services.InvoiceInput(
         number=form.number.data,
         customer_id=form.customer_id.data,
-        issue_date=form.issue_date.data,
+        issued_on=form.issued_on.data,
         due_date=form.due_date.data,
         reference=form.reference.data or "",
         notes=form.notes.data or "",

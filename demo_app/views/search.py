@@ -73,7 +73,7 @@ def show() -> ResponseReturnValue:
                         Invoice.lines.any(InvoiceLine.description.ilike(pattern, escape="\\")),
                     )
                 )
-                .order_by(Invoice.issue_date.desc(), Invoice.number.desc())
+                .order_by(Invoice.issued_on.desc(), Invoice.number.desc())
                 .limit(LIMIT)
             )
         )

@@ -37,6 +37,7 @@ from .guard import Vouched, with_comment
 from .overlay.shapes import dialect_for
 from .overlay.values import in_force
 from .reflection import inspector_for
+from .ruled import execute_compiled
 
 if TYPE_CHECKING:
     from ..model import TableView
@@ -81,11 +82,15 @@ class _Dialect(DefaultDialect):
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         if type(statement) is not Vouched:
             statement = self._ft_again(cursor, statement, context)
+        if self.ft_wall.rules is not None and ruled(self, cursor, statement, parameters, context):
+            return
         cursor.execute(statement, parameters)  # what SQLAlchemy's own does for every driver that we guard
 
     def do_executemany(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         if type(statement) is not Vouched:
             statement = self._ft_again(cursor, statement, context)
+        if self.ft_wall.rules is not None and ruled(self, cursor, statement, parameters, context, many=True):
+            return
         super().do_executemany(cursor, statement, parameters, context)
 
     def _ft_again(self, cursor: Any, statement: str, context: Any) -> str:
@@ -114,6 +119,15 @@ class _Dialect(DefaultDialect):
                 last, vouched = text, Vouched(text)
             context.ft_statement = vouched
             yield type(batch)(vouched, *rest)
+
+
+def ruled(
+    dialect: Any, cursor: Any, statement: Any, parameters: Any, context: Any, *, many: bool = False
+) -> bool:
+    """Run a compiled statement under rules; false when none is about it, or SQLAlchemy itself asks for something."""
+    if type(statement) is not Vouched or getattr(context, "compiled", None) is None or context.ft_asking:
+        return False
+    return execute_compiled(dialect.ft_wall, cursor, statement, parameters, context, many=many)
 
 
 class _Preparer(IdentifierPreparer):
@@ -171,6 +185,7 @@ class _Context(DefaultExecutionContext):
     """Vouches for what our compilers have rendered."""
 
     ft_statement: str | None = None
+    ft_asking = False
 
     def _ft_vouch(self) -> Any:
         # One Vouched string for each compiled form: it is the statement, unless IN lists were expanded into it.
@@ -239,7 +254,11 @@ class _Context(DefaultExecutionContext):
 
     def _execute_scalar(self, stmt: Any, *args: Any, **kw: Any) -> Any:
         # Defaults and sequences that SQLAlchemy runs beforehand: the dialect's own text, or compiled by us.
-        return super()._execute_scalar(Vouched(stmt), *args, **kw)  # type: ignore[misc]
+        self.ft_asking = True
+        try:
+            return super()._execute_scalar(Vouched(stmt), *args, **kw)  # type: ignore[misc]
+        finally:
+            self.ft_asking = False
 
 
 class _SqliteContext(_Context):

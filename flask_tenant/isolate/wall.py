@@ -24,6 +24,7 @@ from ..errors import (
     TenancyError,
     TenantChangedError,
 )
+from ..hooks import Hooks
 from ..model import TEMPLATE_ID, TableView
 from ..protocols import Report, RuleSource
 from .alembic import migrating
@@ -54,10 +55,11 @@ Fallback = Callable[[], "Scope | None"]
 class _Law:
     """Where the rules come from, for all walls of one engine's tenants."""
 
-    __slots__ = ("source",)
+    __slots__ = ("hooks", "source")
 
     def __init__(self) -> None:
         self.source: RuleSource | None = None
+        self.hooks = Hooks()
 
 
 class _Strict:
@@ -131,6 +133,15 @@ class Wall:
     @rules.setter
     def rules(self, source: RuleSource | None) -> None:
         self.law.source = source
+
+    @property
+    def hooks(self) -> Hooks:
+        """What rules may call."""
+        return self.law.hooks
+
+    @hooks.setter
+    def hooks(self, hooks: Hooks) -> None:
+        self.law.hooks = hooks
 
     def _overlaid(self, shape: frozenset[tuple[str, Overlay]]) -> Wall:
         overlays = Overlays(shape, self.raw.dialect, lambda: self.views.catalog.live)

@@ -1,8 +1,9 @@
 """Lets an application's own test-suite run inside a tenant: the pytest plugin ``flask_tenant.testing``.
 
 Suites call ``drop_all()`` and ``create_all()`` around each test, and many count on the first row having id 1. With
-this plugin ``drop_all`` empties the current tenant's tables only and restarts its automatic ids; the neighbours keep
-their rows. When the suite ends, sequences are raised above every tenant's largest id.
+this plugin ``drop_all`` empties the current tenant's tables only and restarts its automatic ids, as the first
+``create_all`` does; the neighbours keep their rows. When the suite ends, sequences are raised above every tenant's
+largest id.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.schema import CreateTable, DropTable
 
@@ -23,11 +25,13 @@ _emptied: dict[URL, set[tuple[str | None, str, str, str]]] = {}
 def pytest_configure() -> None:
     """Let ``drop_all`` empty a tenant from now on."""
     Wall.ddl_in_tenant = staticmethod(_ddl)
+    event.listen(sa.MetaData, "before_create", _begin)
 
 
 def pytest_unconfigure() -> None:
     """Refuse it again, and raise the sequences that were restarted."""
     Wall.ddl_in_tenant = None
+    event.remove(sa.MetaData, "before_create", _begin)
     for url, columns in _emptied.items():
         engine = sa.create_engine(url)
         exempt_engine(engine)
@@ -36,6 +40,25 @@ def pytest_unconfigure() -> None:
                 _restart(connection, schema, table, column)
         engine.dispose()
     _emptied.clear()
+
+
+def _begin(metadata: sa.MetaData, connection: Connection, tables: Any = None, **kw: Any) -> None:
+    """Let ids begin where this tenant's own end, before the first test: the sequence may stand at a neighbour's."""
+    wall: Wall | None = getattr(connection.dialect, "ft_wall", None)
+    if wall is None or connection.dialect.name != "postgresql" or not wall.in_tenant():
+        return
+    tenant_id = wall.tenant_id()
+    known = _emptied.setdefault(connection.engine.url, set())
+    for table in metadata.tables.values():
+        view = wall.views.find(table.name, table.schema)
+        if view is None or view.shared or view.auto_id is None:
+            continue
+        key = (view.schema, view.name, view.auto_id, wall.config.column)
+        if key not in known:
+            known.add(key)
+            tenant = (wall.config.column, tenant_id)
+            with plainly(connection):
+                _restart(connection, view.schema, view.name, view.auto_id, tenant=tenant)
 
 
 def _ddl(connection: Connection, ddl: Any, run: Any) -> Any:
@@ -65,7 +88,7 @@ def _empty(connection: Connection, table: sa.Table) -> None:
     view = wall.views.find(table.name, table.schema)
     if view is None or view.shared:
         return
-    tenant_id = wall.scope().tenant_id
+    tenant_id = wall.tenant_id()
     with plainly(connection):
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
@@ -80,16 +103,26 @@ def _empty(connection: Connection, table: sa.Table) -> None:
         if connection.dialect.name == "postgresql" and view.auto_id is not None:
             known = _emptied.setdefault(connection.engine.url, set())
             known.add((view.schema, view.name, view.auto_id, wall.config.column))
-            _restart(connection, view.schema, view.name, view.auto_id, at_one=True)
+            tenant = (wall.config.column, tenant_id)
+            _restart(connection, view.schema, view.name, view.auto_id, tenant=tenant)
 
 
 def _restart(
-    connection: Connection, schema: str | None, table: str, column: str, *, at_one: bool = False
+    connection: Connection,
+    schema: str | None,
+    table: str,
+    column: str,
+    *,
+    tenant: tuple[str, int] | None = None,
 ) -> None:
-    """Set the sequence behind a column, to 1 or above the largest id that any tenant has."""
+    """Set the sequence behind a column above the largest id that a tenant has, or that any has.
+
+    :param tenant: the hidden column and its value
+    """
     quote = connection.dialect.identifier_preparer.quote
     name = f"{quote(schema)}.{quote(table)}" if schema else quote(table)
-    largest = "0" if at_one else f"(SELECT coalesce(max({quote(column)}), 0) FROM {name})"
+    where = f" WHERE {quote(tenant[0])} = {tenant[1]:d}" if tenant is not None else ""
+    largest = f"(SELECT coalesce(max({quote(column)}), 0) FROM {name}{where})"
     connection.execute(
         sa.text(
             f"SELECT setval(s, {largest} + 1, false) FROM pg_get_serial_sequence(:table, :column) AS s"

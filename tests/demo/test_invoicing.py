@@ -27,7 +27,7 @@ def draft(*lines: LineInput, number: str | None = None) -> Invoice:
     entered = InvoiceInput(
         number=number or f"T-{next(numbers):04d}",
         customer_id=1,
-        issue_date=TODAY,
+        issued_on=TODAY,
         due_date=TODAY + timedelta(days=30),
     )
     return services.create_invoice(entered, lines or [LineInput("Work", Decimal(2), Decimal("50.00"))])
@@ -175,7 +175,7 @@ class TestLife:
 
 FORM = {
     "customer_id": "1",
-    "issue_date": "2026-06-15",
+    "issued_on": "2026-06-15",
     "due_date": "2026-07-15",
     "lines-0-description": "Advice",
     "lines-0-quantity": "2.5",

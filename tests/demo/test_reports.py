@@ -25,7 +25,7 @@ def test_revenue_by_month() -> None:
     billed: dict[str, Decimal] = defaultdict(Decimal)
     received: dict[str, Decimal] = defaultdict(Decimal)
     for invoice in db.session.scalars(select(Invoice).where(Invoice.status.in_(["sent", "paid"]))):
-        billed[invoice.issue_date.isoformat()[:7]] += invoice.total
+        billed[invoice.issued_on.isoformat()[:7]] += invoice.total
     for payment in db.session.scalars(select(Payment)):
         received[payment.paid_on.isoformat()[:7]] += payment.amount
 
@@ -61,7 +61,7 @@ def test_top_products() -> None:
     since = TODAY - timedelta(days=365)
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for invoice in db.session.scalars(
-        select(Invoice).where(Invoice.status.in_(["sent", "paid"]), Invoice.issue_date >= since)
+        select(Invoice).where(Invoice.status.in_(["sent", "paid"]), Invoice.issued_on >= since)
     ):
         for line in invoice.lines:
             sums[line.product.sku] += line.net_amount

@@ -32,7 +32,7 @@ def trade(url: str, name: str) -> dict[str, Any]:
             "invoices": db.session.execute(
                 select(
                     Invoice.number,
-                    Invoice.issue_date,
+                    Invoice.issued_on,
                     Invoice.status,
                     Invoice.total.label("total"),
                     Invoice.paid_total,
@@ -48,7 +48,7 @@ def trade(url: str, name: str) -> dict[str, Any]:
 def test_the_same_every_time(tmp_path, name: str) -> None:
     first = trade(f"sqlite:///{tmp_path}/1.db", name)
     assert trade(f"sqlite:///{tmp_path}/2.db", name) == first
-    days = [row.issue_date for row in first["invoices"]]
+    days = [row.issued_on for row in first["invoices"]]
     assert days == sorted(days)
     assert TODAY - timedelta(days=SPAN_DAYS) <= days[0] < TODAY - timedelta(days=SPAN_DAYS - 30)
     assert TODAY - timedelta(days=30) < days[-1] <= TODAY

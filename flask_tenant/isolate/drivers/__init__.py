@@ -27,6 +27,12 @@ class Driver(Protocol):
     def arm(self, connection: Any, wall: Wall) -> bool:
         """Switch the guard on for the next user of a connection. Returns whether it may be handed out at all."""
 
+    def own_cursor(self, connection: Any) -> Any:
+        """Return a cursor that gives tuples, whatever the application has set on the connection."""
+
+    def state(self, connection: Any) -> tuple[bool, bool]:
+        """Return whether a connection is in no transaction, and whether nobody but us would end one."""
+
 
 _MODULES = {
     "pysqlite": "sqlite",

@@ -13,6 +13,7 @@ from ...context import current_scope
 from ...errors import StatementRefusedError
 from ..guard import WORN, Vouched, made_elsewhere, refused
 from ..messages import sqlite_error
+from ..ruled import execute_raw
 
 if TYPE_CHECKING:
     from ...model import TableView
@@ -27,7 +28,8 @@ class GuardedCursor(sqlite3.Cursor):
     def execute(self, sql: str, parameters: Any = (), /) -> GuardedCursor:
         text, table = (sql, None) if type(sql) is Vouched else self._ft_rewritten(sql)
         try:
-            super().execute(text, parameters)
+            if text is sql or not self._ft_ruled(text, parameters):
+                super().execute(text, parameters)
         except sqlite3.Error as error:
             raise sqlite_error(error, self._ft_wall) from None
         if table is not None:
@@ -37,12 +39,19 @@ class GuardedCursor(sqlite3.Cursor):
     def executemany(self, sql: str, parameters: Any, /) -> GuardedCursor:
         text, table = (sql, None) if type(sql) is Vouched else self._ft_rewritten(sql)
         try:
-            super().executemany(text, parameters)
+            if text is sql or not self._ft_ruled(text, parameters := list(parameters), many=True):
+                super().executemany(text, parameters)
         except sqlite3.Error as error:
             raise sqlite_error(error, self._ft_wall) from None
         if table is not None:
             self._ft_note(table)
         return self
+
+    def _ft_ruled(self, text: str, parameters: Any, *, many: bool = False) -> bool:
+        wall = self._ft_wall
+        if wall is None or wall.rules is None:
+            return False
+        return execute_raw(wall, self, "pysqlite", text, parameters, "qmark", many=many)
 
     def executescript(self, sql_script: str, /) -> GuardedCursor:
         if type(sql_script) is Vouched:
@@ -203,3 +212,20 @@ def arm(connection: Any, wall: Wall) -> bool:
     found.ft_changes += found.total_changes
     found.__dict__.pop("ft_tenant_id", None)
     return True
+
+
+def own_cursor(connection: Any) -> Any:
+    """Return a cursor that gives tuples."""
+    cursor = connection.cursor()
+    if isinstance(cursor, sqlite3.Cursor):
+        cursor.row_factory = None
+    return cursor
+
+
+def state(connection: Any) -> tuple[bool, bool]:
+    """Return whether a connection is in no transaction, and whether it commits each statement."""
+    found = raw(connection)
+    autocommit = getattr(found, "autocommit", -1)  # since Python 3.12; -1: as isolation_level says
+    return not found.in_transaction, autocommit is True or (
+        autocommit == -1 and found.isolation_level is None
+    )

@@ -1,0 +1,229 @@
+"""Runs a statement under write rules: look, judge, put values in, or undo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...decision import WriteRules
+from ...errors import RuleDeniedError, StatementRefusedError
+from ...expressions import Expression
+from ..answers import answer
+from ..drivers import driver_for
+from ..guard import Vouched
+from .attempt import Attempt, Runs, runner
+from .judge import Image
+from .rows import stored
+from .watch import Watch
+
+if TYPE_CHECKING:
+    from ..wall import Wall
+
+_ATTEMPTS = 5
+_BATCH = 200
+_NONE = WriteRules()
+
+Key = tuple[Any, ...]
+
+
+class Written:
+    """What a cursor shows after a statement under write rules: what it would have shown anyway."""
+
+    def __init__(self, description: Any, rows: list[Any], rowcount: int) -> None:
+        self.description = description
+        self.rowcount = rowcount
+        self._rows = rows
+        self._at = 0
+
+    def fetch(self, size: int | None) -> list[Any]:
+        if self.description is None:
+            raise StatementRefusedError("The statement gave no rows")
+        end = len(self._rows) if size is None else self._at + size
+        found, self._at = self._rows[self._at : end], min(end, len(self._rows))
+        return found
+
+    def close(self) -> None:
+        self._rows = []
+
+
+class Writing:
+    """One statement under rules, on one connection.
+
+    :param connection: the driver's, or SQLAlchemy's asyncio adapter of it
+    :param escaped: whether a percent sign in the text has to be doubled
+    """
+
+    def __init__(self, wall: Wall, watch: Watch, driver: str, connection: Any, *, escaped: bool) -> None:
+        self.wall, self.watch = wall, watch
+        self.sqlite = wall.raw.dialect == "sqlite"
+        self.escaped = escaped
+        self.connection, self.driver = connection, driver
+        self.run: Runs = runner(driver, connection)
+        self.description: Any = None
+
+    # ---- the statement
+    def execute(self, cursor: Any, text: str, parameters: Sequence[Any]) -> None:
+        """Run it, once for each of the parameters.
+
+        :param parameters: ``(None,)`` for none at all
+        :raises RuleDeniedError: when a rule forbids what it wrote; it is undone then
+        """
+        watch = self.watch
+        for verb, rules in watch.rules.items():
+            for denial in rules.denials:
+                if denial.applies is None and all(isinstance(part, str) for part in denial.message):
+                    raise watch.judge.denied(denial, Image(verb, {}))
+        qualifier = f"{watch.shape.qualifier}." if watch.shape.qualifier and not self.sqlite else ""
+        shown = ", ".join(f"{qualifier}{self.quote(c)} AS ft_{n}" for n, c in enumerate(watch.columns))
+        whole = Vouched(watch.shape.returns(text, shown))
+        idle, autocommit = driver_for(self.driver).state(self.connection)
+        attempt = Attempt(self.run, sqlite=self.sqlite, idle=idle, autocommit=autocommit)
+        try:
+            images, rows = self._images(attempt, cursor, whole, parameters)
+            self._put_in(images, rows)
+            for image in images:
+                watch.judge.keeps_unseen(image)
+                watch.judge.check(watch.rules[image.verb], image)
+            self._unconditional(images)
+        except BaseException:
+            attempt.abandon()
+            raise
+        attempt.keep()
+        answer(cursor, Written(self.description, rows, len(images)))
+
+    def _unconditional(self, images: list[Image]) -> None:
+        """What is denied for every row is denied where there is none as well."""
+        verb = self.watch.shape.verb
+        if verb is None or images:
+            return
+        for denial in self.watch.rules[verb].denials:
+            if denial.applies is None:
+                raise self.watch.judge.denied(denial, Image(verb, {}))
+
+    def _send(
+        self, cursor: Any, text: str, parameters: Sequence[Any]
+    ) -> tuple[list[Any], list[dict[str, Any]]]:
+        """Run it; return the application's rows, and what the watched columns hold of each."""
+        count, theirs = len(self.watch.columns), []
+        mine: list[dict[str, Any]] = []
+        for values in parameters:
+            cursor.execute(text, *((values,) if values is not None else ()))
+            self.description = tuple(cursor.description)[:-count] if self.watch.shape.returning else None
+            for row in cursor.fetchall():
+                if isinstance(row, Mapping):
+                    found = [row[f"ft_{n}"] for n in range(count)]
+                else:
+                    found = list(tuple(row)[-count:])
+                if self.watch.shape.returning:
+                    if type(row) is not tuple:
+                        raise StatementRefusedError(
+                            "RETURNING through a cursor that makes other rows than tuples, on a table with write rules",
+                            value=type(row).__name__,
+                            hint="Use text(), or a cursor without a row factory",
+                        )
+                    theirs.append(row[:-count])
+                mine.append(dict(zip(self.watch.columns, found, strict=True)))
+        return theirs, mine
+
+    def _images(
+        self, attempt: Attempt, cursor: Any, text: str, parameters: Sequence[Any]
+    ) -> tuple[list[Image], list[Any]]:
+        """Run it until it is known what its rows were before, if that has to be known."""
+        watch = self.watch
+        verb = watch.shape.verb or "insert"
+        theirs, mine = self._send(cursor, text, parameters)
+        if not watch.before:
+            return [Image(verb, row) for row in mine], theirs
+        olds: dict[Key, dict[str, Any]] = {}
+        for _ in range(_ATTEMPTS):
+            attempt.undo()
+            olds = self._read([self._key(row) for row in mine])
+            theirs, mine = self._send(cursor, text, parameters)
+            if verb == "insert":
+                return [
+                    Image("update" if (old := olds.get(self._key(row))) else "insert", row, old or {})
+                    for row in mine
+                ], theirs
+            if all(self._key(row) in olds for row in mine):
+                return [Image(verb, row, olds[self._key(row)]) for row in mine], theirs
+        raise StatementRefusedError(
+            f"Other transactions kept changing the rows of {watch.view.name!r} that the statement is about",
+            value=watch.view.name,
+            hint="Run the transaction again",
+        )
+
+    # ---- values that rules put in
+    def _put_in(self, images: list[Image], rows: list[Any]) -> None:
+        watch = self.watch
+        if not any(rules.settings for rules in watch.rules.values()):
+            return
+        groups: dict[tuple[tuple[str, Any], ...], list[Key]] = {}
+        for at, image in enumerate(images):
+            found = watch.judge.settings(watch.rules[image.verb].settings, image)
+            if not found:
+                continue
+            values = {name: self._stored(name, value, by) for name, (value, by) in found.items()}
+            groups.setdefault(tuple(values.items()), []).append(self._key(image.row))
+            row = {**image.row, **{name: value for name, (value, _) in found.items()}}
+            images[at] = Image(image.verb, row, image.old)
+            if self.description is not None:
+                names = [column[0] for column in self.description]
+                rows[at] = tuple(values.get(n, v) for n, v in zip(names, rows[at], strict=True))
+        for values_of, keys in groups.items():
+            sets = ", ".join(f"{self.quote(name)} = {self.mark}" for name, _ in values_of)
+            for part in _parts(keys):
+                where, bound = self._where(part)
+                given = (*(value for _, value in values_of), *bound)
+                self.run(f"UPDATE {self._table()} SET {sets} WHERE {where}", given)
+
+    def _stored(self, name: str, value: Any, by: Expression) -> Any:
+        column = self.watch.live.column(name) if self.watch.live is not None else None
+        if column is None or name not in self.watch.view.columns:
+            raise RuleDeniedError(
+                f"A rule sets the column {name!r}, which table {self.watch.view.name!r} has not", value=name
+            )
+        zoned = "with time zone" in column.type or column.type == "timestamptz"
+        return stored(value, by.kind, sqlite=self.sqlite, zoned=zoned)
+
+    # ---- rows by key
+    def _key(self, row: Mapping[str, Any]) -> Key:
+        return tuple(row[name] for name in self.watch.key)
+
+    def _read(self, keys: list[Key]) -> dict[Key, dict[str, Any]]:
+        """Read rows as they are now, and lock them."""
+        columns, found = self.watch.columns, {}
+        shown = ", ".join(map(self.quote, columns))
+        lock = "" if self.sqlite else " FOR UPDATE"
+        for part in _parts(list(dict.fromkeys(keys))):
+            where, bound = self._where(part)
+            for row in self.run(f"SELECT {shown} FROM {self._table()} WHERE {where}{lock}", bound):
+                named = dict(zip(columns, row, strict=True))
+                found[self._key(named)] = named
+        return found
+
+    def _where(self, keys: list[Key]) -> tuple[str, tuple[Any, ...]]:
+        mine = f"{self.quote(self.wall.config.column)} = {self.wall.tenant_id()}"
+        names = [self.quote(name) for name in self.watch.key]
+        if len(names) == 1:
+            marks = ", ".join([self.mark] * len(keys))
+            return f"{mine} AND {names[0]} IN ({marks})", tuple(key[0] for key in keys)
+        each = " AND ".join(f"{name} = {self.mark}" for name in names)
+        return f"{mine} AND ({' OR '.join([f'({each})'] * len(keys))})", tuple(v for key in keys for v in key)
+
+    @property
+    def mark(self) -> str:
+        """A placeholder."""
+        return "?" if self.sqlite else "%s"
+
+    def quote(self, name: str) -> str:
+        """Quote a name for a statement with parameters."""
+        quoted = '"' + name.replace('"', '""') + '"'
+        return quoted.replace("%", "%%") if not self.sqlite and self.escaped else quoted
+
+    def _table(self) -> str:
+        view = self.watch.view
+        return f"{self.quote(view.schema)}.{self.quote(view.name)}" if view.schema else self.quote(view.name)
+
+
+def _parts(keys: list[Key]) -> Iterable[list[Key]]:
+    return (keys[at : at + _BATCH] for at in range(0, len(keys), _BATCH))

@@ -1,0 +1,1 @@
+"""From a rule set and facts to a decision."""

@@ -1,0 +1,117 @@
+"""Made-up facts and guards."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+
+from flask_tenant.expressions import Call, Constant, Expression, Fact, Kind
+from flask_tenant.rules.model import Guard
+
+TEXTS = ["", "api", "page", "10001", "/reports/x", "ä", "A", "\x00", '"', "%d", "\\", "a\nb", "🙂"]
+VALUES: dict[Kind, st.SearchStrategy[Any]] = {
+    Kind.BOOL: st.booleans(),
+    Kind.INT: st.sampled_from([-(2**70), -1, 0, 1, 2, 10000, 10001, 2**63]),
+    Kind.NUMBER: st.sampled_from(
+        [Decimal("-0.5"), Decimal(0), Decimal("0.8"), Decimal("0.80"), Decimal(10001)]
+    ),
+    Kind.TEXT: st.sampled_from(TEXTS),
+    Kind.DATE: st.sampled_from([date(2026, 1, 31), date(2026, 2, 1), date(2026, 2, 28)]),
+    Kind.TIME: st.sampled_from([datetime(2026, 1, 31, 23, 59, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)]),
+    Kind.DURATION: st.sampled_from([timedelta(0), timedelta(days=90)]),
+    Kind.TEXTS: st.lists(st.sampled_from(TEXTS), max_size=4).map(tuple),
+    Kind.INTS: st.lists(st.sampled_from([0, 1, 2, 10001]), max_size=4).map(tuple),
+}
+FACTS = {
+    "flag": Kind.BOOL,
+    "user.id": Kind.INT,
+    "rows": Kind.INT,
+    "usage.ratio": Kind.NUMBER,
+    "channel": Kind.TEXT,
+    "path": Kind.TEXT,
+    "today": Kind.DATE,
+    "now": Kind.TIME,
+    "age": Kind.DURATION,
+    "roles": Kind.TEXTS,
+    "groups": Kind.INTS,
+}
+SCALARS = [Kind.INT, Kind.NUMBER, Kind.TEXT, Kind.DATE, Kind.TIME, Kind.DURATION]
+NUMBERS = {Kind.INT: [Kind.INT, Kind.NUMBER], Kind.NUMBER: [Kind.INT, Kind.NUMBER]}
+
+
+def facts() -> st.SearchStrategy[dict[str, Any]]:
+    """Facts of which any may be missing or None."""
+    return st.fixed_dictionaries(
+        {}, optional={name: st.none() | VALUES[kind] for name, kind in FACTS.items()}
+    )
+
+
+def fact(kind: Kind) -> st.SearchStrategy[Expression]:
+    return st.sampled_from([Fact(kind, name) for name, known in FACTS.items() if known is kind])
+
+
+def constant(kind: Kind) -> st.SearchStrategy[Expression]:
+    return VALUES[kind].map(lambda value: Constant(kind, value))
+
+
+def term(kind: Kind) -> st.SearchStrategy[Expression]:
+    plain = fact(kind) | constant(kind)
+    if kind is Kind.DATE:
+        shifted = st.builds(lambda a: Call(kind, "month_end", (a,)), fact(Kind.DATE) | fact(Kind.TIME))
+        return plain | shifted
+    if kind is Kind.INT:
+        return plain | st.builds(lambda a: Call(kind, "size", (a,)), fact(Kind.TEXTS) | fact(Kind.TEXT))
+    return plain
+
+
+def boolean(function: str, *arguments: Expression) -> Expression:
+    return Call(Kind.BOOL, function, arguments)
+
+
+@st.composite
+def comparisons(draw: st.DrawFn) -> Expression:
+    """One comparison, of whatever form."""
+    form = draw(st.integers(0, 6))
+    if form == 0:
+        return draw(fact(Kind.BOOL) | constant(Kind.BOOL) | st.just(Constant(Kind.BOOL, None)))
+    if form == 1:
+        function = draw(st.sampled_from(["startsWith", "endsWith", "contains"]))
+        return boolean(function, draw(term(Kind.TEXT)), draw(term(Kind.TEXT)))
+    if form == 2:
+        kind, many = draw(
+            st.sampled_from([(Kind.TEXT, Kind.TEXTS), (Kind.INT, Kind.INTS), (Kind.NUMBER, Kind.INTS)])
+        )
+        return boolean("in", draw(term(kind)), draw(term(many)))
+    if form == 3:
+        return boolean("is_known", draw(fact(draw(st.sampled_from(list(FACTS.values()))))))
+    if form == 4:
+        left, right = draw(st.permutations([Kind.DATE, Kind.TIME]))
+        return boolean(draw(st.sampled_from(["<", ">", "==", "!="])), draw(term(left)), draw(term(right)))
+    kind = draw(st.sampled_from(SCALARS))
+    other = draw(st.sampled_from(NUMBERS.get(kind, [kind])))
+    function = draw(st.sampled_from(["==", "!=", "<", "<=", ">", ">="]))
+    return boolean(function, draw(term(kind)), draw(term(other)))
+
+
+def conditions() -> st.SearchStrategy[Expression]:
+    """Comparisons, put together in any way."""
+    return st.recursive(
+        comparisons(),
+        lambda inner: st.one_of(
+            st.builds(lambda a: boolean("!", a), inner),
+            st.builds(lambda f, a: boolean(f, a), st.sampled_from(["is_true", "not_false"]), inner),
+            st.builds(
+                lambda f, parts: boolean(f, *parts),
+                st.sampled_from(["&&", "||"]),
+                st.lists(inner, min_size=1, max_size=4),
+            ),
+        ),
+        max_leaves=12,
+    )
+
+
+def guards() -> st.SearchStrategy[Guard]:
+    return st.builds(Guard, conditions(), st.booleans())
