@@ -425,7 +425,11 @@ class Users:
         self.isolation = Isolation(
             engine, settings, fallback=self.fallback, tenants=self.tenants, report=cast(Any, self)
         )
+<<<<<<< HEAD
+        self.isolation.wall.law.tenancy = self.tenancy
+=======
         self.isolation.wall.rules = self
+>>>>>>> main
 
     def join(self, application: Application) -> None:
         """Add an application.
@@ -439,7 +443,6 @@ class Users:
             )
         if application not in self._alive():
             self._joined.append(weakref.ref(application))
-            self.isolation.wall.hooks = application.tenancy.hooks
 
     def _alive(self) -> list[Application]:
         return [found for joined in self._joined if (found := joined()) is not None]
@@ -450,6 +453,11 @@ class Users:
         if current in alive:
             return cast(Application, current)
         return next((a for a in alive if a.startup.running()), alive[-1] if alive else None)
+
+    def tenancy(self) -> Tenancy | None:
+        """Whose hooks rules call, and who sends what they tell."""
+        speaker = self._speaker()
+        return speaker.tenancy if speaker is not None else None
 
     def fallback(self) -> Scope | None:
         """What holds outside any scope."""
