@@ -1,4 +1,6 @@
 from demo_app import create_app
 from flask_tenant import Tenancy
 
-app = create_app({"TENANT_SHARED_TABLES": ["country"]}, extensions=[Tenancy()])
+app = create_app(
+    {"TENANT_SHARED_TABLES": ["country"], "TENANT_THEME_FOLDER": "../demo_themes"}, extensions=[Tenancy()]
+)
