@@ -62,7 +62,9 @@ class Governance:
             keys.update(keys_of(isolation))
         return Vocabulary(tables=tables, keys=keys, **registered(self.application))
 
-    def check(self, files: Sequence[RuleFile], tenant: Tenant | None, vocabulary: Vocabulary | None = None) -> Checked:
+    def check(
+        self, files: Sequence[RuleFile], tenant: Tenant | None, vocabulary: Vocabulary | None = None
+    ) -> Checked:
         """Check the files of a chain together.
 
         :raises RuleFileError: with everything that is wrong

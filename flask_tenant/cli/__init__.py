@@ -6,6 +6,7 @@
     domains.py   domain add, confirm, remove, list
     tokens.py    token create, list, revoke
     config.py    config set, get, unset, list
+    themes.py    theme show, set, check
     work.py      shell and run: the application's own commands, inside a tenant
     bulk.py      reads what ``create --from`` is given
     tryout.py    ``flask-tenant run``
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from . import config, domains, states, tenants, tokens, work
+from . import config, domains, states, tenants, themes, tokens, work
 from .frame import ExitCode, TenantGroup
 from .tryout import main
 
@@ -34,6 +35,7 @@ for command in (
     domains.domain,
     tokens.token,
     config.config,
+    themes.theme,
     *work.COMMANDS,
 ):
     tenant_cli.add_command(command)

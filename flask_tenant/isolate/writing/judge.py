@@ -65,7 +65,8 @@ class Judge:
     def _work_out(self, expression: Expression, image: Image) -> Any:
         if any(isinstance(part, Fact) for part in walk(expression)):
             raise RuleEngineError(
-                f"A rule for writing {self.table!r} asks for a fact that nobody has worked out", value=expression
+                f"A rule for writing {self.table!r} asks for a fact that nobody has worked out",
+                value=expression,
             )
         row, old = dict(image.row), dict(image.old)
         for name, kind, which in kinds_of(expression):
@@ -146,7 +147,11 @@ class Judge:
                 continue
             value = image.row[name]
             if image.verb == "insert":
-                if value not in (None, "") and looks_masked(mask, value) and self.applies(mask.applies, image):
+                if (
+                    value not in (None, "")
+                    and looks_masked(mask, value)
+                    and self.applies(mask.applies, image)
+                ):
                     raise self._unseen(name, "masked")
             elif value != image.old.get(name) and self.applies(mask.applies, Image("update", image.old)):
                 raise self._unseen(name, "masked")

@@ -99,7 +99,9 @@ class Writing:
                     if verb == self.watch.shape.verb:
                         raise self.watch.judge.denied(denial, Image(verb, {}))
 
-    def _send(self, cursor: Any, text: str, parameters: Sequence[Any]) -> tuple[list[Any], list[dict[str, Any]]]:
+    def _send(
+        self, cursor: Any, text: str, parameters: Sequence[Any]
+    ) -> tuple[list[Any], list[dict[str, Any]]]:
         """Run it; return the application's rows, and what the watched columns hold of each."""
         count, theirs = len(self.watch.columns), []
         mine: list[dict[str, Any]] = []

@@ -116,7 +116,9 @@ def _of_compiled(compiled: Any, statement: Any) -> Shape:
 
 
 def _verb(statement: UpdateBase) -> Verb:
-    return "delete" if isinstance(statement, Delete) else "update" if isinstance(statement, Update) else "insert"
+    return (
+        "delete" if isinstance(statement, Delete) else "update" if isinstance(statement, Update) else "insert"
+    )
 
 
 def _table(statement: Any) -> TableClause:
@@ -172,7 +174,8 @@ class _Reader:
             (
                 n
                 for n, at in enumerate(self.outer)
-                if self.tokens[at].key in _VERBS and (at == 0 or self.tokens[at - 1].key not in ("FOR", "KEY"))
+                if self.tokens[at].key in _VERBS
+                and (at == 0 or self.tokens[at - 1].key not in ("FOR", "KEY"))
             ),
             None,
         )
