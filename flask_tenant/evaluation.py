@@ -138,7 +138,7 @@ _COERCE: dict[Kind, Callable[[Any], Any]] = {
     Kind.TEXTS: _list_of(_text),
     Kind.INTS: _list_of(_int),
 }
-_AS_IT_IS = {Kind.BOOL: bool, Kind.INT: int, Kind.TEXT: str, Kind.DATE: date, Kind.DURATION: timedelta}
+EXACT = {Kind.BOOL: bool, Kind.INT: int, Kind.TEXT: str, Kind.DATE: date, Kind.DURATION: timedelta}
 """Kinds of which every value of exactly this type is good."""
 
 
@@ -157,7 +157,7 @@ def _build(expression: Expression) -> Program:
 
 
 def _fact(fact: Fact) -> Program:
-    name, kind, good = fact.name, fact.kind, _AS_IT_IS.get(fact.kind)
+    name, kind, good = fact.name, fact.kind, EXACT.get(fact.kind)
 
     def read(row: Any, old: Any, facts: Any, values: Any) -> Any:
         value = facts.get(name)
@@ -172,7 +172,7 @@ def _fact(fact: Fact) -> Program:
 
 
 def _column(column: Column) -> Program:
-    name, kind, good, past = column.name, column.kind, _AS_IT_IS.get(column.kind), column.image == "old"
+    name, kind, good, past = column.name, column.kind, EXACT.get(column.kind), column.image == "old"
 
     def read(row: Any, old: Any, facts: Any, values: Any) -> Any:
         value = (old if past else row).get(name)

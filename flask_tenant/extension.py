@@ -7,7 +7,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,9 +23,12 @@ from . import adapters, pipeline, signals
 from .adapters import Around, Surroundings
 from .admission import Admission
 from .context import NO_TENANT_HINT, Scope, current_scope, internal, nobody
+from .decision import Ruling
 from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
-from .errors import ConfigurationError, NoTenantError, TenancyError, TenantError
+from .errors import ConfigurationError, NoTenantError, RuleEngineError, TenancyError, TenantError
+from .event_rules import EventRules
+from .governance import Governance
 from .hooks import Hooks
 from .isolate import (
     TEMPLATE,
@@ -41,6 +44,9 @@ from .model import Answer, RequestFacts, Resolution, Tenant
 from .protocols import Adapter
 from .report import Report
 from .routes import CentralRoutes
+from .rules.events import Events, Postponed, WebhookNames
+from .rules.facts import Facts
+from .rules.runtime import Rules
 from .seeds import Seeds
 from .settings import Settings
 from .startup import Startup
@@ -82,7 +88,12 @@ class Application:
         self.startup = startup
         # Weak: the compiled statements that SQLAlchemy keeps lead here, and engines hold connections.
         self.isolations: weakref.WeakKeyDictionary[Engine, Isolation] = weakref.WeakKeyDictionary()
-        self.adapters: tuple[Adapter, ...] = ()
+        self._postponed = Postponed(
+            lambda: nullcontext() if flask.has_app_context() else self.app.app_context()
+        )
+        # First in, last out: what had to wait is done when all sessions are closed.
+        self.governance = Governance(self, _here, tenancy.facts)
+        self.adapters: tuple[Adapter, ...] = (self._postponed, self.governance)
         self.report = Report(
             self.settings.enforcement == "report",
             weakref.WeakMethod(self._count),
@@ -93,6 +104,7 @@ class Application:
         self._home: Callable[[], Isolation | None] = lambda: None
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
+        self._events: EventRules | None = None
         self._adapted: set[int] = set()
         self._extensions_seen = -1
         for registry in sessions:
@@ -107,7 +119,7 @@ class Application:
             resolution=_resolution,
         )
         self.surroundings = Surroundings(self.around)
-        self.theming = Theming(app, self.settings, _here)
+        self.theming = Theming(app, self.settings, _here, lambda: self.rules.current())
         self.admission = Admission(
             self.settings,
             lambda: self.app,
@@ -158,6 +170,16 @@ class Application:
             self._adapt(found.registry)
         if found.lite and not any(isinstance(adapter, LiteSessions) for adapter in self.adapters):
             self.adapters = (*self.adapters, LiteSessions(self.app, _here))
+
+    @property
+    def rules(self) -> Rules:
+        """What rules hold."""
+        return self.governance.runtime
+
+    def tables(self) -> tuple[str, ...]:
+        """The names of all tables, for rules about ``"*"``."""
+        names = {isolation.views.names() for isolation in self.isolations.values()}
+        return names.pop() if len(names) == 1 else tuple(sorted({name for some in names for name in some}))
 
     @property
     def app(self) -> Flask:
@@ -216,6 +238,23 @@ class Application:
         )
         directory.prepare()
         self._directory = directory
+
+    @property
+    def events(self) -> EventRules:
+        """What event rules need and keep."""
+        if self._events is None:
+            tenancy = self.tenancy
+            self._events = EventRules(
+                tenancy,
+                lambda: self.app,
+                self.directory,
+                self.settings,
+                tenancy.hooks,
+                self._postponed,
+                self.rules,
+                send=tenancy.events.send,
+            )
+        return self._events
 
     # ---- tenants
     @property
@@ -386,6 +425,7 @@ class Users:
         self.isolation = Isolation(
             engine, settings, fallback=self.fallback, tenants=self.tenants, report=cast(Any, self)
         )
+        self.isolation.wall.rules = self
 
     def join(self, application: Application) -> None:
         """Add an application.
@@ -399,6 +439,7 @@ class Users:
             )
         if application not in self._alive():
             self._joined.append(weakref.ref(application))
+            self.isolation.wall.hooks = application.tenancy.hooks
 
     def _alive(self) -> list[Application]:
         return [found for joined in self._joined if (found := joined()) is not None]
@@ -419,6 +460,24 @@ class Users:
         """All tenants."""
         speaker = self._speaker()
         return speaker.tenants(connection) if speaker is not None else []
+
+    def ruling(self, holder: object) -> Ruling | None:
+        """What the rules of the current tenant have decided for the next statement.
+
+        :raises RuleEngineError: when it cannot be told
+        """
+        joined = self._joined
+        speaker = joined[0]() if len(joined) == 1 else self._speaker()
+        if speaker is not None:
+            return speaker.rules.ruling(holder)
+        if _here() is None:
+            return None
+        raise RuleEngineError("The application whose rules hold is gone")
+
+    def ended(self, holder: object) -> None:
+        """A transaction has ended."""
+        for application in self._alive():
+            application.rules.ended(holder)
 
     def active(self) -> bool:
         """Whether refusals are let through now."""
@@ -454,6 +513,14 @@ class Tenancy:
         self._sessions = list(sessions)
         self.seeds = Seeds()
         self.hooks = Hooks()
+        self.events = Events(
+            lambda: state_of().events.reaction,
+            lambda name, facts, tenant: signals.event_happened.send(
+                self, name=name, facts=facts, tenant=tenant
+            ),
+        )
+        self.facts = Facts(_resolution)
+        self.webhooks = WebhookNames()
         self.routes = CentralRoutes()
         if app is not None:
             self._register(app, sys._getframe(1))
@@ -506,6 +573,11 @@ class Tenancy:
     def theme(self) -> Theme:
         """How the running code's tenant looks: colours, fonts, logo, language, time zone."""
         return state_of().theming.current()
+
+    @property
+    def themes(self) -> list[str]:
+        """Names of the themes that rules and configurations may choose."""
+        return state_of().theming.store.names()
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""

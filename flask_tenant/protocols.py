@@ -73,3 +73,6 @@ class RuleSource(Protocol):
             rules and one ``now`` hold, whatever is activated meanwhile; the facts are those of each statement
         :raises RuleError: when it cannot be decided; nothing may reach the database then
         """
+
+    def ended(self, holder: object) -> None:
+        """Called when the holder's transaction has ended: the next statement may be under another version."""

@@ -54,6 +54,7 @@ class Settings:
     :param redis_url: ``TENANT_REDIS_URL``: where servers share what they know of tenants
     :param cache_seconds: ``TENANT_CACHE_SECONDS``: how long a tenant may be kept in memory and in Redis
     :param cache_size: ``TENANT_CACHE_SIZE``: how many tenants each process keeps in memory
+    :param webhook_hosts: ``TENANT_WEBHOOK_HOSTS``: hosts and networks that webhooks may call though they are not public
     """
 
     shared_tables: frozenset[str] = frozenset()
@@ -88,6 +89,7 @@ class Settings:
     redis_url: str | None = None
     cache_seconds: float = 60.0
     cache_size: int = 10_000
+    webhook_hosts: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
@@ -200,6 +202,7 @@ _SETS = frozenset(
         "shared_tables",
         "trusted_proxies",
         "upload_folders",
+        "webhook_hosts",
     }
 )
 

@@ -133,7 +133,8 @@ def _tell(
                 )
         for m in left:
             click.echo(
-                f"{m.rule.place.file}:{m.rule.place.line}: rule {m.rule.id}: {printable(m.mistake)}, and no case notices"
+                f"{m.rule.place.file}:{m.rule.place.line}: rule {m.rule.id}: {printable(m.mistake)}, "
+                "and no case notices"
             )
         for name in without:
             click.echo(f"{name} has no cases: write {name.removesuffix('.yaml')}.cases.yaml", err=True)

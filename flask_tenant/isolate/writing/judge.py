@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from ...decision import Denial, Mask, Means, Overlay, Ruling, Setting, WriteRules
+from ...decision import Denial, Mask, Means, Overlay, Ruling, Setting, Validation, WriteRules
 from ...errors import RuleDeniedError, RuleEngineError
 from ...evaluation import compiled
 from ...expressions import Expression, Fact, walk
@@ -41,11 +41,8 @@ def expressions_of(rules: WriteRules) -> list[Expression]:
         found += [part for part in denial.message if not isinstance(part, str)]
     for setting in rules.settings:
         found += [value for _, value in setting.values]
-    found += [
-        rule.applies
-        for rule in (*rules.denials, *rules.validations, *rules.settings)
-        if rule.applies is not None
-    ]
+    every: tuple[Denial | Validation | Setting, ...] = (*rules.denials, *rules.validations, *rules.settings)
+    found += [rule.applies for rule in every if rule.applies is not None]
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 Verb = Literal["insert", "update", "delete"]
 
 _VERBS: dict[str, Verb] = {"INSERT": "insert", "REPLACE": "insert", "UPDATE": "update", "DELETE": "delete"}
-_NO_ALIAS = {"SET", "USING", "WHERE", "RETURNING", "FROM", "VALUES", "SELECT", "DEFAULT", "INDEXED", "NOT", "ORDER", "LIMIT"}  # fmt: skip
+_NO_ALIAS = frozenset({
+    "SET", "USING", "WHERE", "RETURNING", "FROM", "VALUES", "SELECT", "DEFAULT", "INDEXED", "NOT", "ORDER", "LIMIT",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +127,7 @@ def _verb(statement: UpdateBase) -> Verb:
 def _table(statement: Any) -> TableClause:
     target = statement.table
     found = table_below(getattr(target, "ft_table", target))
-    assert found is not None, "the compiler has refused anything else"
-    return found
+    return cast(TableClause, found)  # the compiler has refused anything else
 
 
 # ---- SQL text
@@ -199,7 +201,7 @@ class _Reader:
         end = len(self.outer) - 1
         while end >= 0 and self.tokens[self.outer[end]].key == ";":
             end -= 1
-        pairs = list(zip(words, words[1:], strict=False))
+        pairs = list(pairwise(words))
         return Shape(
             verb=verb,
             table=table,

@@ -15,6 +15,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import relevance
 
+from ...errors import RuleFileError
 from ...expressions import Kind
 from ..language import Vocabulary
 from ..language.document import Document, read
@@ -85,7 +86,8 @@ def read_cases(
     if document is not None:
         _conforms(document, findings)
     findings.stop()
-    assert document is not None
+    if document is None:
+        raise RuleFileError(f"{name} cannot be read", value=name)
     reader = _Reader(document, vocabulary, findings)
     common = reader.facts(("given",), document.data.get("given") or {})
     cases = [
@@ -115,7 +117,8 @@ def _conforms(document: Document, findings: Findings) -> None:
                 f"{' and '.join(k for k in deepest.validator_value if k not in deepest.instance)} is missing"
             )
         elif deepest.validator == "enum":
-            message = f"expected {', '.join(map(str, deepest.validator_value))} or names with values, found {deepest.instance!r}"
+            words = ", ".join(map(str, deepest.validator_value))
+            message = f"expected {words} or names with values, found {deepest.instance!r}"
         findings.error(document.place(path), message)
 
 

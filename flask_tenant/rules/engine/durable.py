@@ -42,10 +42,10 @@ class DurableRules:
                 hint="pip install flask-tenant[rules]",
             ) from error
         self._native: Any = durable_rules_engine
-        self._engines.add(self)
-        self._forget()
-
-    _engines: weakref.WeakSet[DurableRules] = weakref.WeakSet()
+        self._lock = RLock()
+        self._busy = False
+        self._handle: int | None = None
+        _engines.add(self)
 
     def load(self, guards: Sequence[Guard]) -> Gate:
         """Prepare guards. Nothing native is made."""
@@ -70,7 +70,7 @@ class DurableRules:
         return frozenset(held)
 
     def _fired(self, question: str) -> set[str]:
-        """Return the ids of the events that fire, but for the one that always does.
+        """Return the ids of the lines that hold.
 
         :raises RuleEngineError: for any sign that the answer is not whole
         """
@@ -83,9 +83,9 @@ class DurableRules:
             except BaseException as error:
                 # What it left half done must not become part of another's answer.
                 self._discard()
-                if isinstance(error, Exception) and not isinstance(error, TenancyError):
-                    raise RuleEngineError(f"The rule engine failed: {error}", value=error) from error
-                raise
+                if isinstance(error, TenancyError) or not isinstance(error, Exception):
+                    raise
+                raise RuleEngineError(f"The rule engine failed: {error}", value=error) from error
             finally:
                 self._busy = False
         return fired
@@ -116,13 +116,14 @@ class DurableRules:
         if handle is not None:
             self._native.delete_ruleset(handle)
 
-    def _forget(self) -> None:
-        """Begin anew; what a parent process has made is left alone."""
+    def forget(self) -> None:
+        """Begin anew, in a forked child; what the parent has made is left alone."""
         self._lock = RLock()
         self._busy = False
-        self._handle: int | None = None
+        self._handle = None
 
 
+_engines: weakref.WeakSet[DurableRules] = weakref.WeakSet()
 _shared: DurableRules | None = None
 
 
@@ -135,8 +136,8 @@ def shared() -> DurableRules:
 
 
 def _in_child() -> None:
-    for engine in list(DurableRules._engines):
-        engine._forget()
+    for engine in list(_engines):
+        engine.forget()
 
 
 if hasattr(os, "register_at_fork"):

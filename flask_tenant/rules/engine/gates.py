@@ -112,7 +112,9 @@ class _Batch:
         self._pick = itemgetter(*places)
 
     def question(self, values: Sequence[int]) -> str:
-        return self._text % self._pick(values)
+        """Return the JSON text for three values of each scale: rank or -1, rank or 0, whether it is known."""
+        text: str = self._text % self._pick(values)
+        return text
 
 
 YES = '{"id":"yes","s10a":1,"s10l":1,"s10h":1}'

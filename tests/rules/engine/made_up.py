@@ -15,7 +15,9 @@ TEXTS = ["", "api", "page", "10001", "/reports/x", "ä", "A", "\x00", '"', "%d",
 VALUES: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.BOOL: st.booleans(),
     Kind.INT: st.sampled_from([-(2**70), -1, 0, 1, 2, 10000, 10001, 2**63]),
-    Kind.NUMBER: st.sampled_from([Decimal("-0.5"), Decimal(0), Decimal("0.8"), Decimal("0.80"), Decimal(10001)]),
+    Kind.NUMBER: st.sampled_from(
+        [Decimal("-0.5"), Decimal(0), Decimal("0.8"), Decimal("0.80"), Decimal(10001)]
+    ),
     Kind.TEXT: st.sampled_from(TEXTS),
     Kind.DATE: st.sampled_from([date(2026, 1, 31), date(2026, 2, 1), date(2026, 2, 28)]),
     Kind.TIME: st.sampled_from([datetime(2026, 1, 31, 23, 59, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)]),
@@ -42,7 +44,9 @@ NUMBERS = {Kind.INT: [Kind.INT, Kind.NUMBER], Kind.NUMBER: [Kind.INT, Kind.NUMBE
 
 def facts() -> st.SearchStrategy[dict[str, Any]]:
     """Facts of which any may be missing or None."""
-    return st.fixed_dictionaries({}, optional={name: st.none() | VALUES[kind] for name, kind in FACTS.items()})
+    return st.fixed_dictionaries(
+        {}, optional={name: st.none() | VALUES[kind] for name, kind in FACTS.items()}
+    )
 
 
 def fact(kind: Kind) -> st.SearchStrategy[Expression]:
@@ -77,7 +81,9 @@ def comparisons(draw: st.DrawFn) -> Expression:
         function = draw(st.sampled_from(["startsWith", "endsWith", "contains"]))
         return boolean(function, draw(term(Kind.TEXT)), draw(term(Kind.TEXT)))
     if form == 2:
-        kind, many = draw(st.sampled_from([(Kind.TEXT, Kind.TEXTS), (Kind.INT, Kind.INTS), (Kind.NUMBER, Kind.INTS)]))
+        kind, many = draw(
+            st.sampled_from([(Kind.TEXT, Kind.TEXTS), (Kind.INT, Kind.INTS), (Kind.NUMBER, Kind.INTS)])
+        )
         return boolean("in", draw(term(kind)), draw(term(many)))
     if form == 3:
         return boolean("is_known", draw(fact(draw(st.sampled_from(list(FACTS.values()))))))

@@ -25,7 +25,7 @@ SETS = 10 if FULL else 4
 
 
 @settings(
-    max_examples=100_000 if FULL else 250,
+    max_examples=100_000 if FULL else 60,
     deadline=None,
     derandomize=True,
     database=None,
@@ -38,7 +38,7 @@ def test_made_up_guards(guards, many):
         assert ENGINE.holding(gate, some) == REFERENCE.holding(plain, some)
 
 
-@settings(max_examples=2000 if FULL else 100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=2000 if FULL else 50, deadline=None, derandomize=True, database=None)
 @given(conditions(), facts())
 def test_polarity(test, some):
     """What holds for sure is possible."""
@@ -99,7 +99,10 @@ def test_more_lines_than_a_batch_holds():
 
 def test_conditions_that_would_make_too_many_lines():
     parts = [
-        boolean("||", *(boolean("==", Fact(Kind.TEXT, "path"), Constant(Kind.TEXT, f"{row}{n}")) for n in range(5)))
+        boolean(
+            "||",
+            *(boolean("==", Fact(Kind.TEXT, "path"), Constant(Kind.TEXT, f"{row}{n}")) for n in range(5)),
+        )
         for row in range(5)
     ]
     wide = boolean("&&", *parts)

@@ -1,0 +1,215 @@
+"""Hands what the rules have decided to the wall, statement by statement.
+
+Within a transaction one version of the rules and one ``now`` hold; the facts are those of each statement.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from ..context import Scope
+from ..decision import Decision, Ruling
+from ..errors import RuleEngineError, TenancyError
+from ..model import Tenant
+from . import facts as known
+from .decide import Decider, kinds_asked, remember
+from .engine import Engine, durable_rules
+from .facts import Facts, Moment, Reader
+from .model import RuleSet
+
+PLANS = 1024
+"""Tenants of which what was decided is kept."""
+
+
+class RuleBook(Protocol):
+    """Knows the rules of each tenant."""
+
+    def active(self, tenant: Tenant) -> RuleSet | None:
+        """Return what a tenant has to obey now, ``None`` when there are no rules for it.
+
+        :raises RuleEngineError: when it cannot be told
+        """
+
+
+class MemoryBook:
+    """Rules that are there from the start, by slug of the tenant: for tests, and for files that are read once."""
+
+    def __init__(self, rules: Iterable[RuleSet] = ()) -> None:
+        self._rules = {one.tenant: one for one in rules}
+
+    def active(self, tenant: Tenant) -> RuleSet | None:
+        """Return a tenant's rules."""
+        return self._rules.get(tenant.slug)
+
+    def activate(self, rules: RuleSet) -> None:
+        """Let a tenant obey these from now on."""
+        self._rules[rules.tenant] = rules
+
+    def drop(self, tenant: str) -> None:
+        """Let a tenant have no rules, by its slug."""
+        self._rules.pop(tenant, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one tenant's rules are decided.
+
+    :param generation: of the facts, when they were looked up
+    """
+
+    rules: RuleSet
+    decider: Decider
+    readers: tuple[Reader, ...]
+    generation: int
+
+
+class _Pin:
+    """What holds for one holder until its transaction ends, and its last ruling."""
+
+    __slots__ = ("alive", "last", "moment", "plan", "tenant_id")
+
+    def __init__(self, alive: Any, tenant_id: int, plan: Plan | None, moment: Moment) -> None:
+        self.alive = alive
+        self.tenant_id = tenant_id
+        self.plan = plan
+        self.moment = moment
+        self.last: tuple[list[Any], Ruling] | None = None
+
+
+class Rules:
+    """Says what rules hold for the running code: the wall's :class:`~flask_tenant.protocols.RuleSource`.
+
+    :param here: the scope that holds, whether entered or by default
+    :param facts: what is known about a request
+    :param book: where the active rules are
+    :param tables: names of all tables, which ``"*"`` stands for
+    :param engine: made when the first tenant has rules
+    :param clock: gives the present moment, in UTC
+    """
+
+    def __init__(
+        self,
+        here: Callable[[], Scope | None],
+        facts: Facts,
+        book: RuleBook,
+        tables: Callable[[], Iterable[str]],
+        engine: Callable[[], Engine] = durable_rules,
+        clock: Callable[[], datetime] = known.now,
+    ) -> None:
+        self.facts = facts
+        self.book = book
+        self._here = here
+        self._tables = tables
+        self._engine = engine
+        self._clock = clock
+        self._pins: dict[int, _Pin] = {}
+        self._plans: dict[int, Plan] = {}
+
+    def ruling(self, holder: object) -> Ruling | None:
+        """Return what holds for the next statement, ``None`` when the current tenant has no rules."""
+        scope = self._here()
+        if scope is None or not scope.tenant_id or scope.internal:
+            return None  # central work, the template and ourselves
+        pin = self._pins.get(id(holder))
+        if pin is None or pin.tenant_id != scope.tenant_id or pin.alive() is not holder:
+            pin = self._pin(holder, scope)
+        plan = pin.plan
+        if plan is None:
+            return None
+        moment = pin.moment
+        facts = [read(moment) for read in plan.readers]
+        last = pin.last
+        if last is not None and last[0] == facts:
+            return last[1]
+        ruling = self._ruling(plan, facts)
+        pin.last = (facts, ruling)
+        return ruling
+
+    def ended(self, holder: object) -> None:
+        """Forget what was pinned to a holder."""
+        self._pins.pop(id(holder), None)
+
+    def decide(self, rules: RuleSet, facts: dict[str, Any]) -> Decision:
+        """Return what a rule set decides for given facts: for ``explain`` and cases.
+
+        :param facts: typed, by name; what is missing is unknown
+        """
+        return Decider(rules, self._engine(), self._tables()).decide(facts)
+
+    def current_facts(self) -> dict[str, Any]:
+        """Return every fact that is known about the running code, for ``explain``."""
+        scope = self._here()
+        if scope is None or scope.tenant is None:
+            return {}
+        moment = Moment(scope, self._clock())
+        return {name: self.facts.reader(name, kind)(moment) for name, kind in self.facts.kinds.items()}
+
+    def current(self) -> Ruling | None:
+        """Return what holds outside any statement, such as for a page's theme."""
+        scope = self._here()
+        if scope is None or not scope.tenant_id or scope.internal:
+            return None
+        plan = self._plan(scope)
+        if plan is None:
+            return None
+        moment = Moment(scope, self._clock())
+        return self._ruling(plan, [read(moment) for read in plan.readers])
+
+    def _ruling(self, plan: Plan, facts: list[Any]) -> Ruling:
+        decider = plan.decider
+        given = dict(zip(decider.facts, facts, strict=True))
+        try:
+            return Ruling(decider.decide(given), decider.values(given))
+        except TenancyError:
+            raise
+        except Exception as error:  # whatever it is: without a decision nothing may be executed
+            raise RuleEngineError(
+                f"The rules of {plan.rules.tenant!r} cannot be decided: {type(error).__name__}: {error}",
+                value=plan.rules.tenant,
+            ) from error
+
+    def _pin(self, holder: object, scope: Scope) -> _Pin:
+        number = id(holder)
+        try:
+            alive: Any = weakref.ref(holder, lambda gone: self._unpin(number, gone))
+        except TypeError:  # a plain sqlite3 connection: kept until its transaction ends
+            alive = lambda: holder  # noqa: E731
+        pin = _Pin(alive, scope.tenant_id or 0, self._plan(scope), Moment(scope, self._clock()))
+        self._pins[number] = pin
+        return pin
+
+    def _unpin(self, number: int, gone: object) -> None:
+        """A holder was collected; another may be at its place by now."""
+        pin = self._pins.get(number)
+        if pin is not None and pin.alive is gone:
+            del self._pins[number]
+
+    def _plan(self, scope: Scope) -> Plan | None:
+        tenant = scope.tenant
+        if tenant is None:
+            return None
+        rules = self.book.active(tenant)
+        if rules is None:
+            return None
+        plan = self._plans.get(tenant.id)
+        tables = tuple(self._tables())
+        if (
+            plan is None
+            or plan.rules is not rules
+            or plan.generation != self.facts.generation
+            or plan.decider.tables != tables
+        ):
+            plan = self._made(rules, tables)
+            remember(self._plans, tenant.id, plan, PLANS)
+        return plan
+
+    def _made(self, rules: RuleSet, tables: tuple[str, ...]) -> Plan:
+        generation = self.facts.generation
+        decider = Decider(rules, self._engine(), tables)
+        kinds = kinds_asked(rules)
+        readers = tuple(self.facts.reader(name, kinds[name]) for name in decider.facts)
+        return Plan(rules, decider, readers, generation)
