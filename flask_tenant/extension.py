@@ -119,7 +119,7 @@ class Application:
             resolution=_resolution,
         )
         self.surroundings = Surroundings(self.around)
-        self.theming = Theming(app, self.settings, _here)
+        self.theming = Theming(app, self.settings, _here, lambda: self.rules.current())
         self.admission = Admission(
             self.settings,
             lambda: self.app,
@@ -581,6 +581,11 @@ class Tenancy:
     def theme(self) -> Theme:
         """How the running code's tenant looks: colours, fonts, logo, language, time zone."""
         return state_of().theming.current()
+
+    @property
+    def themes(self) -> list[str]:
+        """Names of the themes that rules and configurations may choose."""
+        return state_of().theming.store.names()
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""
