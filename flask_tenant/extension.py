@@ -399,12 +399,12 @@ class Users:
     def ruling(self, holder: object) -> Ruling | None:
         """What rules hold for the next statement."""
         speaker = self._speaker()
-        return speaker.governance.runtime.ruling(holder) if speaker is not None else None
+        return speaker.governance.ruling(holder) if speaker is not None else None
 
     def ended(self, holder: object) -> None:
         """A transaction has ended."""
         for application in self._alive():
-            application.governance.runtime.ended(holder)
+            application.governance.ended(holder)
 
     def fallback(self) -> Scope | None:
         """What holds outside any scope."""
