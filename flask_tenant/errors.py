@@ -26,7 +26,8 @@
         ├── FileRefusedError          a file outside the tenant's own folder
         ├── JobRefusedError           a job whose tenant is unknown, not served or not signed by us
         ├── RuleDeniedError           what a tenant's rules forbid
-        └── RuleEngineError           the rules could not be decided
+        ├── RuleEngineError           the rules could not be decided
+        └── WebhookRefusedError       a webhook's URL leads to where none may go
 
 Each carries a stable ``code``, the offending ``value`` and a ``hint`` that says what to do.
 """
@@ -246,3 +247,9 @@ class RuleEngineError(RefusedError):
     """The rules could not be decided, so nothing was executed."""
 
     code = "rule-engine"
+
+
+class WebhookRefusedError(RefusedError):
+    """A webhook's URL leads to where none may go, such as the server's own network; it was not called."""
+
+    code = "webhook-refused"

@@ -43,6 +43,9 @@ class Application(Protocol):
     def enter(self, scope: Scope) -> AbstractContextManager[Scope]:
         """Enter a scope."""
 
+    def tables(self) -> tuple[str, ...]:
+        """The names of all tables, for rules about ``"*"``."""
+
 
 CANARY = Tenant(2**31 - 1, "flask-tenant-canary", "Canary")
 """Nobody: tenants' ids are given out from 1 on."""

@@ -23,3 +23,11 @@ statement_reported = _signals.signal(
     "statement-reported",
     doc="In report-only mode, after a statement was let through. Sender: the Tenancy; error.",
 )
+event_happened = _signals.signal(
+    "event-happened",
+    doc="After an event has come, before event rules act on it. Sender: the Tenancy; name, facts, tenant.",
+)
+event_failed = _signals.signal(
+    "event-failed",
+    doc="After an event rule could not do its work. Sender: the Tenancy; event (with the rule's id), error.",
+)

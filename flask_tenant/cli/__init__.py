@@ -1,12 +1,13 @@
 """The command line: ``flask tenant …`` for operators, and ``flask-tenant run`` for trying it on one's own application.
 
     frame.py     errors as one line, exit codes, --json, tables, completion of slugs
-    tenants.py   create, list, show, set, rename
+    tenants.py   create, list, show, set, rename, release
     states.py    suspend, resume, archive, maintenance
     domains.py   domain add, confirm, remove, list
     tokens.py    token create, list, revoke
     config.py    config set, get, unset, list
     rules/       rules check, test, explain, record, dry-run, activate, history, rollback, diff
+    webhooks.py  webhooks deliver, list, secret
     work.py      shell and run: the application's own commands, inside a tenant
     bulk.py      reads what ``create --from`` is given
     tryout.py    ``flask-tenant run``
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from . import config, domains, states, tenants, tokens, work
+from . import config, domains, states, tenants, tokens, webhooks, work
 from .frame import ExitCode, TenantGroup
 from .tryout import main
 
@@ -32,9 +33,11 @@ for command in (
     *tenants.COMMANDS,
     *states.COMMANDS,
     tenants.rename,
+    tenants.release,
     domains.domain,
     tokens.token,
     config.config,
+    webhooks.webhooks,
     *work.COMMANDS,
 ):
     tenant_cli.add_command(command)

@@ -150,7 +150,8 @@ class Changes:
         """
         with self.change() as change:
             empty(change.connection, tenant)
-            for table in (self._tables.domain, self._tables.config, self._tables.token, self._tables.former):
+            tables = self._tables
+            for table in (tables.domain, tables.config, tables.token, tables.former, tables.webhook):
                 change.connection.execute(table.delete().where(table.c.tenant_id == tenant.id))
             change.connection.execute(
                 self._tables.tenant.delete().where(self._tables.tenant.c.id == tenant.id)

@@ -241,6 +241,10 @@ class Directory:
         """Open a transaction on the directory's database, past the wall."""
         return self._connect()
 
+    def identity(self) -> str:
+        """Return what tells this directory from any other that uses the same Redis."""
+        return self._store.identity()
+
     def change(self) -> AbstractContextManager[Change]:
         """Change what other stages keep of tenants: all servers hear of it as of any change of the directory.
 

@@ -170,6 +170,45 @@ class Tables:
         )
         """Statements that were recorded for a dry run. ``parameters`` and ``facts`` are JSON."""
 
+        # ---- events: what event rules remember, and webhooks on their way; see ``rules.events``
+        self.event_time = sa.Table(
+            f"{prefix}event_time",
+            metadata,
+            sa.Column("key", sa.String(64), primary_key=True),
+            sa.Column("at", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("nonce", sa.String(16), primary_key=True),
+            sa.Column("until", sa.BigInteger, nullable=False),
+            sa.Index(f"ix_{prefix}event_time_until", "until"),
+        )
+        """When what is counted has come, in microseconds since 1970; of no use from ``until`` on."""
+
+        self.event_mark = sa.Table(
+            f"{prefix}event_mark",
+            metadata,
+            sa.Column("key", sa.String(64), primary_key=True),
+            sa.Column("until", sa.BigInteger, nullable=False),
+            sa.Index(f"ix_{prefix}event_mark_until", "until"),
+        )
+        """What has fired and does not fire again until then."""
+
+        self.webhook = sa.Table(
+            f"{prefix}webhook",
+            metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            _tenant(prefix),
+            sa.Column("name", sa.String(100), nullable=False),
+            sa.Column("message", sa.String(32), nullable=False),
+            sa.Column("body", sa.Text, nullable=False),
+            sa.Column("created_at", sa.BigInteger, nullable=False),
+            sa.Column("due_at", sa.BigInteger),
+            sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+            sa.Column("error", sa.Text),
+            sa.Index(f"ix_{prefix}webhook_due", "due_at"),
+            sa.Index(f"ix_{prefix}webhook_tenant", "tenant_id"),
+            sqlite_autoincrement=True,
+        )
+        """Webhooks that have not been delivered; ``due_at`` is NULL when they were given up."""
+
 
 def _tenant(prefix: str, *, primary_key: bool = False) -> sa.Column[int]:
     return sa.Column(

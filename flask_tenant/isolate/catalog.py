@@ -38,6 +38,7 @@ class _Snapshot:
     live: LiveSchema
     views: dict[tuple[str | None, str], TableView]
     objects: tuple[CatalogObject, ...]
+    names: tuple[str, ...] = ()
 
 
 _EMPTY = _Snapshot(LiveSchema(""), {}, ())
@@ -104,7 +105,8 @@ class Catalog:
             for table in live.tables
             if not self.config.is_ours(table.name, table.schema)
         }
-        self._snapshot = _Snapshot(live, views, tuple(self._objects(live)))
+        names = tuple(sorted({view.name for view in views.values()}))
+        self._snapshot = _Snapshot(live, views, tuple(self._objects(live)), names)
 
     def _objects(self, live: LiveSchema) -> Iterable[CatalogObject]:
         # A trigger is ours when it is what we would make, not when it bears a name of ours.
@@ -139,3 +141,8 @@ class Catalog:
     def all(self) -> Iterable[TableView]:
         """Return every table's view."""
         return self._snapshot.views.values()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all tables, as the database stores them: one and the same tuple until it changes."""
+        return self._snapshot.names

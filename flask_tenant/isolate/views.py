@@ -54,6 +54,12 @@ class LiveViews:
             self.load()
         return self.catalog.all()
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all tables; an equal tuple is the same one."""
+        if self._stale:
+            self.load()
+        return self.catalog.names
+
     def forget(self, connection: Connection | None) -> None:
         """The schema has changed, in the transaction of ``connection`` if it is known."""
         with self._lock:
