@@ -477,7 +477,7 @@ class Users:
         joined = self._joined
         speaker = joined[0]() if len(joined) == 1 else self._speaker()
         if speaker is not None:
-            return speaker.rules.ruling(holder)
+            return speaker.governance.ruling(holder)
         if _here() is None:
             return None
         raise RuleEngineError("The application whose rules hold is gone")
@@ -485,7 +485,7 @@ class Users:
     def ended(self, holder: object) -> None:
         """A transaction has ended."""
         for application in self._alive():
-            application.rules.ended(holder)
+            application.governance.ended(holder)
 
     def active(self) -> bool:
         """Whether refusals are let through now."""
