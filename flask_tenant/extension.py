@@ -28,6 +28,7 @@ from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
 from .errors import ConfigurationError, NoTenantError, RuleEngineError, TenancyError, TenantError
 from .event_rules import EventRules
+from .governance import Governance
 from .hooks import Hooks
 from .isolate import (
     TEMPLATE,
@@ -45,11 +46,12 @@ from .report import Report
 from .routes import CentralRoutes
 from .rules.events import Events, Postponed, WebhookNames
 from .rules.facts import Facts
-from .rules.runtime import MemoryBook, Rules
+from .rules.runtime import Rules
 from .seeds import Seeds
 from .settings import Settings
 from .startup import Startup
 from .stay import Stay
+from .theme import Theme, Theming
 from .wsgi import RESOLUTION, TenantMiddleware
 
 if TYPE_CHECKING:
@@ -90,7 +92,8 @@ class Application:
             lambda: nullcontext() if flask.has_app_context() else self.app.app_context()
         )
         # First in, last out: what had to wait is done when all sessions are closed.
-        self.adapters: tuple[Adapter, ...] = (self._postponed,)
+        self.governance = Governance(self, _here, tenancy.facts)
+        self.adapters: tuple[Adapter, ...] = (self._postponed, self.governance)
         self.report = Report(
             self.settings.enforcement == "report",
             weakref.WeakMethod(self._count),
@@ -116,7 +119,7 @@ class Application:
             resolution=_resolution,
         )
         self.surroundings = Surroundings(self.around)
-        self.rules = Rules(_here, tenancy.facts, MemoryBook(), self._tables)
+        self.theming = Theming(app, self.settings, _here)
         self.admission = Admission(
             self.settings,
             lambda: self.app,
@@ -168,7 +171,12 @@ class Application:
         if found.lite and not any(isinstance(adapter, LiteSessions) for adapter in self.adapters):
             self.adapters = (*self.adapters, LiteSessions(self.app, _here))
 
-    def _tables(self) -> tuple[str, ...]:
+    @property
+    def rules(self) -> Rules:
+        """What rules hold."""
+        return self.governance.runtime
+
+    def tables(self) -> tuple[str, ...]:
         """The names of all tables, for rules about ``"*"``."""
         names = {isolation.views.names() for isolation in self.isolations.values()}
         return names.pop() if len(names) == 1 else tuple(sorted({name for some in names for name in some}))
@@ -367,10 +375,19 @@ class Application:
         self._commanded = None  # it was for a script: what serves requests works for whom these name
         return self.admission(facts)
 
+    def nobody(self, environ: dict[str, Any], facts: RequestFacts) -> Answer | None:
+        """What a request is told that names no tenant: nothing, if it is served."""
+        if self.theming.serves(facts.path):
+            return None  # central pages have their looks, too
+        return self.admission.nobody(environ, facts)
+
     def enter_request(self, resolution: Resolution) -> AbstractContextManager[object]:
         """Enter the scope of a resolved request."""
         scope = pipeline.scope_of(resolution)
-        return Stay(self, scope, request=True) if scope is not None else nobody()
+        if scope is None:
+            self._dress()
+            return nobody()
+        return Stay(self, scope, request=True)
 
     def discover_for(self, *, request: bool) -> None:
         """Look for engines and sessions; for a request, only when the application has got another extension."""
@@ -380,6 +397,14 @@ class Application:
             self._extensions_seen = count
         else:
             self.surround()
+        self._dress()
+
+    def _dress(self) -> None:
+        """Let pages look as the tenant does. Cheap: for each scope."""
+        if not self.startup.running() and self.theming.dress(self.app):
+            language = self.theming.language
+            if language not in self.adapters:
+                self.adapters = (*self.adapters, language)
 
     def surrounding(self, *, request: bool) -> Scope | None:
         """What holds around a scope that is entered outside any other."""
@@ -414,6 +439,7 @@ class Users:
             )
         if application not in self._alive():
             self._joined.append(weakref.ref(application))
+            self.isolation.wall.hooks = application.tenancy.hooks
 
     def _alive(self) -> list[Application]:
         return [found for joined in self._joined if (found := joined()) is not None]
@@ -518,7 +544,7 @@ class Tenancy:
 
         app.cli.add_command(tenant_cli)
         app.wsgi_app = TenantMiddleware(  # type: ignore[method-assign]
-            app.wsgi_app, state.admit, state.enter_request, state.admission.nobody
+            state.theming.files(app.wsgi_app), state.admit, state.enter_request, state.nobody
         )
         try:
             state.discover()
@@ -542,6 +568,11 @@ class Tenancy:
         :raises TenantError: without a reason
         """
         self.routes.add(target, reason)
+
+    @property
+    def theme(self) -> Theme:
+        """How the running code's tenant looks: colours, fonts, logo, language, time zone."""
+        return state_of().theming.current()
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""

@@ -47,6 +47,8 @@ class Settings:
     :param jwt_claim: ``TENANT_JWT_CLAIM``: which claim names the tenant
     :param retry_after: ``TENANT_RETRY_AFTER``: seconds after which to ask a tenant in maintenance again
     :param ask_path: ``TENANT_ASK_PATH``: where a TLS proxy asks whether a host is ours; ``None`` for nowhere
+    :param theme_folder: ``TENANT_THEME_FOLDER``: where themes and template overrides are, from the application's root
+    :param theme_path: ``TENANT_THEME_PATH``: below which stylesheets, logos and fonts are served
     :param table_prefix: ``TENANT_TABLE_PREFIX``: what the names of our own tables start with
     :param directory_url: ``TENANT_DIRECTORY_URL``: database of the directory, if it is to have one of its own
     :param redis_url: ``TENANT_REDIS_URL``: where servers share what they know of tenants
@@ -80,6 +82,8 @@ class Settings:
     jwt_claim: str = "tenant"
     retry_after: int = 300
     ask_path: str | None = None
+    theme_folder: str = "themes"
+    theme_path: str = "/_theme"
     table_prefix: str = "tenancy_"
     directory_url: str | None = None
     redis_url: str | None = None
@@ -164,7 +168,15 @@ class Settings:
                 value=self.metrics_tenants,
                 hint="Use a whole number, 0 or more",
             )
-        for key, path in (("TENANT_PATH_PREFIX", self.path_prefix), ("TENANT_ASK_PATH", self.ask_path)):
+        if not str(self.theme_folder).strip():
+            raise ConfigurationError(
+                f"TENANT_THEME_FOLDER is {self.theme_folder!r}", hint="Use a path such as 'themes'"
+            )
+        for key, path in (
+            ("TENANT_PATH_PREFIX", self.path_prefix),
+            ("TENANT_ASK_PATH", self.ask_path),
+            ("TENANT_THEME_PATH", self.theme_path),
+        ):
             if path is not None and not _PATH.match(str(path)):
                 raise ConfigurationError(f"{key} is {path!r}", value=path, hint="Use a path such as '/t'")
         if not _HEADER.match(self.header):

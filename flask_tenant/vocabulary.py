@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
@@ -11,7 +12,7 @@ from .context import internal
 from .expressions import Kind
 from .isolate import Isolation
 
-_KINDS: tuple[tuple[type[TypeEngine[object]], Kind], ...] = (
+_KINDS: tuple[tuple[type[TypeEngine[Any]], Kind], ...] = (
     (sa.Boolean, Kind.BOOL),
     (sa.Integer, Kind.INT),
     (sa.Numeric, Kind.NUMBER),
@@ -23,7 +24,7 @@ _KINDS: tuple[tuple[type[TypeEngine[object]], Kind], ...] = (
 )
 
 
-def kind_of(type_: TypeEngine[object]) -> Kind | None:
+def kind_of(type_: TypeEngine[Any]) -> Kind | None:
     """Return what conditions take a column's values for; ``None`` for what they cannot compare, such as JSON."""
     return next((kind for known, kind in _KINDS if isinstance(type_, known)), None)
 

@@ -23,7 +23,11 @@ from demo_app.money import rounded
 from demo_app.seeding.businesses import Business
 
 BIG = Decimal(10_000)
-CREDIT = ("Pays early. 30 days are fine.", "Reminded twice last year.", "Prepayment for more than 5,000 only.")
+CREDIT = (
+    "Pays early. 30 days are fine.",
+    "Reminded twice last year.",
+    "Prepayment for more than 5,000 only.",
+)
 
 
 def after_sales(

@@ -1,11 +1,12 @@
 """The command line: ``flask tenant …`` for operators, and ``flask-tenant run`` for trying it on one's own application.
 
     frame.py     errors as one line, exit codes, --json, tables, completion of slugs
-    tenants.py   create, list, show, set, rename
+    tenants.py   create, list, show, set, rename, release
     states.py    suspend, resume, archive, maintenance
     domains.py   domain add, confirm, remove, list
     tokens.py    token create, list, revoke
     config.py    config set, get, unset, list
+    rules/       rules check, test, explain, record, dry-run, activate, history, rollback, diff
     webhooks.py  webhooks deliver, list, secret
     work.py      shell and run: the application's own commands, inside a tenant
     bulk.py      reads what ``create --from`` is given
@@ -32,6 +33,7 @@ for command in (
     *tenants.COMMANDS,
     *states.COMMANDS,
     tenants.rename,
+    tenants.release,
     domains.domain,
     tokens.token,
     config.config,
@@ -40,6 +42,7 @@ for command in (
 ):
     tenant_cli.add_command(command)
 
+tenant_cli.add_later("rules", "flask_tenant.cli.rules:rules")
 if find_spec("flask_tenant.doctor") is not None:
     tenant_cli.add_later("doctor", "flask_tenant.doctor.command:doctor")
 

@@ -48,7 +48,7 @@ class _Answering:
 
     def fetchmany(self, size: Any = None, **kw: Any) -> Any:
         size = kw.get("size", size)
-        return self._ft_answer.fetch(size if size else self.arraysize or 1)  # type: ignore[attr-defined]
+        return self._ft_answer.fetch(size or self.arraysize or 1)  # type: ignore[attr-defined]
 
     def fetchall(self) -> Any:
         return self._ft_answer.fetch(None)

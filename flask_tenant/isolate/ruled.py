@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..decision import Ruling
+from ..errors import StatementRefusedError
+from .drivers import driver_for
 from .guard import Vouched
 from .writing import Writing, shape_of, shape_of_text, watch_for
 from .writing.watch import watched_tables
@@ -29,7 +31,7 @@ def execute_compiled(
 ) -> bool:
     """Run a statement of our compiler under rules; return false when none is about it."""
     connection = context.root_connection
-    ruling = ruling_for(wall, connection)
+    ruling = ruling_for(wall, driver_for(context.dialect.driver).raw(connection.connection.dbapi_connection))
     if ruling is None:
         return False
     if watched_tables(ruling.decision):
@@ -68,3 +70,20 @@ def execute_raw(
             writing.execute(cursor, Vouched(text), list(parameters) if many else (parameters,))
             return True
     return False
+
+
+def refuse_ruled(wall: Wall, connection: Any, text: str, placeholders: Placeholders) -> None:
+    """Refuse a statement that rules are about, on a way on which nobody can look at its rows.
+
+    :raises StatementRefusedError: when there are such rules
+    """
+    ruling = ruling_for(wall, connection)
+    if ruling is None or not watched_tables(ruling.decision):
+        return
+    shape = shape_of_text(str(text), wall.raw.dialect, placeholders)
+    if watch_for(shape, ruling, wall.views, wall.hooks) is not None:
+        raise StatementRefusedError(
+            "Rules are about this statement, and cannot look at what it writes on this way",
+            statement=text,
+            hint="Execute it with SQLAlchemy, as text() or exec_driver_sql()",
+        )

@@ -46,7 +46,9 @@ def read_folder(root: Path) -> Folder:
     """
     if not root.is_dir():
         raise RuleFileError(
-            f"There is no folder {str(root)!r}", value=str(root), hint="Make it, or name another with --folder"
+            f"There is no folder {str(root)!r}",
+            value=str(root),
+            hint="Make it, or name another with --folder",
         )
     files, cases = [], {}
     for path in sorted(root.rglob("*.yaml")):

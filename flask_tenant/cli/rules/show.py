@@ -34,7 +34,9 @@ def folder_option(command: F) -> F:
 def why_options(command: F) -> F:
     """Add ``--why`` and ``--by``, which the history keeps."""
     command = click.option("--why", default="", help="Why, for the history.")(command)
-    return click.option("--by", default="", help="Who does it; by default your name on this machine.")(command)
+    return click.option("--by", default="", help="Who does it; by default your name on this machine.")(
+        command
+    )
 
 
 def author(by: str) -> str:

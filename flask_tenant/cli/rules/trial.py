@@ -128,16 +128,21 @@ def _tell(
             )
         for v in failed:
             for wrong in v.wrong:
-                click.echo(f"{v.case.place.file}:{v.case.place.line}: {printable(v.case.name)}: {printable(wrong)}")
+                click.echo(
+                    f"{v.case.place.file}:{v.case.place.line}: {printable(v.case.name)}: {printable(wrong)}"
+                )
         for m in left:
             click.echo(
-                f"{m.rule.place.file}:{m.rule.place.line}: rule {m.rule.id}: {printable(m.mistake)}, and no case notices"
+                f"{m.rule.place.file}:{m.rule.place.line}: rule {m.rule.id}: {printable(m.mistake)}, "
+                "and no case notices"
             )
         for name in without:
             click.echo(f"{name} has no cases: write {name.removesuffix('.yaml')}.cases.yaml", err=True)
         text = f"{len(verdicts)} cases, {len(failed)} failed"
         if mutate:
-            text += f"; {broken} mutations, {len(left)} unnoticed" if not failed else "; mutations were not tried"
+            text += (
+                f"; {broken} mutations, {len(left)} unnoticed" if not failed else "; mutations were not tried"
+            )
         click.echo(f"{text}.")
     if failed or left:
         raise click.exceptions.Exit(ExitCode.FAILURE)

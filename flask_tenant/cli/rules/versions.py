@@ -98,7 +98,9 @@ def activate(names: tuple[str, ...], folder: Path, prune: bool, why: str, by: st
     if gone and not prune and not names:
         click.echo(f"Still active, and not in the folder: {', '.join(gone)}. --prune ends them.", err=True)
     remove = gone if prune else []
-    found = differences(active, [*(f for f in active if f.name not in texts and f.name not in remove), *chosen])
+    found = differences(
+        active, [*(f for f in active if f.name not in texts and f.name not in remove), *chosen]
+    )
     if names:
         found = [each for each in found if each.name in names or each.name in remove]
     if found and not as_json():
@@ -107,9 +109,7 @@ def activate(names: tuple[str, ...], folder: Path, prune: bool, why: str, by: st
         sure(f"Activate {len(found)} {'file' if len(found) == 1 else 'files'} on every server?", yes)
     try:
         with progress(len(chosen), "checking") as step:
-            done = rules.activations.activate(
-                chosen, author=author(by), reason=why, remove=remove, step=step
-            )
+            done = rules.activations.activate(chosen, author=author(by), reason=why, remove=remove, step=step)
     except RuleFileError as error:
         refuse(findings_of(error), texts, "Nothing was activated")
         raise
@@ -134,7 +134,9 @@ def _chosen(files: tuple[RuleFile, ...], names: tuple[str, ...]) -> list[RuleFil
 
 @click.command("history")
 @click.argument("name", default="")
-@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many; 0 for all.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many; 0 for all."
+)
 @json_option
 def history(name: str, limit: int) -> None:
     """Show who has activated what, when and why, the newest first; only what concerns the file NAME, if it is given."""
@@ -204,7 +206,10 @@ def diff(old: int | None, new: int | None, folder: Path) -> None:
     history_ = governance().activations.history
     before = history_.files(as_of=old)
     after = list(opened(folder).files) if new is None else history_.files(as_of=new)
-    labels = f"activation {old}" if old is not None else "active", "folder" if new is None else f"activation {new}"
+    labels = (
+        f"activation {old}" if old is not None else "active",
+        "folder" if new is None else f"activation {new}",
+    )
     found = differences(before, after, labels)
     if as_json():
         say("", [_difference_data(each) for each in found])

@@ -18,6 +18,7 @@ from ..functions import POSTGRESQL
 from ..guard import WORN, Vouched, as_text, check_encoding, made_elsewhere, refused
 from ..messages import psycopg2_error
 from ..rawsql.lexer import NAME, NUMBER, OP, STRING, Token, scan
+from ..ruled import execute_raw
 
 if TYPE_CHECKING:
     from ..wall import Wall
@@ -108,14 +109,27 @@ class _Guard:
 
     def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002 - the driver's own name
         text = self._ft_rewritten(query, () if vars is None else (vars,))
+        if type(query) is not Vouched and self._ft_ruled(text, vars):
+            return None
         try:
             return super().execute(text, vars)  # type: ignore[misc]
         except psycopg2.Error as error:
             raise psycopg2_error(error, self._ft_wall) from None
 
+    def _ft_ruled(self, text: str, params: Any, *, many: bool = False) -> bool:
+        """Run a rewritten statement under rules; false when none is about it."""
+        wall = self._ft_wall
+        if wall is None or wall.rules is None:
+            return False
+        return execute_raw(
+            wall, self, "psycopg2", text, params, "none" if params is None else "format", many=many
+        )
+
     def executemany(self, query: Any, vars_list: Any) -> Any:
         rows = list(vars_list)
         text = self._ft_rewritten(query, rows or ((),))
+        if type(query) is not Vouched and self._ft_ruled(text, rows, many=True):
+            return None
         try:
             return super().executemany(text, rows)  # type: ignore[misc]
         except psycopg2.Error as error:

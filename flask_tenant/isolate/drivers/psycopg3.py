@@ -12,6 +12,7 @@ from psycopg.rows import tuple_row
 from ...errors import StatementRefusedError
 from ..guard import WORN, Vouched, as_text, check_encoding, made_elsewhere
 from ..messages import psycopg_error
+from ..ruled import execute_raw, refuse_ruled
 
 if TYPE_CHECKING:
     from ..wall import Wall
@@ -39,15 +40,48 @@ def _rewritten(cursor: Any, query: Any, params: Any) -> Any:
     return Vouched(text)
 
 
+def _ruled(cursor: Any, text: Any, params: Any, *, many: bool = False) -> bool:
+    """Run a rewritten statement under rules; false when none is about it."""
+    wall = getattr(cursor.connection, "ft_wall", None)
+    if wall is None or wall.rules is None:
+        return False
+    return execute_raw(
+        wall, cursor, "psycopg", text, params, "none" if params is None else "format", many=many
+    )
+
+
+def _unruled(cursor: Any, text: Any, params: Any) -> None:
+    """Refuse a statement that rules are about, on a way on which they cannot look at its rows."""
+    wall = getattr(cursor.connection, "ft_wall", None)
+    if wall is not None and wall.rules is not None:
+        refuse_ruled(wall, cursor.connection, text, "none" if params is None else "format")
+
+
+def _alone(cursor: Any, query: Any, params: Any) -> Any:
+    text = _rewritten(cursor, query, params)
+    if text is not query:
+        _unruled(cursor, text, params)
+    return text
+
+
 class _Sync:
     def execute(self, query: Any, params: Any = None, **kw: Any) -> Any:
-        return super().execute(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
+        text = _rewritten(self, query, params)
+        if text is not query and _ruled(self, text, params):
+            return self
+        return super().execute(text, params, **kw)  # type: ignore[misc]
 
     def executemany(self, query: Any, params_seq: Any, **kw: Any) -> Any:
-        return super().executemany(_rewritten(self, query, ()), params_seq, **kw)  # type: ignore[misc]
+        text = _rewritten(self, query, ())
+        if text is not query and _ruled(self, text, params_seq := list(params_seq), many=True):
+            return None
+        return super().executemany(text, params_seq, **kw)  # type: ignore[misc]
 
     def stream(self, query: Any, params: Any = None, **kw: Any) -> Any:
-        return super().stream(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
+        text = _rewritten(self, query, params)
+        if text is not query:
+            _unruled(self, text, params)
+        return super().stream(text, params, **kw)  # type: ignore[misc]
 
     def copy(self, *args: Any, **kw: Any) -> Any:
         if getattr(self.connection, "ft_wall", None) is None:  # type: ignore[attr-defined]
@@ -57,13 +91,13 @@ class _Sync:
 
 class _Async:
     async def execute(self, query: Any, params: Any = None, **kw: Any) -> Any:
-        return await super().execute(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
+        return await super().execute(_alone(self, query, params), params, **kw)  # type: ignore[misc]
 
     async def executemany(self, query: Any, params_seq: Any, **kw: Any) -> Any:
-        return await super().executemany(_rewritten(self, query, ()), params_seq, **kw)  # type: ignore[misc]
+        return await super().executemany(_alone(self, query, ()), params_seq, **kw)  # type: ignore[misc]
 
     def stream(self, query: Any, params: Any = None, **kw: Any) -> Any:
-        return super().stream(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
+        return super().stream(_alone(self, query, params), params, **kw)  # type: ignore[misc]
 
     def copy(self, *args: Any, **kw: Any) -> Any:
         if getattr(self.connection, "ft_wall", None) is None:  # type: ignore[attr-defined]

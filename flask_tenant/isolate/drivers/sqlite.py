@@ -226,4 +226,6 @@ def state(connection: Any) -> tuple[bool, bool]:
     """Return whether a connection is in no transaction, and whether it commits each statement."""
     found = raw(connection)
     autocommit = getattr(found, "autocommit", -1)  # since Python 3.12; -1: as isolation_level says
-    return not found.in_transaction, autocommit is True or (autocommit == -1 and found.isolation_level is None)
+    return not found.in_transaction, autocommit is True or (
+        autocommit == -1 and found.isolation_level is None
+    )

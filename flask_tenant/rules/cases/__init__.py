@@ -1,10 +1,10 @@
 """Cases: what rules are expected to do, in examples beside the rule file.
 
-    schema.json   the published notation
-    notation.py   reads ``NAME.cases.yaml``
-    outcome.py    what rules do in a case, worked out without a database
-    judge.py      whether that is what was expected
-    mutation.py   breaks each rule in turn: a case has to notice
+schema.json   the published notation
+notation.py   reads ``NAME.cases.yaml``
+outcome.py    what rules do in a case, worked out without a database
+judge.py      whether that is what was expected
+mutation.py   breaks each rule in turn: a case has to notice
 """
 
 from .judge import Verdict, judge

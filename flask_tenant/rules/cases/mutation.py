@@ -51,7 +51,10 @@ def mutants(rules: RuleSet, wanted: Callable[[Rule], bool] = lambda rule: True) 
 
 
 def survivors(
-    cases: Sequence[Case], candidates: Iterable[Mutant], decide: Decide, step: Callable[..., None] = lambda *a: None
+    cases: Sequence[Case],
+    candidates: Iterable[Mutant],
+    decide: Decide,
+    step: Callable[..., None] = lambda *a: None,
 ) -> list[Mutant]:
     """Return the mutants that no case notices.
 

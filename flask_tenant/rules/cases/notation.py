@@ -65,11 +65,15 @@ _SHORT: Mapping[str, Mapping[str, Any]] = {
 @lru_cache(maxsize=1)
 def schema() -> Mapping[str, Any]:
     """Return the JSON Schema of case files (draft 2020-12)."""
-    found: Mapping[str, Any] = json.loads(files(__package__).joinpath("schema.json").read_text(encoding="utf-8"))
+    found: Mapping[str, Any] = json.loads(
+        files(__package__).joinpath("schema.json").read_text(encoding="utf-8")
+    )
     return found
 
 
-def read_cases(name: str, text: str, vocabulary: Vocabulary, facts: Mapping[str, Any] = NOTHING) -> list[Case]:
+def read_cases(
+    name: str, text: str, vocabulary: Vocabulary, facts: Mapping[str, Any] = NOTHING
+) -> list[Case]:
     """Read a file of cases.
 
     :param name: for messages
@@ -82,7 +86,8 @@ def read_cases(name: str, text: str, vocabulary: Vocabulary, facts: Mapping[str,
     if document is not None:
         _conforms(document, findings)
     findings.stop()
-    assert document is not None
+    if document is None:
+        raise RuleFileError(f"{name} cannot be read", value=name)
     reader = _Reader(document, vocabulary, findings)
     common = reader.facts(("given",), document.data.get("given") or {})
     cases = [
@@ -102,12 +107,18 @@ def _conforms(document: Document, findings: Findings) -> None:
         known = deepest.schema.get("properties", {}) if isinstance(deepest.schema, Mapping) else {}
         if deepest.validator == "additionalProperties":
             for extra in (k for k in deepest.instance if k not in known):
-                findings.error(document.place((*path, extra), key=True), f'there is no "{extra}" here{nearest(extra, known)}')
+                findings.error(
+                    document.place((*path, extra), key=True),
+                    f'there is no "{extra}" here{nearest(extra, known)}',
+                )
             continue
         if deepest.validator == "required":
-            message = f"{' and '.join(k for k in deepest.validator_value if k not in deepest.instance)} is missing"
+            message = (
+                f"{' and '.join(k for k in deepest.validator_value if k not in deepest.instance)} is missing"
+            )
         elif deepest.validator == "enum":
-            message = f"expected {', '.join(map(str, deepest.validator_value))} or names with values, found {deepest.instance!r}"
+            words = ", ".join(map(str, deepest.validator_value))
+            message = f"expected {words} or names with values, found {deepest.instance!r}"
         findings.error(document.place(path), message)
 
 
@@ -121,7 +132,10 @@ class _Reader:
         target, verb = "", "theme"
         if data["for"] != "theme":
             ((verb, target),) = data["for"].items()
-        given = {**common, **self.facts((*path, "given"), data.get("given") or {}, target if verb == "event" else "")}
+        given = {
+            **common,
+            **self.facts((*path, "given"), data.get("given") or {}, target if verb == "event" else ""),
+        }
         table = target if verb not in ("theme", "event") else ""
         if table and table not in self._vocabulary.tables:
             self._findings.error(
@@ -172,7 +186,7 @@ class _Reader:
 
     def _expect(self, path: tuple[str | int, ...], data: Any, table: str, verb: str) -> Mapping[str, Any]:
         if data == "nothing":
-            return {k: () for k in ("emits", "redacts", "transforms", "calls", "webhooks", "asks")} | {
+            return dict.fromkeys(("emits", "redacts", "transforms", "calls", "webhooks", "asks"), ()) | {
                 "denied": False, "sets": {}
             }  # fmt: skip
         if isinstance(data, str):
@@ -188,9 +202,7 @@ class _Reader:
                         f'the table "{table}" has no column "{name}"{nearest(name, columns)}',
                     )
                 # What a mask shows need not be of the column's kind.
-                found[key] = {
-                    name: _lenient(columns.get(name), value) for name, value in found[key].items()
-                }
+                found[key] = {name: _lenient(columns.get(name), value) for name, value in found[key].items()}
         for key in ("lacks", "asks", "emits", "redacts", "transforms", "calls", "webhooks"):
             if key in found:
                 found[key] = tuple([found[key]] if isinstance(found[key], str) else found[key])
@@ -201,7 +213,8 @@ class _Reader:
             return typed(kind, value)
         except (ValueError, TypeError, InvalidOperation):
             self._findings.error(
-                self._document.place(path), f"expected a value of the type {kind and kind.value}, found {value!r}"
+                self._document.place(path),
+                f"expected a value of the type {kind and kind.value}, found {value!r}",
             )
             return None
 

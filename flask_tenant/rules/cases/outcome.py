@@ -148,9 +148,7 @@ def _event(case: Case, rules: RuleSet) -> Outcome:
     )
 
 
-def holds(
-    condition: Condition, rules: RuleSet, facts: Facts, row: Mapping[str, Any] | None = None
-) -> bool:
+def holds(condition: Condition, rules: RuleSet, facts: Facts, row: Mapping[str, Any] | None = None) -> bool:
     """Whether a condition holds, worked out without the engine.
 
     :param row: without one, branches that ask about the row hold wherever their guards do

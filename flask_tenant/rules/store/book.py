@@ -15,7 +15,7 @@ from ...errors import RuleEngineError, TenancyError
 from ...model import Tenant
 from ..model import RuleSet
 from .activation import Compile
-from .history import Chain, History, chain_for
+from .history import Chain, History, RuleFile, chain_for
 from .home import Home, plan_of
 
 log = logging.getLogger("flask_tenant")
@@ -161,11 +161,11 @@ class RuleBook:
             tenant, plan, chain.digest, replace(made, tenant=tenant.slug, version=chain.version)
         )
 
-    def _made(self, chain: Chain, texts: dict[int, object], tenant: Tenant) -> RuleSet:
+    def _made(self, chain: Chain, texts: dict[int, RuleFile], tenant: Tenant) -> RuleSet:
         """Compile what no activation has seen together, as after a change of the plan."""
         log.info("The rules of %s are compiled: its plan has none that are", tenant.slug)
         files = [texts[f.source_id] for f in chain.files if f.source_id is not None]
-        return self._compile(files, tenant)  # type: ignore[arg-type]
+        return self._compile(files, tenant)
 
     def _keep(self, tenant: Tenant, plan: str, digest: str, rules: RuleSet | None) -> RuleSet | None:
         _bounded(self._pages, self._size)

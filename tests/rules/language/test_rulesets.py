@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import product
 
 import pytest
 
 from flask_tenant.decision import Mask, Means
+from flask_tenant.evaluation import evaluate
 from flask_tenant.expressions import Column, Constant, Expression, Fact, Kind, Slot
 from flask_tenant.rules import model
-from flask_tenant.rules.language import dump, restore
+from flask_tenant.rules.language import conditions, dump, restore
+from flask_tenant.rules.language.branches import negated
+from flask_tenant.rules.language.conditions import Names
 from flask_tenant.rules.model import ALWAYS, Condition, Rule, RuleSet
 from tests.rules.language.world import EXAMPLE, checked, rules
 
@@ -63,7 +67,8 @@ def test_the_example_of_the_documentation() -> None:
     ruleset = found.ruleset
     assert ruleset.tenant == "acme"
     assert [each.id for each in ruleset.rules] == [
-        "recent-invoices", "own-or-open", "tax-id", "api-limits", "reports", "books-closed", "big-orders", "log-exports",
+        "recent-invoices", "own-or-open", "tax-id", "api-limits", "reports", "books-closed", "big-orders",
+        "log-exports",
         "winter", "lockout", "quota",
     ]  # fmt: skip
     assert found.notes == (
@@ -228,3 +233,15 @@ def test_what_is_stored_is_what_was_checked() -> None:
     assert found.rules[2].effects[0].masks[0][1].rule == "tax-id"  # type: ignore[union-attr]
     assert dump(found) == dump(ruleset)
     assert EXAMPLE.count("- id") + EXAMPLE.count("- {id") == len(found.rules)
+
+
+@pytest.mark.parametrize("symbol", ["==", "!=", "<", "<=", ">", ">="])
+def test_the_opposite_of_a_comparison_is_its_opposite_for_all_values(symbol: str) -> None:
+    names = Names({"a": Kind.INT, "b": Kind.INT})
+    straight = conditions.condition(f"a {symbol} b", names)
+    opposite = negated(straight)
+    assert opposite != straight
+    for a, b in product((None, 1, 2, 3), repeat=2):
+        facts = {"a": a, "b": b}
+        said = evaluate(straight, facts=facts)
+        assert evaluate(opposite, facts=facts) is (None if said is None else not said)

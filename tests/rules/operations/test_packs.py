@@ -8,8 +8,7 @@ import pytest
 
 from flask_tenant.rules.cases import judge, mutants, read_cases, survivors
 from flask_tenant.rules.folder import read_folder
-from flask_tenant.rules.language import check
-from flask_tenant.rules.language import Source
+from flask_tenant.rules.language import Source, check
 from tests.rules.operations.deciding import decide
 from tests.rules.operations.vocabulary import WORDS
 
