@@ -425,11 +425,8 @@ class Users:
         self.isolation = Isolation(
             engine, settings, fallback=self.fallback, tenants=self.tenants, report=cast(Any, self)
         )
-<<<<<<< HEAD
-        self.isolation.wall.law.tenancy = self.tenancy
-=======
         self.isolation.wall.rules = self
->>>>>>> main
+        self.isolation.wall.law.tenancy = self.tenancy
 
     def join(self, application: Application) -> None:
         """Add an application.

@@ -55,7 +55,6 @@ Fallback = Callable[[], "Scope | None"]
 class _Law:
     """Where the rules come from, for all walls of one engine's tenants."""
 
-<<<<<<< HEAD
     __slots__ = ("source", "tenancy")
 
     def __init__(self) -> None:
@@ -65,13 +64,6 @@ class _Law:
 
 def _nobody() -> None:
     """No application has taken the engine yet."""
-=======
-    __slots__ = ("hooks", "source")
-
-    def __init__(self) -> None:
-        self.source: RuleSource | None = None
-        self.hooks = Hooks()
->>>>>>> main
 
 
 class _Strict:
@@ -148,18 +140,9 @@ class Wall:
 
     @property
     def hooks(self) -> Hooks:
-<<<<<<< HEAD
         """The application's functions that rules name."""
         found: Hooks | None = getattr(self.law.tenancy(), "hooks", None)
         return found if found is not None else Hooks()
-=======
-        """What rules may call."""
-        return self.law.hooks
-
-    @hooks.setter
-    def hooks(self, hooks: Hooks) -> None:
-        self.law.hooks = hooks
->>>>>>> main
 
     def _overlaid(self, shape: frozenset[tuple[str, Overlay]]) -> Wall:
         overlays = Overlays(shape, self.raw.dialect, lambda: self.views.catalog.live)

@@ -139,12 +139,18 @@ class Stream:
         for table, rules in self.plan.rules:
             for rule, event, condition in rules.emit:
                 if self.plan.applies(condition, self._given):
-                    signals.rule_emitted.send(
-                        self.wall.law.tenancy(), rule=rule, event=event, table=table, rows=self._given
-                    )
+                    _emit(self.wall.law.tenancy(), event, rule, table, self._given)
             for hook, condition in rules.hooks:
                 if self.plan.applies(condition, self._given):
                     self.wall.hooks[hook](table, self._given)
+
+
+def _emit(tenancy: Any, event: str, rule: str, table: str, rows: int) -> None:
+    """Let observers know of an event that a rule emits, and the tenant's event rules."""
+    signals.rule_emitted.send(tenancy, rule=rule, event=event, table=table, rows=rows)
+    scope = current_scope()
+    if tenancy is not None and scope is not None and scope.tenant is not None:
+        tenancy.events.send(event, {"table": table, "rows": rows})
 
 
 def _cut(wall: Wall, rows: int, table: str, rule: str) -> None:
