@@ -5,7 +5,8 @@
     │   ├── UnknownEngineError        an engine is neither tenanted nor exempt
     │   ├── SchemaNotReadyError       the database lacks the tenant column, or has keys that are not per tenant
     │   ├── UnsafeObjectError         triggers, views or functions that nobody has vouched for
-    │   └── RuleFileError             a rule file, or a theme, cannot be accepted
+    │   ├── RuleFileError             a rule file, or a theme, cannot be accepted
+    │   └── RuleConflictError         somebody else has activated rules in between
     ├── TenantError                   a tenant is missing or wrong
     │   ├── NoTenantError             tenant data was asked for outside any tenant
     │   ├── TenantNotFoundError       no such tenant
@@ -25,7 +26,8 @@
         ├── FileRefusedError          a file outside the tenant's own folder
         ├── JobRefusedError           a job whose tenant is unknown, not served or not signed by us
         ├── RuleDeniedError           what a tenant's rules forbid
-        └── RuleEngineError           the rules could not be decided
+        ├── RuleEngineError           the rules could not be decided
+        └── WebhookRefusedError       a webhook's URL leads to where none may go
 
 Each carries a stable ``code``, the offending ``value`` and a ``hint`` that says what to do.
 """
@@ -222,6 +224,12 @@ class RuleFileError(ConfigurationError):
         self.findings = findings
 
 
+class RuleConflictError(ConfigurationError):
+    """Somebody else has activated rules in between; nothing was switched."""
+
+    code = "rule-conflict"
+
+
 class RuleDeniedError(RefusedError):
     """A tenant's rules forbid it; nothing was executed, or it was rolled back with the caller's transaction.
 
@@ -239,3 +247,9 @@ class RuleEngineError(RefusedError):
     """The rules could not be decided, so nothing was executed."""
 
     code = "rule-engine"
+
+
+class WebhookRefusedError(RefusedError):
+    """A webhook's URL leads to where none may go, such as the server's own network; it was not called."""
+
+    code = "webhook-refused"

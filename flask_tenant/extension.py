@@ -7,7 +7,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,6 +27,8 @@ from .decision import Ruling
 from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
 from .errors import ConfigurationError, NoTenantError, RuleEngineError, TenancyError, TenantError
+from .event_rules import EventRules
+from .governance import Governance
 from .hooks import Hooks
 from .isolate import (
     TEMPLATE,
@@ -42,12 +44,14 @@ from .model import Answer, RequestFacts, Resolution, Tenant
 from .protocols import Adapter
 from .report import Report
 from .routes import CentralRoutes
+from .rules.events import Events, Postponed, WebhookNames
 from .rules.facts import Facts
-from .rules.runtime import MemoryBook, Rules
+from .rules.runtime import Rules
 from .seeds import Seeds
 from .settings import Settings
 from .startup import Startup
 from .stay import Stay
+from .theme import Theme, Theming
 from .wsgi import RESOLUTION, TenantMiddleware
 
 if TYPE_CHECKING:
@@ -84,7 +88,12 @@ class Application:
         self.startup = startup
         # Weak: the compiled statements that SQLAlchemy keeps lead here, and engines hold connections.
         self.isolations: weakref.WeakKeyDictionary[Engine, Isolation] = weakref.WeakKeyDictionary()
-        self.adapters: tuple[Adapter, ...] = ()
+        self._postponed = Postponed(
+            lambda: nullcontext() if flask.has_app_context() else self.app.app_context()
+        )
+        # First in, last out: what had to wait is done when all sessions are closed.
+        self.governance = Governance(self, _here, tenancy.facts)
+        self.adapters: tuple[Adapter, ...] = (self._postponed, self.governance)
         self.report = Report(
             self.settings.enforcement == "report",
             weakref.WeakMethod(self._count),
@@ -95,6 +104,7 @@ class Application:
         self._home: Callable[[], Isolation | None] = lambda: None
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
+        self._events: EventRules | None = None
         self._adapted: set[int] = set()
         self._extensions_seen = -1
         for registry in sessions:
@@ -109,7 +119,7 @@ class Application:
             resolution=_resolution,
         )
         self.surroundings = Surroundings(self.around)
-        self.rules = Rules(_here, tenancy.facts, MemoryBook(), self._tables)
+        self.theming = Theming(app, self.settings, _here, lambda: self.rules.current())
         self.admission = Admission(
             self.settings,
             lambda: self.app,
@@ -161,7 +171,12 @@ class Application:
         if found.lite and not any(isinstance(adapter, LiteSessions) for adapter in self.adapters):
             self.adapters = (*self.adapters, LiteSessions(self.app, _here))
 
-    def _tables(self) -> tuple[str, ...]:
+    @property
+    def rules(self) -> Rules:
+        """What rules hold."""
+        return self.governance.runtime
+
+    def tables(self) -> tuple[str, ...]:
         """The names of all tables, for rules about ``"*"``."""
         names = {isolation.views.names() for isolation in self.isolations.values()}
         return names.pop() if len(names) == 1 else tuple(sorted({name for some in names for name in some}))
@@ -223,6 +238,23 @@ class Application:
         )
         directory.prepare()
         self._directory = directory
+
+    @property
+    def events(self) -> EventRules:
+        """What event rules need and keep."""
+        if self._events is None:
+            tenancy = self.tenancy
+            self._events = EventRules(
+                tenancy,
+                lambda: self.app,
+                self.directory,
+                self.settings,
+                tenancy.hooks,
+                self._postponed,
+                self.rules,
+                send=tenancy.events.send,
+            )
+        return self._events
 
     # ---- tenants
     @property
@@ -343,10 +375,19 @@ class Application:
         self._commanded = None  # it was for a script: what serves requests works for whom these name
         return self.admission(facts)
 
+    def nobody(self, environ: dict[str, Any], facts: RequestFacts) -> Answer | None:
+        """What a request is told that names no tenant: nothing, if it is served."""
+        if self.theming.serves(facts.path):
+            return None  # central pages have their looks, too
+        return self.admission.nobody(environ, facts)
+
     def enter_request(self, resolution: Resolution) -> AbstractContextManager[object]:
         """Enter the scope of a resolved request."""
         scope = pipeline.scope_of(resolution)
-        return Stay(self, scope, request=True) if scope is not None else nobody()
+        if scope is None:
+            self._dress()
+            return nobody()
+        return Stay(self, scope, request=True)
 
     def discover_for(self, *, request: bool) -> None:
         """Look for engines and sessions; for a request, only when the application has got another extension."""
@@ -356,6 +397,14 @@ class Application:
             self._extensions_seen = count
         else:
             self.surround()
+        self._dress()
+
+    def _dress(self) -> None:
+        """Let pages look as the tenant does. Cheap: for each scope."""
+        if not self.startup.running() and self.theming.dress(self.app):
+            language = self.theming.language
+            if language not in self.adapters:
+                self.adapters = (*self.adapters, language)
 
     def surrounding(self, *, request: bool) -> Scope | None:
         """What holds around a scope that is entered outside any other."""
@@ -377,6 +426,7 @@ class Users:
             engine, settings, fallback=self.fallback, tenants=self.tenants, report=cast(Any, self)
         )
         self.isolation.wall.rules = self
+        self.isolation.wall.law.tenancy = self.tenancy
 
     def join(self, application: Application) -> None:
         """Add an application.
@@ -401,6 +451,11 @@ class Users:
             return cast(Application, current)
         return next((a for a in alive if a.startup.running()), alive[-1] if alive else None)
 
+    def tenancy(self) -> Tenancy | None:
+        """Whose hooks rules call, and who sends what they tell."""
+        speaker = self._speaker()
+        return speaker.tenancy if speaker is not None else None
+
     def fallback(self) -> Scope | None:
         """What holds outside any scope."""
         speaker = self._speaker()
@@ -419,7 +474,7 @@ class Users:
         joined = self._joined
         speaker = joined[0]() if len(joined) == 1 else self._speaker()
         if speaker is not None:
-            return speaker.rules.ruling(holder)
+            return speaker.governance.ruling(holder)
         if _here() is None:
             return None
         raise RuleEngineError("The application whose rules hold is gone")
@@ -427,7 +482,7 @@ class Users:
     def ended(self, holder: object) -> None:
         """A transaction has ended."""
         for application in self._alive():
-            application.rules.ended(holder)
+            application.governance.ended(holder)
 
     def active(self) -> bool:
         """Whether refusals are let through now."""
@@ -463,7 +518,14 @@ class Tenancy:
         self._sessions = list(sessions)
         self.seeds = Seeds()
         self.hooks = Hooks()
+        self.events = Events(
+            lambda: state_of().events.reaction,
+            lambda name, facts, tenant: signals.event_happened.send(
+                self, name=name, facts=facts, tenant=tenant
+            ),
+        )
         self.facts = Facts(_resolution)
+        self.webhooks = WebhookNames()
         self.routes = CentralRoutes()
         if app is not None:
             self._register(app, sys._getframe(1))
@@ -487,7 +549,7 @@ class Tenancy:
 
         app.cli.add_command(tenant_cli)
         app.wsgi_app = TenantMiddleware(  # type: ignore[method-assign]
-            app.wsgi_app, state.admit, state.enter_request, state.admission.nobody
+            state.theming.files(app.wsgi_app), state.admit, state.enter_request, state.nobody
         )
         try:
             state.discover()
@@ -511,6 +573,16 @@ class Tenancy:
         :raises TenantError: without a reason
         """
         self.routes.add(target, reason)
+
+    @property
+    def theme(self) -> Theme:
+        """How the running code's tenant looks: colours, fonts, logo, language, time zone."""
+        return state_of().theming.current()
+
+    @property
+    def themes(self) -> list[str]:
+        """Names of the themes that rules and configurations may choose."""
+        return state_of().theming.store.names()
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""

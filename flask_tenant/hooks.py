@@ -32,7 +32,9 @@ class Hooks:
                 raise ConfigurationError("A hook without a name", value=name)
             if self._functions.setdefault(name, function) is not function:
                 raise ConfigurationError(
-                    f"Two functions are registered as the hook {name!r}", value=name, hint="Rename one of them"
+                    f"Two functions are registered as the hook {name!r}",
+                    value=name,
+                    hint="Rename one of them",
                 )
             return function
 

@@ -47,11 +47,14 @@ class Settings:
     :param jwt_claim: ``TENANT_JWT_CLAIM``: which claim names the tenant
     :param retry_after: ``TENANT_RETRY_AFTER``: seconds after which to ask a tenant in maintenance again
     :param ask_path: ``TENANT_ASK_PATH``: where a TLS proxy asks whether a host is ours; ``None`` for nowhere
+    :param theme_folder: ``TENANT_THEME_FOLDER``: where themes and template overrides are, from the application's root
+    :param theme_path: ``TENANT_THEME_PATH``: below which stylesheets, logos and fonts are served
     :param table_prefix: ``TENANT_TABLE_PREFIX``: what the names of our own tables start with
     :param directory_url: ``TENANT_DIRECTORY_URL``: database of the directory, if it is to have one of its own
     :param redis_url: ``TENANT_REDIS_URL``: where servers share what they know of tenants
     :param cache_seconds: ``TENANT_CACHE_SECONDS``: how long a tenant may be kept in memory and in Redis
     :param cache_size: ``TENANT_CACHE_SIZE``: how many tenants each process keeps in memory
+    :param webhook_hosts: ``TENANT_WEBHOOK_HOSTS``: hosts and networks that webhooks may call though they are not public
     """
 
     shared_tables: frozenset[str] = frozenset()
@@ -79,11 +82,14 @@ class Settings:
     jwt_claim: str = "tenant"
     retry_after: int = 300
     ask_path: str | None = None
+    theme_folder: str = "themes"
+    theme_path: str = "/_theme"
     table_prefix: str = "tenancy_"
     directory_url: str | None = None
     redis_url: str | None = None
     cache_seconds: float = 60.0
     cache_size: int = 10_000
+    webhook_hosts: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
@@ -162,7 +168,15 @@ class Settings:
                 value=self.metrics_tenants,
                 hint="Use a whole number, 0 or more",
             )
-        for key, path in (("TENANT_PATH_PREFIX", self.path_prefix), ("TENANT_ASK_PATH", self.ask_path)):
+        if not str(self.theme_folder).strip():
+            raise ConfigurationError(
+                f"TENANT_THEME_FOLDER is {self.theme_folder!r}", hint="Use a path such as 'themes'"
+            )
+        for key, path in (
+            ("TENANT_PATH_PREFIX", self.path_prefix),
+            ("TENANT_ASK_PATH", self.ask_path),
+            ("TENANT_THEME_PATH", self.theme_path),
+        ):
             if path is not None and not _PATH.match(str(path)):
                 raise ConfigurationError(f"{key} is {path!r}", value=path, hint="Use a path such as '/t'")
         if not _HEADER.match(self.header):
@@ -188,6 +202,7 @@ _SETS = frozenset(
         "shared_tables",
         "trusted_proxies",
         "upload_folders",
+        "webhook_hosts",
     }
 )
 

@@ -23,7 +23,11 @@ from demo_app.money import rounded
 from demo_app.seeding.businesses import Business
 
 BIG = Decimal(10_000)
-CREDIT = ("Pays early. 30 days are fine.", "Reminded twice last year.", "Prepayment for more than 5,000 only.")
+CREDIT = (
+    "Pays early. 30 days are fine.",
+    "Reminded twice last year.",
+    "Prepayment for more than 5,000 only.",
+)
 
 
 def after_sales(
@@ -78,7 +82,7 @@ def _tickets(
 ) -> Iterable[Ticket]:
     wanted = list(islice(cycle(business.tickets), 3 * len(business.tickets)))
     for number, (subject, body) in enumerate(wanted):
-        days = (len(wanted) - 1 - number) * 4 + random.randint(0, 3)
+        days = (len(wanted) - 1 - number) * 4 + random.randint(1, 4)
         created = datetime.combine(
             today - timedelta(days=days), time(random.randint(8, 17), random.randint(0, 59))
         )

@@ -158,7 +158,10 @@ ACME = Business(
         ("Mitre saws with stands", "3432.00"),
     ),
     tickets=(
-        ("Drill stops under load", "Two of the 18 V drills cut out after a minute. Serial numbers 4471 and 4472."),
+        (
+            "Drill stops under load",
+            "Two of the 18 V drills cut out after a minute. Serial numbers 4471 and 4472.",
+        ),
         ("Invoice was sent to the old address", "We moved in March. Please send it again."),
         ("Return of six bar clamps", "Wrong length: we asked for 36 in."),
         ("Can you sharpen planer knives?", "13 in, three sets, before the end of the month."),

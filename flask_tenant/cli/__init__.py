@@ -1,11 +1,14 @@
 """The command line: ``flask tenant …`` for operators, and ``flask-tenant run`` for trying it on one's own application.
 
     frame.py     errors as one line, exit codes, --json, tables, completion of slugs
-    tenants.py   create, list, show, set, rename
+    tenants.py   create, list, show, set, rename, release
     states.py    suspend, resume, archive, maintenance
     domains.py   domain add, confirm, remove, list
     tokens.py    token create, list, revoke
     config.py    config set, get, unset, list
+    themes.py    theme show, set, check
+    rules/       rules check, test, explain, record, dry-run, activate, history, rollback, diff
+    webhooks.py  webhooks deliver, list, secret
     work.py      shell and run: the application's own commands, inside a tenant
     bulk.py      reads what ``create --from`` is given
     tryout.py    ``flask-tenant run``
@@ -17,7 +20,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from . import config, domains, states, tenants, tokens, work
+from . import config, domains, states, tenants, themes, tokens, webhooks, work
 from .frame import ExitCode, TenantGroup
 from .tryout import main
 
@@ -31,13 +34,17 @@ for command in (
     *tenants.COMMANDS,
     *states.COMMANDS,
     tenants.rename,
+    tenants.release,
     domains.domain,
     tokens.token,
     config.config,
+    themes.theme,
+    webhooks.webhooks,
     *work.COMMANDS,
 ):
     tenant_cli.add_command(command)
 
+tenant_cli.add_later("rules", "flask_tenant.cli.rules:rules")
 if find_spec("flask_tenant.doctor") is not None:
     tenant_cli.add_later("doctor", "flask_tenant.doctor.command:doctor")
 

@@ -38,7 +38,12 @@ class ExitCode(enum.IntEnum):
     CONFLICT = 4
 
 
-_CODES = {"not-found": ExitCode.NOT_FOUND, "exists": ExitCode.CONFLICT, "invalid": ExitCode.USAGE}
+_CODES = {
+    "not-found": ExitCode.NOT_FOUND,
+    "exists": ExitCode.CONFLICT,
+    "conflict": ExitCode.CONFLICT,
+    "invalid": ExitCode.USAGE,
+}
 """The last words of an error's code, and how the command exits."""
 
 

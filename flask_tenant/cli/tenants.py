@@ -1,4 +1,4 @@
-"""``flask tenant create``, ``list``, ``show``, ``set`` and ``rename``."""
+"""``flask tenant create``, ``list``, ``show``, ``set``, ``rename`` and ``release``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from ..errors import TenantExistsError
 from ..model import Tenant, TenantState
 from . import bulk
 from .frame import (
+    ExitCode,
     TenantGroup,
     as_json,
+    fail,
     json_option,
     printable,
     progress,
@@ -179,6 +181,27 @@ def rename(slug: str, new_slug: str, yes: bool) -> None:
         sure(f"Rename {tenant.slug} to {printable(new_slug)}? Its address changes at once", yes)
     changed = state().directory.rename(tenant, new_slug)
     say(f"Tenant {tenant.slug} is now {changed.slug}.", tenant_data(changed))
+
+
+@_group.command("release")
+@click.argument("former")
+@yes_option
+@json_option
+def release(former: str, yes: bool) -> None:
+    """Forget that a tenant was called FORMER before it was renamed, so that another tenant may be."""
+    directory = state().directory
+    tenant = directory.find_renamed(former)
+    if tenant is None:
+        fail(
+            f"No tenant was called {former!r} before",
+            code="slug-not-found",
+            value=former,
+            hint="'flask tenant rename' reserves the old slug; nothing else does",
+            exit_code=ExitCode.NOT_FOUND,
+        )
+    sure(f"Release {former}? Old links to {tenant.slug} lead nowhere from then on", yes)
+    directory.release_slug(former)
+    say(f"{former} is free; {tenant.slug} was called that before.", {"former": former, "slug": tenant.slug})
 
 
 COMMANDS = (create, show_all, show, change)

@@ -42,11 +42,13 @@ class Change:
 
     :param tenants: whom it concerns
     :param number: known after the commit
+    :param everyone: whether it concerns all tenants, those too that are being created meanwhile
     """
 
     connection: Connection
     tenants: set[int] = field(default_factory=set)
     number: int = 0
+    everyone: bool = False
     made: list[Tenant] = field(default_factory=list)
 
 
@@ -65,7 +67,8 @@ class Changes:
         self._reserve = reserve
 
     @contextmanager
-    def _change(self) -> Iterator[Change]:
+    def change(self) -> Iterator[Change]:
+        """Make one change: what the block does, its number and its line in the journal are one transaction."""
         with self._store.connect() as connection:
             change = Change(connection)
             yield change
@@ -77,11 +80,15 @@ class Changes:
         connection.execute(version.update().values(number=version.c.number + 1))
         number = change.number = connection.scalar(sa.select(version.c.number)) or 0
         ids = sorted(change.tenants)
-        for at in range(0, len(ids), 500):
+        if (
+            change.everyone
+        ):  # the number's row is locked: whoever is created now, is created after this change
+            connection.execute(tenant.update().values(version=number))
+        for at in range(0, 0 if change.everyone else len(ids), 500):
             connection.execute(
                 tenant.update().where(tenant.c.id.in_(ids[at : at + 500])).values(version=number)
             )
-        named = ids if 0 < len(ids) <= JOURNAL_LIMIT else [EVERYTHING]
+        named = ids if 0 < len(ids) <= JOURNAL_LIMIT and not change.everyone else [EVERYTHING]
         connection.execute(
             self._tables.change.insert(), [{"number": number, "tenant_id": tenant_id} for tenant_id in named]
         )
@@ -90,7 +97,7 @@ class Changes:
             connection.execute(self._tables.change.delete().where(old))
         if change.made:
             change.made = [replace(tenant, version=number) for tenant in change.made]
-        elif len(ids) == 1:
+        elif len(ids) == 1 and not change.everyone:
             found = self._store.find_on(connection, "id", ids[0]).tenant
             change.made = [found] if found is not None else []
 
@@ -114,7 +121,7 @@ class Changes:
             return []
         try:
             ids = self._reserved(rows) if self._reserve else None
-            with self._change() as change:
+            with self.change() as change:
                 self._refuse_former(change.connection, slugs)
                 if ids is not None:
                     rows = [{**row, "id": one} for row, one in zip(rows, ids, strict=True)]
@@ -141,9 +148,10 @@ class Changes:
 
         :param empty: deletes its rows, in the same transaction where they are in the same database
         """
-        with self._change() as change:
+        with self.change() as change:
             empty(change.connection, tenant)
-            for table in (self._tables.domain, self._tables.config, self._tables.token, self._tables.former):
+            tables = self._tables
+            for table in (tables.domain, tables.config, tables.token, tables.former, tables.webhook):
                 change.connection.execute(table.delete().where(table.c.tenant_id == tenant.id))
             change.connection.execute(
                 self._tables.tenant.delete().where(self._tables.tenant.c.id == tenant.id)
@@ -196,7 +204,7 @@ class Changes:
         checked_slug(slug)
         table, former = self._tables.tenant, self._tables.former
         try:
-            with self._change() as change:
+            with self.change() as change:
                 old = change.connection.scalar(sa.select(table.c.slug).where(table.c.id == tenant.id))
                 if old is None:
                     raise _gone(tenant)
@@ -216,7 +224,7 @@ class Changes:
     def release_slug(self, slug: str) -> None:
         """Forget that a tenant was called so; old links with it lead nowhere from now on."""
         former = self._tables.former
-        with self._change() as change:
+        with self.change() as change:
             owner = change.connection.scalar(sa.select(former.c.tenant_id).where(former.c.slug == slug))
             if owner is None:
                 raise TenantNotFoundError(f"No tenant was called {slug!r} before", value=slug)
@@ -225,7 +233,7 @@ class Changes:
 
     def set(self, tenant: Tenant, **values: Any) -> Tenant:
         """Set columns of a tenant."""
-        with self._change() as change:
+        with self.change() as change:
             self._set(change, tenant, **values)
         return change.made[0]
 
@@ -244,7 +252,7 @@ class Changes:
         text = checked_config(key, value)
         config = self._tables.config
         mine = (config.c.tenant_id == tenant.id, config.c.key == key)
-        with self._change() as change:
+        with self.change() as change:
             self._lock(change, tenant)
             change.connection.execute(config.delete().where(*mine))
             if not unset:
@@ -265,7 +273,7 @@ class Changes:
         host = checked_host(host)
         domain = self._tables.domain
         try:
-            with self._change() as change:
+            with self.change() as change:
                 self._lock(change, tenant)
                 row = {"host": host, "tenant_id": tenant.id, "created_at": datetime.now(UTC)}
                 change.connection.execute(domain.insert().values(row))
@@ -288,7 +296,7 @@ class Changes:
         :raises DomainError: when it is not noted
         """
         domain = self._tables.domain
-        with self._change() as change:
+        with self.change() as change:
             host, owner = self._owner(change, host)
             mine = domain.c.host == host
             change.connection.execute(
@@ -309,7 +317,7 @@ class Changes:
 
         :raises DomainError: when it is not noted
         """
-        with self._change() as change:
+        with self.change() as change:
             host, _ = self._owner(change, host)
             change.connection.execute(self._tables.domain.delete().where(self._tables.domain.c.host == host))
         return change.made[0]
@@ -347,7 +355,7 @@ class Changes:
             "created_at": now,
             "expires_at": expires_at,
         }
-        with self._change() as change:
+        with self.change() as change:
             self._lock(change, tenant)
             key: Any = change.connection.execute(table.insert().values(row)).inserted_primary_key
         return Token(key[0], tenant.id, name, now, expires_at), secret
@@ -358,7 +366,7 @@ class Changes:
         :raises TokenError: when there is none of that id
         """
         token = self._tables.token
-        with self._change() as change:
+        with self.change() as change:
             owner = change.connection.scalar(sa.select(token.c.tenant_id).where(token.c.id == token_id))
             if owner is None:
                 raise TokenError(

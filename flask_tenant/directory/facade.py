@@ -231,6 +231,27 @@ class Directory:
         """
         self._changes.revoke_token(token_id)
 
+    # ---- for other stages, whose tables are kept beside ours
+    @property
+    def tables(self) -> Tables:
+        """The tables."""
+        return self._tables
+
+    def connect(self) -> AbstractContextManager[Connection]:
+        """Open a transaction on the directory's database, past the wall."""
+        return self._connect()
+
+    def identity(self) -> str:
+        """Return what tells this directory from any other that uses the same Redis."""
+        return self._store.identity()
+
+    def change(self) -> AbstractContextManager[Change]:
+        """Change what other stages keep of tenants: all servers hear of it as of any change of the directory.
+
+        The block gets the change: its ``connection``, and ``tenants`` and ``everyone`` to say whom it concerns.
+        """
+        return self._changes.change()
+
     # ---- what is kept
     def forget(self) -> None:
         """Drop what is kept in memory."""
@@ -241,6 +262,6 @@ class Directory:
         self._lookup.close()
 
     def _changed(self, change: Change) -> None:
-        few = len(change.tenants) <= JOURNAL_LIMIT
+        few = len(change.tenants) <= JOURNAL_LIMIT and not change.everyone
         made = change.made[0] if len(change.made) == 1 and change.made[0].version == change.number else None
         self._lookup.changed(change.number, change.tenants if few else None, made)

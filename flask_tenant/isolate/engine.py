@@ -24,6 +24,7 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 from sqlalchemy.sql.elements import TextClause
 
 from ..context import current_scope, internal
+from ..decision import Ruling
 from ..errors import ConfigurationError, StatementRefusedError, UnknownEngineError
 from ..model import TEMPLATE_ID
 from .central import central_compiler_for, watch_central
@@ -33,6 +34,8 @@ from .ddl import FOREIGN_KEYS_OFF, changes_tables, ddl_compiler_for
 from .ddl.common import running
 from .drivers import driver_for
 from .guard import Vouched, with_comment
+from .overlay.shapes import dialect_for
+from .overlay.values import in_force
 from .reflection import inspector_for
 from .ruled import execute_compiled
 
@@ -56,6 +59,22 @@ class _Dialect(DefaultDialect):
     """Guarded connections, and SQLAlchemy's own questions let through."""
 
     ft_wall: Wall
+
+    def do_commit(self, dbapi_connection: Any) -> None:
+        super().do_commit(dbapi_connection)
+        self._ft_ended(dbapi_connection)
+
+    def do_rollback(self, dbapi_connection: Any) -> None:
+        super().do_rollback(dbapi_connection)
+        self._ft_ended(dbapi_connection)
+
+    def _ft_ended(self, connection: Any) -> None:
+        rules = self.ft_wall.law.source
+        if rules is not None:
+            connection = getattr(
+                connection, "dbapi_connection", connection
+            )  # the pool resets its own wrapper
+            rules.ended(driver_for(self.driver).raw(connection))
 
     def connect(self, *args: Any, **kw: Any) -> Any:
         return driver_for(self.driver).connect(self.ft_wall, super().connect, args, kw)
@@ -130,6 +149,8 @@ class _Preparer(IdentifierPreparer):
 class _PlainDialect(DefaultDialect):
     """Vouches for everything: the driver may run in a thread that does not know whose work it is."""
 
+    ft_wall = None
+
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         super().do_execute(cursor, Vouched(statement), parameters, context)
 
@@ -188,6 +209,13 @@ class _Context(DefaultExecutionContext):
                 hint="Execute the statement itself; SQLAlchemy keeps its compiled form",
             )
         wall.admit(compiled, connection)
+        if wall.law.source is not None or wall.overlays is not None:
+            if not isinstance(connection, TenantConnection):
+                raise StatementRefusedError(
+                    f"A {type(connection).__name__} that the engine has not made asks no rules",
+                    hint="Use engine.connect()",
+                )
+            connection.ft_admit(compiled)
         if compiled.isplaintext and compiled.__dict__.get("ft_setting", True) and wall.is_setting(compiled):
             holder = driver_for(dialect.driver).raw(connection.connection.dbapi_connection)
             wall.admit_text(compiled, holder)
@@ -311,6 +339,57 @@ class TenantConnection(Connection):
             if self.in_transaction():  # of our own reading
                 self.rollback()
 
+    # ---- rules
+    ft_ruling: Ruling | None = None
+    """What holds for the statement that is being executed."""
+
+    ft_holder: tuple[Any, Any] = (None, None)
+
+    def ft_rule(self) -> None:
+        """Ask what rules hold for the next statement, and take the shape that they make."""
+        dialect = cast(Any, self.dialect)
+        wall: Wall | None = dialect.ft_wall
+        if wall is None or wall.law.source is None:
+            return
+        scope = current_scope()
+        if scope is not None and scope.internal:
+            return
+        pooled = self._dbapi_connection
+        if pooled is None or pooled is not self.ft_holder[0]:
+            raw = driver_for(dialect.driver).raw(self.connection.dbapi_connection)
+            self.ft_holder = (self._dbapi_connection, raw)
+        ruling = wall.law.source.ruling(self.ft_holder[1])
+        before = self.ft_ruling
+        if before is not None and ruling is not None and before.decision is ruling.decision:
+            self.ft_ruling = ruling
+            return
+        base = dialect.__dict__.get("ft_base", dialect)
+        if ruling is None or not ruling.decision.shape:
+            self.dialect = base
+        else:
+            self.dialect = dialect_for(base, base.ft_wall.shapes(ruling.decision.shape))
+        self.ft_ruling = ruling  # last: an error leaves nothing half done
+
+    def ft_admit(self, compiled: Any) -> None:
+        """Let a statement through under the rules that hold for it, or refuse it."""
+        ruling = self.ft_ruling
+        if ruling is not None:
+            in_force.set(ruling)
+            cast(Any, self.dialect).ft_wall.admit_reads(compiled.ft_reads, ruling)
+
+    def _execute_clauseelement(self, *args: Any, **kw: Any) -> Any:
+        self.ft_rule()
+        return super()._execute_clauseelement(*args, **kw)
+
+    def _execute_compiled(self, *args: Any, **kw: Any) -> Any:
+        self.ft_rule()
+        return super()._execute_compiled(*args, **kw)
+
+    def _execute_default(self, *args: Any, **kw: Any) -> Any:
+        self.ft_rule()
+        in_force.set(self.ft_ruling)
+        return super()._execute_default(*args, **kw)
+
     def _execute_ddl(self, ddl: Any, *args: Any, **kw: Any) -> Any:
         running.set(weakref.ref(self))
         wall: Wall | None = getattr(self.dialect, "ft_wall", None)
@@ -429,8 +508,9 @@ def _own_words(running: Any, plain: Any, params: Any) -> tuple[str, Any]:
     :param params: what is shown otherwise
     """
     compiled = running.compiled
+    ours = getattr(compiled, "ft_slots", ())
     rows = [
-        {k: v for k, v in row.items() if k not in compiled.ft_keys}
+        {k: v for k, v in row.items() if k not in compiled.ft_keys and k not in ours}
         for row in running.compiled_parameters or ()
     ]
     try:

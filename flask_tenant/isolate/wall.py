@@ -8,28 +8,35 @@ rows), ``template`` (the rows that start-up and migrations seed) and ``central``
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from sqlalchemy.sql.elements import TextClause
 
 from ..context import NO_TENANT_HINT, Scope, _scope, current_scope
+from ..decision import Overlay, Ruling
 from ..errors import (
     CentralRefusedError,
     DdlRefusedError,
     NoTenantError,
     StatementRefusedError,
+    TenancyError,
     TenantChangedError,
 )
 from ..hooks import Hooks
-from ..model import TEMPLATE_ID
+from ..model import TEMPLATE_ID, TableView
 from ..protocols import Report, RuleSource
 from .alembic import migrating
 from .config import IsolateConfig
 from .ddl import settle, translate_ddl
 from .guard import WORN
+from .overlay.denial import denied
+from .overlay.shapes import shapes_of
+from .overlay.tables import Overlays, TableOverlay
+from .overlay.values import literal_value
 from .plain import plainly
+from .rawsql.cursor import FENCES
 from .rawsql.lexer import scan
 from .rawsql.words import ROW_ADDRESSES
 
@@ -43,6 +50,30 @@ log = logging.getLogger("flask_tenant")
 
 Shape = Literal["tenant", "template", "central"]
 Fallback = Callable[[], "Scope | None"]
+
+
+class _Law:
+    """Where the rules come from, for all walls of one engine's tenants."""
+
+    __slots__ = ("source", "tenancy")
+
+    def __init__(self) -> None:
+        self.source: RuleSource | None = None
+        self.tenancy: Callable[[], Any] = _nobody
+
+
+def _nobody() -> None:
+    """No application has taken the engine yet."""
+
+
+class _Strict:
+    """What stands in for report-only mode where rules hold: they are never let by."""
+
+    def active(self) -> bool:
+        return False
+
+    def passes(self, error: TenancyError) -> bool:
+        return False
 
 
 class Wall:
@@ -82,16 +113,58 @@ class Wall:
         self.reserved = frozenset({config.column.lower(), *ROW_ADDRESSES[raw.dialect]})
         self.asynchronous = False
         self.followed = False
-        self.rules: RuleSource | None = None
-        self.hooks = Hooks()
+        self.law = _Law()
+        self.overlays: Overlays | None = None
+        self.dialect: Any = None
+        self.fence = FENCES[raw.dialect]
+        self.shapes = shapes_of(self._overlaid)
 
     def shaped(self, shape: Shape) -> Wall:
         """Return the wall of another shape of the same engine."""
         raw = self.raw.seeds if shape == "template" else self.raw
         found = Wall(shape, self.config, self.views, raw, self.fallback, self.report)
         found.asynchronous = self.asynchronous
-        found.rules, found.hooks = self.rules, self.hooks
+        if shape == "tenant":
+            found.law = self.law
         return found
+
+    # ---- rules
+    @property
+    def rules(self) -> RuleSource | None:
+        """What says which rules hold. They hold for tenants, not for central work, the template or us."""
+        return self.law.source
+
+    @rules.setter
+    def rules(self, source: RuleSource | None) -> None:
+        self.law.source = source
+
+    @property
+    def hooks(self) -> Hooks:
+        """The application's functions that rules name."""
+        found: Hooks | None = getattr(self.law.tenancy(), "hooks", None)
+        return found if found is not None else Hooks()
+
+    def _overlaid(self, shape: frozenset[tuple[str, Overlay]]) -> Wall:
+        overlays = Overlays(shape, self.raw.dialect, lambda: self.views.catalog.live)
+        found = Wall("tenant", self.config, self.views, self.raw.overlaid(overlays), self.fallback, _Strict())
+        found.asynchronous = self.asynchronous
+        found.law, found.shapes, found.overlays = self.law, self.shapes, overlays
+        return found
+
+    def overlay(self, view: TableView | None) -> TableOverlay | None:
+        """Return what rules add to a table in this shape."""
+        return self.overlays.of(view) if self.overlays is not None else None
+
+    def admit_reads(self, tables: Iterable[str], ruling: Ruling) -> None:
+        """Refuse a statement that reads what rules deny.
+
+        :raises RuleDeniedError: with the rule's message; nothing has been executed
+        """
+        denials = ruling.decision.reads
+        for name in sorted(tables) if denials else ():
+            denial = denials.get(name)
+            if denial is not None:
+                raise denied(denial, name, ruling)
 
     def refuse(self, refusal: StatementRefusedError) -> None:
         """Raise a refusal, or list it in report-only mode."""
@@ -198,23 +271,38 @@ class Wall:
         if scope is not None and scope.internal:
             return text, None
         scope = scope or self.fallback()
+        ruled, ruling = self, None
         try:
             if scope is not None and scope.central:
                 found = self.raw.central(text, placeholders)
             else:
-                found = self.raw.statement(text, placeholders)
+                if self.law.source is not None:
+                    ruling = self.law.source.ruling(holder)
+                if ruling is not None and ruling.decision.shape:
+                    ruled = self.shapes(ruling.decision.shape)
+                found = ruled.raw.statement(text, placeholders)
         except DdlRefusedError:
             return self.ddl_text(text), None
         except StatementRefusedError as refusal:
+            if ruling is not None:
+                raise  # a text that we do not understand would pass the rules by
             self.refuse(refusal)
             return text, None
+        if ruling is not None:
+            self.admit_reads(found.looks_at(), ruling)
         if self.followed:
             self._admit_past_template(found, text)
         if found.kind == "setting":
             self._admit_setting(text, placeholders, holder, scope)
         if len(found.parts) == 1:
             return found.parts[0], found
-        return found.sql(str(self.pin(holder))), found
+        tenant = str(self.pin(holder))
+        if ruling is None:
+            return found.sql(tenant), found
+        dialect = self.raw.dialect
+        return found.filled(
+            [tenant if hole is None else literal_value(hole, ruling, dialect) for hole in found.holes]
+        ), found
 
     @staticmethod
     def _admit_past_template(found: Rewritten, text: str) -> None:

@@ -86,6 +86,20 @@ def test_a_tenant_is_renamed_and_found_by_its_new_slug(cli: Type, app: Flask) ->
     assert error(cli("rename", "zenith", "bella", "--yes", "--json"))["error"] == "tenant-exists"
     assert cli("rename", "zenith", "bella", "--yes").exit_code == 4
     assert cli("rename", "zenith", "No Label", "--yes").exit_code == 2
+
+
+def test_a_former_slug_is_released_for_others(cli: Type, app: Flask) -> None:
+    directory = state_of(app).directory
+    nobody = cli("release", "zenith", "--yes", "--json")
+    assert (nobody.exit_code, error(nobody)["error"]) == (3, "slug-not-found")
+    cli("rename", "acme", "zenith", "--yes")
+    assert cli("create", "acme").exit_code == 4, "it is reserved"
+    assert cli("release", "acme", input="n\n").exit_code == 1
+    assert directory.find_renamed("acme") is not None
+    assert data(cli("release", "acme", "--yes", "--json")) == {"former": "acme", "slug": "zenith"}
+    assert directory.find_renamed("acme") is None
+    assert cli("create", "acme").exit_code == 0
+    assert directory.get("acme").id != directory.get("zenith").id
     assert cli("create", "acme").exit_code == 4  # old links lead to zenith
 
 

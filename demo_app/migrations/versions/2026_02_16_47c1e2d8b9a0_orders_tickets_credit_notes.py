@@ -91,7 +91,10 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=200), nullable=False),
         sa.CheckConstraint("amount > 0", name=op.f("ck_credit_note_amount_positive")),
         sa.ForeignKeyConstraint(
-            ["invoice_id"], ["invoice.id"], name=op.f("fk_credit_note_invoice_id_invoice"), ondelete="RESTRICT"
+            ["invoice_id"],
+            ["invoice.id"],
+            name=op.f("fk_credit_note_invoice_id_invoice"),
+            ondelete="RESTRICT",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_credit_note")),
         sa.UniqueConstraint("number", name=op.f("uq_credit_note_number")),

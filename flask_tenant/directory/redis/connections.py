@@ -123,10 +123,11 @@ def _sha(text: str) -> str:
 Connect = Callable[[int], Line]
 
 
-def connector(url: str) -> Connect:
+def connector(url: str, seconds: float = CONNECT_SECONDS) -> Connect:
     """Return what opens connections to the master behind a URL, with a protocol version (2 or 3).
 
     :param url: as redis-py has it, or ``redis+sentinel://[[user]:password@]host:port[,host:port…]/service[/db]``
+    :param seconds: how long connecting may take
     :raises ConfigurationError: for a URL that makes no sense
     """
     try:
@@ -144,8 +145,8 @@ def connector(url: str) -> Connect:
             **{
                 **options,
                 "protocol": protocol,
-                "socket_timeout": CONNECT_SECONDS,
-                "socket_connect_timeout": CONNECT_SECONDS,
+                "socket_timeout": seconds,
+                "socket_connect_timeout": seconds,
                 "retry": Retry(NoBackoff(), 0),
                 "decode_responses": False,
             }

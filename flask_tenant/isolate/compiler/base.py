@@ -40,6 +40,8 @@ class Base(SQLCompiler):
     def __init__(self, *args: Any, **kw: Any) -> None:
         self.ft_tables: set[tuple[str | None, str]] = set()
         """Tenant tables that the statement names, as (schema, name)."""
+        self.ft_reads: set[str] = set()
+        """The names of those of them that it reads; what is only inserted into is not read."""
         self.ft_private: set[str] = set()
         """Directory and catalogue tables that the statement names."""
         self._ft_known: dict[TableClause, bool] = {}
@@ -77,7 +79,10 @@ class Base(SQLCompiler):
     def _ft_belongs(self, element: FromClause) -> ColumnElement[bool]:
         return belongs(self.wall.config.column, element)
 
-    def _ft_plan(self, froms: Sequence[FromClause]) -> Plan:
+    def _ft_plan(self, froms: Sequence[FromClause], target: FromClause | None = None) -> Plan:
+        """Place the predicates of what a statement reads, and of the table that it writes."""
+        if target is not None:
+            froms = (target, *froms)
         return plan(froms, self._ft_is_tenant, self._ft_belongs)
 
     def _ft_current_plan(self) -> Plan | None:

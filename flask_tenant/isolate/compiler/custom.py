@@ -15,7 +15,6 @@ from typing import Any, cast
 from sqlalchemy.ext import compiler as extension
 
 from ...errors import StatementRefusedError
-from ..hidden import WHERE
 from ..rawsql.lexer import PARAM, scan
 from .text import TextMixin
 
@@ -69,7 +68,7 @@ class CustomMixin(TextMixin):
         found = sum(token.kind == PARAM for token in tokens)
         if found != text.count(f":{_PLACEHOLDER}"):
             raise StatementRefusedError(f"{name} puts SQL into quotes", value=text, hint=_HINT)
-        text = self.process(WHERE).join(fragment) if len(fragment) > 1 else fragment[0]
+        text = self._ft_filled(fragment)
         return re.sub(rf":{_PLACEHOLDER}(\d+) ", "\x01\\1\x01", text)
 
 

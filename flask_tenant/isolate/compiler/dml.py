@@ -12,10 +12,12 @@ from typing import Any, TypeVar, cast
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.dml import Delete, Update, UpdateBase
 from sqlalchemy.sql.elements import BindParameter
+from sqlalchemy.sql.selectable import FromClause
 
 from ...errors import StatementRefusedError
 from ..rawsql.words import ROW_ADDRESSES
 from .base import Base, guarded, hidden_column
+from .plan import table_below
 
 S = TypeVar("S", bound=UpdateBase)
 
@@ -54,8 +56,10 @@ class DmlMixin(Base):
                 hint="Name one table, and join others with UPDATE ... FROM or a subquery",
             )
         extra = [f for f in getattr(state, "_extra_froms", ()) or () if f is not statement.table]
-        froms: list[Any] = [statement.table, *extra]
-        found = self._ft_plan(froms)
+        found = self._ft_plan(extra, cast("FromClause", statement.table))
+        below = table_below(statement.table)
+        if below is not None:
+            self.ft_reads.add(below.name)
         changed = statement._generate()
         changed._where_criteria = (*found.where, *guarded(statement._where_criteria))
         changed.ft_plan, changed.ft_extra = found, extra

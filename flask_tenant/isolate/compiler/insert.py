@@ -298,6 +298,7 @@ class InsertMixin(Base):
     def visit_on_conflict_do_update(self, on_conflict: Any, **kw: Any) -> str:
         table = self._ft_inserting()
         if table is not None:
+            self.ft_reads.add(table.name)
             for key in dict(on_conflict.update_values_to_set):
                 name = getattr(key, "name", key)
                 if isinstance(name, str) and name.lower() == self.wall.config.column.lower():

@@ -165,6 +165,8 @@ class SelectMixin(TextMixin):
         )
         if not asfrom or not self._ft_is_tenant(table):
             return text
+        if not iscrud:
+            self.ft_reads.add(table.name)
         found = self._ft_current_plan()
         if found is not None and id(table) in found.claimed:
             return text
@@ -192,11 +194,12 @@ class SelectMixin(TextMixin):
                 value=table.name,
                 hint="Give table(...) its columns, or create the table before it is used",
             )
-        where = self.process(belongs(self.wall.config.column, TableClause(table.name)), **_inner(kw))
+        where = self.process(belongs(self.wall.config.column, TableClause(table.name)), **inner_options(kw))
         return f"SELECT {', '.join(quote(n) for n in names)} FROM {name} WHERE {where}"
 
 
-def _inner(kw: dict[str, Any]) -> dict[str, Any]:
+def inner_options(kw: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that hold within what is rendered as well."""
     keep = ("accumulate_bind_names", "visited_bindparam", "literal_binds")
     return {k: v for k, v in kw.items() if k in keep}
 

@@ -9,15 +9,16 @@ import re
 from typing import Any, cast
 
 from sqlalchemy.sql import text as sql_text
-from sqlalchemy.sql.elements import ColumnClause, TextClause
+from sqlalchemy.sql.elements import BindParameter, ColumnClause, TextClause
 from sqlalchemy.sql.functions import FunctionElement, cube, grouping_sets, rollup
 from sqlalchemy.sql.operators import exists
 from sqlalchemy.sql.selectable import TextualSelect
 
 from ...errors import DdlRefusedError, StatementRefusedError
+from ...expressions import Slot
 from ..functions import HINTS, SAFE
-from ..hidden import WHERE, WHERE_KEY
-from ..rawsql import Place, Placeholders
+from ..hidden import WHERE
+from ..rawsql import Fragment, Place, Placeholders, Spliced
 from .base import hidden_column
 from .mentions import MentionsMixin
 
@@ -89,40 +90,50 @@ class TextMixin(MentionsMixin):
         if self._ft_own_work("text()"):
             return self._ft_text(textclause, add_to_result_map, kw)
         whole = not self.stack or isinstance(self.stack[-1]["selectable"], TextualSelect)
+        found: Spliced = Fragment((textclause.text,))
         try:
-            parts = (
+            found = (
                 self._ft_whole(textclause.text)
                 if whole
                 else self._ft_fragment(textclause.text, kw, add_to_result_map)
             )
         except DdlRefusedError:
-            parts = (self.wall.ddl_text(textclause.text),)
+            found = Fragment((self.wall.ddl_text(textclause.text),))
         except StatementRefusedError as refusal:
             if not whole:
                 self._ft_refused(refusal)
             # It may be compiled to be looked at only, as Alembic does with defaults: refused when it is executed.
             self.ft_refusal = refusal
-            parts = (textclause.text,)
-        if parts != (textclause.text,):
-            changed = sql_text(f":{WHERE_KEY}".join(parts))
-            changed._bindparams = {**textclause._bindparams}
-            if len(parts) > 1:
-                changed._bindparams[WHERE_KEY] = WHERE
+        if found.parts != (textclause.text,):
+            binds = [self._ft_hole(hole) for hole in found.holes]
+            changed = sql_text(found.filled([f":{bind.key}" for bind in binds]))
+            changed._bindparams = {**textclause._bindparams, **{bind.key: bind for bind in binds}}
             textclause = changed
         return self._ft_text(textclause, add_to_result_map, kw)
 
     def _ft_text(self, textclause: TextClause, add_to_result_map: Any, kw: dict[str, Any]) -> str:
         return cast(str, super().visit_textclause(textclause, add_to_result_map=add_to_result_map, **kw))  # type: ignore[misc]
 
-    def _ft_whole(self, text: str) -> tuple[str, ...]:
+    def _ft_hole(self, slot: Slot | None) -> BindParameter[Any]:
+        """Return what is bound in a hole of rewritten text: the tenant, or a value of the rules."""
+        return WHERE if slot is None else self._ft_slot(slot)
+
+    def _ft_slot(self, slot: Slot) -> BindParameter[Any]:
+        raise AssertionError("a statement without rules asks for a value of theirs")
+
+    def _ft_filled(self, found: Spliced) -> str:
+        return found.filled([self.process(self._ft_hole(hole)) for hole in found.holes])
+
+    def _ft_whole(self, text: str) -> Spliced:
         work_out = self.wall.raw.central if self.wall.shape == "central" else self.wall.raw.statement
         found = work_out(text, "text")
         self.ft_tables.update((v.schema, v.name) for v in (*found.reads, *found.writes) if not v.shared)
-        return cast("tuple[str, ...]", found.parts)
+        self.ft_reads.update(found.looks_at())
+        return found
 
     def _ft_fragment(
         self, text: str, kw: dict[str, Any], columns: Any, placeholders: Placeholders = "text"
-    ) -> tuple[str, ...]:
+    ) -> Spliced:
         if kw.get("asfrom"):
             place: Place = "from"
         elif columns is not None or kw.get("within_columns_clause"):
@@ -135,12 +146,13 @@ class TextMixin(MentionsMixin):
         ):
             spelt_out = self._ft_returned(text) if place == "columns" else None
             if spelt_out is not None:
-                return (spelt_out,)
+                return Fragment((spelt_out,))
             self._ft_star(text)
         if found.names:
             self._ft_mention(found.names)
         self.ft_tables.update((v.schema, v.name) for v in found.reads if not v.shared)
-        return cast("tuple[str, ...]", found.parts)
+        self.ft_reads.update(v.name for v in found.reads)
+        return found
 
     def visit_tstring(self, tstring: Any, **kw: Any) -> str:
         raise StatementRefusedError(
@@ -164,14 +176,13 @@ class TextMixin(MentionsMixin):
         return text
 
     def _ft_literal(self, column: ColumnClause[Any], args: Any, kw: dict[str, Any]) -> str:
-        parts = self._ft_fragment(column.name, kw, kw.get("add_to_result_map"), "none")
+        found = self._ft_fragment(column.name, kw, kw.get("add_to_result_map"), "none")
         text = cast(str, super().visit_column(column, *args, **kw))  # type: ignore[misc]
-        if parts == (column.name,):
+        if found.parts == (column.name,):
             return text
         escaped = self.escape_literal_column
-        return text.replace(
-            escaped(column.name), self.process(WHERE).join(escaped(part) for part in parts), 1
-        )
+        filled = Spliced(tuple(escaped(part) for part in found.parts), found.holes)
+        return text.replace(escaped(column.name), self._ft_filled(filled), 1)
 
     def _ft_unqualified(self, text: str, table: Any) -> str:
         """Return a column of a table that has a schema, as it is rendered here."""

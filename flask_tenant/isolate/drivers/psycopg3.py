@@ -12,8 +12,10 @@ from psycopg.rows import tuple_row
 from ...errors import StatementRefusedError
 from ..guard import WORN, Vouched, as_text, check_encoding, made_elsewhere
 from ..messages import psycopg_error
+from ..ruled import execute_raw, refuse_ruled
 
 if TYPE_CHECKING:
+    from ..rawsql import Placeholders, Rewritten
     from ..wall import Wall
 
 _HINT = "Use execute() or executemany()"
@@ -24,30 +26,55 @@ _SENDS = frozenset({
 """The driver's generators that send SQL of the application's; a cursor hands each to its connection's ``wait()``."""
 
 
-def _rewritten(cursor: Any, query: Any, params: Any) -> Any:
+def _rewritten(cursor: Any, query: Any, params: Any) -> tuple[Any, Rewritten | None]:
+    """Return the text for the driver, and what is known of it where the application has written it itself."""
     if type(query) is Vouched:
-        return query
+        return query, None
     connection = cursor.connection
     wall = getattr(connection, "ft_wall", None)
     if wall is None:
-        return query
+        return query, None
     if isinstance(query, composed.Composable):
         query = query.as_string(connection)
     elif isinstance(query, bytes):
         query = as_text(query, connection.info.encoding)
-    text, _ = wall.rewrite(query, "none" if params is None else "format", connection)
-    return Vouched(text)
+    text, known = wall.rewrite(query, _style(params), connection)
+    return Vouched(text), known if wall.rules is not None else None
+
+
+def _style(params: Any) -> Placeholders:
+    return "none" if params is None else "format"
+
+
+def _ruled(cursor: Any, text: Any, known: Any, params: Any, *, many: bool = False) -> bool:
+    """Run a rewritten statement under rules; false when none is about it."""
+    wall = cursor.connection.ft_wall
+    return execute_raw(wall, cursor, "psycopg", text, known, params, _style(params), many=many)
+
+
+def _alone(cursor: Any, query: Any, params: Any) -> Any:
+    """Return the text for a way on which rules cannot look at rows; refuse it when there are such rules."""
+    text, known = _rewritten(cursor, query, params)
+    if known is not None:
+        refuse_ruled(cursor.connection.ft_wall, cursor.connection, text, known, _style(params))
+    return text
 
 
 class _Sync:
     def execute(self, query: Any, params: Any = None, **kw: Any) -> Any:
-        return super().execute(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
+        text, known = _rewritten(self, query, params)
+        if known is not None and _ruled(self, text, known, params):
+            return self
+        return super().execute(text, params, **kw)  # type: ignore[misc]
 
     def executemany(self, query: Any, params_seq: Any, **kw: Any) -> Any:
-        return super().executemany(_rewritten(self, query, ()), params_seq, **kw)  # type: ignore[misc]
+        text, known = _rewritten(self, query, ())
+        if known is not None and _ruled(self, text, known, params_seq := list(params_seq), many=True):
+            return None
+        return super().executemany(text, params_seq, **kw)  # type: ignore[misc]
 
     def stream(self, query: Any, params: Any = None, **kw: Any) -> Any:
-        return super().stream(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
+        return super().stream(_alone(self, query, params), params, **kw)  # type: ignore[misc]
 
     def copy(self, *args: Any, **kw: Any) -> Any:
         if getattr(self.connection, "ft_wall", None) is None:  # type: ignore[attr-defined]
@@ -57,13 +84,13 @@ class _Sync:
 
 class _Async:
     async def execute(self, query: Any, params: Any = None, **kw: Any) -> Any:
-        return await super().execute(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
+        return await super().execute(_alone(self, query, params), params, **kw)  # type: ignore[misc]
 
     async def executemany(self, query: Any, params_seq: Any, **kw: Any) -> Any:
-        return await super().executemany(_rewritten(self, query, ()), params_seq, **kw)  # type: ignore[misc]
+        return await super().executemany(_alone(self, query, ()), params_seq, **kw)  # type: ignore[misc]
 
     def stream(self, query: Any, params: Any = None, **kw: Any) -> Any:
-        return super().stream(_rewritten(self, query, params), params, **kw)  # type: ignore[misc]
+        return super().stream(_alone(self, query, params), params, **kw)  # type: ignore[misc]
 
     def copy(self, *args: Any, **kw: Any) -> Any:
         if getattr(self.connection, "ft_wall", None) is None:  # type: ignore[attr-defined]

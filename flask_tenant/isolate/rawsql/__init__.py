@@ -8,20 +8,24 @@ never printed anew. What cannot be proven to stay inside the tenant raises
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+import copy
+import weakref
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import zip_longest
 
 from ...errors import ConfigurationError, RefusedError, StatementRefusedError
+from ...expressions import Slot
 from ...model import TableView
 from ...protocols import Views
 from ..functions import AGGREGATES, SAFE
 from .commands import Kind, first_kind
-from .cursor import Setup
+from .cursor import Overlays, Setup
 from .lexer import Dialect, Placeholders, fold, scan
 from .parser import Parser, Place
 
-__all__ = ["Dialect", "Fragment", "Kind", "Place", "Placeholders", "RawSql", "Rewritten"]
+__all__ = ["Dialect", "Fragment", "Kind", "Place", "Placeholders", "RawSql", "Rewritten", "Spliced"]
 
 CACHE_ENTRIES = 1024
 CACHE_TEXT_LENGTH = 32_768
@@ -29,44 +33,65 @@ CACHE_TEXT_LENGTH = 32_768
 
 
 @dataclass(frozen=True, slots=True)
-class Rewritten:
+class Spliced:
+    """Rewritten text with holes.
+
+    :param parts: the text, cut at each hole
+    :param holes: what belongs there: ``None`` for the tenant's id, else the slot of a rule's value
+    """
+
+    parts: tuple[str, ...]
+    holes: tuple[Slot | None, ...] = ()
+
+    def filled(self, values: Sequence[str]) -> str:
+        """Return the text with a value in each hole."""
+        return "".join(part for pair in zip_longest(self.parts, values, fillvalue="") for part in pair)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten(Spliced):
     """A statement that stays inside its tenant.
 
     :param kind: what it does; a SELECT with writing CTEs is a ``select`` with ``writes``
-    :param parts: the text, cut at each place where the tenant's id belongs
     :param reads: tables that it reads, shared ones included
     :param writes: tables that it writes
     :param insert_id: on SQLite, the table of an INSERT that left its automatic id to us: ``lastrowid`` is the
         number of the physical row, not that id
     """
 
-    kind: Kind
-    parts: tuple[str, ...]
+    kind: Kind = "other"
     reads: frozenset[TableView] = frozenset()
     writes: frozenset[TableView] = frozenset()
     insert_id: TableView | None = None
+    upsert: bool = False
 
     def sql(self, tenant: str) -> str:
-        """Return the text.
+        """Return the text of a statement without values of rules.
 
         :param tenant: ``str`` of the tenant's id, or a placeholder for it
         """
         return tenant.join(self.parts)
 
+    def looks_at(self) -> Iterator[str]:
+        """The names of the tables whose rows it looks at: what is only inserted into is not among them."""
+        yield from (view.name for view in self.reads)
+        if self.kind != "insert" or self.upsert:
+            yield from (view.name for view in self.writes)
+
 
 @dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(Spliced):
     """A part of a statement, such as a ``text()`` in a WHERE.
 
-    :param parts: as in :class:`Rewritten`
     :param star: whether it shows all columns of something around it: render derived tables there
     :param names: unqualified names that it uses; one that is an alias around it means a whole row
+    :param columns: every column that it names of what is around it
     """
 
-    parts: tuple[str, ...]
     star: bool = False
     names: frozenset[str] = frozenset()
     reads: frozenset[TableView] = frozenset()
+    columns: frozenset[str] = frozenset()
 
     def sql(self, tenant: str) -> str:
         """Return the text with ``tenant`` in its places."""
@@ -120,6 +145,7 @@ class RawSql:
         self._tenant: Callable[[str, Placeholders], Rewritten]
         self._central: Callable[[str, Placeholders], Rewritten]
         self._fragment: Callable[[str, Place, Placeholders], Fragment]
+        self._shapes: weakref.WeakSet[RawSql] = weakref.WeakSet()
         self.seeds: RawSql = self
         if not template:
             self.seeds = RawSql(
@@ -136,9 +162,20 @@ class RawSql:
         """Forget all that was worked out: the tables have changed."""
         if self.seeds is not self:
             self.seeds.invalidate()
+        for shape in list(self._shapes):
+            shape.invalidate()
         self._tenant = lru_cache(CACHE_ENTRIES)(self._work_out)
         self._central = lru_cache(CACHE_ENTRIES)(self._work_out_central)
         self._fragment = lru_cache(CACHE_ENTRIES)(self._work_out_fragment)
+
+    def overlaid(self, overlays: Overlays) -> RawSql:
+        """Return what rewrites for a shape: the same tables, with what rules add to them."""
+        other = copy.copy(self)
+        other._setup = replace(self._setup, overlays=overlays)
+        other._shapes, other.seeds = weakref.WeakSet(), other
+        other.invalidate()
+        self._shapes.add(other)
+        return other
 
     def statement(self, text: str, placeholders: Placeholders) -> Rewritten:
         """Rewrite a statement of a tenant.
@@ -185,7 +222,12 @@ class RawSql:
             parser = Parser(self._setup, text, placeholders)
             kind = parser.statement()
             return Rewritten(
-                kind, parser.parts(), frozenset(parser.reads), frozenset(parser.writes), parser.insert_id
+                *parser.parts(),
+                kind,
+                frozenset(parser.reads),
+                frozenset(parser.writes),
+                parser.insert_id,
+                parser.upsert,
             )
         except RecursionError:
             raise _too_deep(text) from None
@@ -194,7 +236,7 @@ class RawSql:
         try:
             parser = Parser(self._setup, text, placeholders, central=True)
             kind = parser.statement()
-            return Rewritten(kind, (text,), frozenset(parser.reads), frozenset(parser.writes))
+            return Rewritten((text,), (), kind, frozenset(parser.reads), frozenset(parser.writes))
         except RecursionError:
             raise _too_deep(text) from None
 
@@ -202,8 +244,11 @@ class RawSql:
         try:
             parser = Parser(self._setup, text, placeholders)
             star = parser.fragment(place)
-            names = frozenset(m.name for m in parser.scope.mentions if m.qualifier is None)
-            return Fragment(parser.parts(), star, names, frozenset(parser.reads))
+            mentions = parser.scope.mentions
+            names = frozenset(m.name for m in mentions if m.qualifier is None)
+            return Fragment(
+                *parser.parts(), star, names, frozenset(parser.reads), frozenset(m.name for m in mentions)
+            )
         except RecursionError:
             raise _too_deep(text) from None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from ...errors import StatementRefusedError
+from ...expressions import Slot
 from ...model import TableView
 from ...protocols import Views
 from .lexer import END, NAME, OP, QUOTED, Dialect, Placeholders, Token, fold, scan
@@ -15,6 +16,9 @@ from .nodes import Scope, Source
 TENANT = "\0"
 """Stands for the tenant's id in rewritten text until it is cut there; the lexer lets no NUL through."""
 
+
+FENCES = {"sqlite": " LIMIT -1 OFFSET 0", "postgresql": " OFFSET 0"}
+"""Behind a derived table: it is worked out before anything that the statement asks of it."""
 
 _WORD_ENDS = TENANT + "_$'\"`"
 
@@ -27,6 +31,7 @@ class Setup:
     :param functions: names that may be called, folded
     :param aggregates: those of them that work over a group
     :param prefix: of flask_tenant's own tables
+    :param overlays: what rules add to tables
     :param template: whether rows are seeds, which are copied: their automatic ids are above every tenant's
     """
 
@@ -38,6 +43,30 @@ class Setup:
     prefix: str
     extra_functions: frozenset[str] = frozenset()
     template: bool = False
+    overlays: Overlays | None = None
+
+
+class TableOverlay(Protocol):
+    """What rules add to one table; see :class:`flask_tenant.isolate.overlay.tables.TableOverlay`."""
+
+    covered: frozenset[str]
+    filtered: bool
+
+    def keeps(self, column: Callable[[str], str], value: Callable[[Slot], str]) -> str:
+        """Return the conditions that a row has to meet."""
+
+    def shows(self, name: str, column: Callable[[str], str], value: Callable[[Slot], str]) -> str | None:
+        """Return what a column shows, ``None`` for its own value."""
+
+
+class Overlays(Protocol):
+    """What rules add, by table."""
+
+    def of(self, view: TableView | None) -> TableOverlay | None:
+        """Return what is added to a table."""
+
+    def tells(self, tokens: list[Token]) -> bool:
+        """Whether the text may raise an error for a row, or tell of it otherwise."""
 
 
 class Cursor:
@@ -65,6 +94,9 @@ class Cursor:
         self.labels: set[str] = set()  # names that the statement itself gives to columns
         self.grouped = 0
         self.function = ""
+        self.uncertain: set[int] = set()  # mentions that may belong to a subquery or to what is around it
+        self.slots: list[Slot] = []
+        self.fenced = setup.overlays is not None and setup.overlays.tells(self.tokens)
 
     # ---- tokens
     @property
@@ -178,12 +210,63 @@ class Cursor:
         """The predicate that a row is the tenant's."""
         return f"{qualifier}.{self.quote(self.setup.column)} = {TENANT}"
 
+    # ---- what rules add
+    def overlay(self, view: TableView) -> TableOverlay | None:
+        """What rules add to a table."""
+        overlays = self.setup.overlays
+        return overlays.of(view) if overlays is not None and not self.central else None
+
+    def slot_value(self, slot: Slot) -> str:
+        """The place of a rule's value."""
+        self.slots.append(slot)
+        return f"{TENANT}\x01{len(self.slots) - 1}\x01"
+
+    def shown(self, view: TableView, name: str, qualifier: str) -> str | None:
+        """What a column shows in place of its value, ``None`` for the value itself."""
+        overlay = self.overlay(view)
+        return None if overlay is None else overlay.shows(name, self.column_of(qualifier), self.slot_value)
+
+    def column_of(self, qualifier: str) -> Callable[[str], str]:
+        """What renders a column's name behind a qualifier."""
+        return lambda name: f"{qualifier}.{self.quote(name)}"
+
+    def keeps(self, view: TableView, qualifier: str) -> str:
+        """The rules' conditions for a table's rows, ``""`` for none."""
+        overlay = self.overlay(view)
+        if overlay is None or not overlay.filtered:
+            return ""
+        return overlay.keeps(self.column_of(qualifier), self.slot_value)
+
+    def visible(self, view: TableView, qualifier: str) -> str:
+        """The predicate that a row is in the tenant's view."""
+        keeps = self.keeps(view, qualifier)
+        return f"{self.belongs(qualifier)} AND {keeps}" if keeps else self.belongs(qualifier)
+
+    def columns_of(self, view: TableView, qualifier: str, shown_by: str = "") -> str:
+        """A table's columns as a SELECT's list.
+
+        :param shown_by: qualifies what masked columns are made of, where that is another name
+        """
+        if self.overlay(view) is None:
+            return self.names(view.columns, qualifier)
+        dot = f"{qualifier}." if qualifier else ""
+        shown = []
+        for name in view.columns:
+            instead = self.shown(view, name, shown_by or qualifier)
+            quoted = self.quote(name)
+            shown.append(f"{dot}{quoted}" if instead is None else f"{instead} AS {quoted}")
+        return ", ".join(shown)
+
     def filtered(self, source: Source) -> str:
         """The tenant's view of a table, as a SELECT."""
         view = source.table
         own = self.quote(view.name)
         table = f"{source.before}{self.table_name(view, source.schema)}{source.inner}"
-        return f"SELECT {self.names(view.columns, own)} FROM {table} WHERE {self.belongs(own)}"
+        text = f"SELECT {self.columns_of(view, own)} FROM {table} WHERE {self.visible(view, own)}"
+        overlay = self.overlay(view)
+        if self.fenced and overlay is not None and overlay.filtered:
+            text += FENCES[self.dialect]
+        return text
 
     def stamp(self) -> str:
         """The tenant's id as a value; typed, because a bare placeholder in a SELECT is text to PostgreSQL."""

@@ -140,10 +140,14 @@ class Grouping(Relations):
         addresses = ROW_ADDRESSES[self.dialect]
         if any(mention.name in addresses for mention in scope.mentions):
             return []
-        bare = [s for s in scope.sources if s.kind == "table" and not s.nullable and not s.nested]
+        bare = [
+            s
+            for s in scope.sources
+            if s.kind == "table" and not s.nullable and not s.nested and self.may_be_bare(s)
+        ]
         if not bare:
             return []
-        predicates = " AND ".join(self.belongs(source.alias_text) for source in bare)
+        predicates = " AND ".join(self.visible(source.table, source.alias_text) for source in bare)
         for source in bare:
             self.replace(
                 *source.name,
@@ -157,3 +161,8 @@ class Grouping(Relations):
             self.insert(self.tokens[arm.where[0]].end, f" {predicates} AND (")
             self.insert(self.tokens[arm.where[1]].end, ")")
         return bare
+
+    def may_be_bare(self, source: Source) -> bool:
+        """Whether a predicate says all that the table's view says."""
+        overlay = self.overlay(source.table)
+        return overlay is None or not (overlay.covered or (overlay.filtered and self.fenced))

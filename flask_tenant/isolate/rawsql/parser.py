@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from ...errors import DdlRefusedError
+from ...expressions import Slot
 from .commands import Commands, Kind, first_kind
 from .cursor import TENANT, is_op
 from .judge import judge
@@ -15,6 +17,7 @@ from .writes import Writes
 
 Place = Literal["expression", "columns", "from", "order_by", "group_by"]
 
+_HOLE = re.compile(f"{TENANT}(?:\x01(\\d+)\x01)?")
 _LATE = frozenset({"FETCH", "FOR", "OFFSET", "WINDOW"})
 _WRAPS: dict[Place, tuple[str, str]] = {
     "expression": ("SELECT 1 WHERE ( ", " )"),
@@ -138,9 +141,11 @@ class Parser(Writes, Commands):
             if not self.accept(","):
                 return
 
-    def parts(self) -> tuple[str, ...]:
-        """The text with all changes made, cut where the tenant's id belongs."""
-        return tuple(self.spliced().split(TENANT))
+    def parts(self) -> tuple[tuple[str, ...], tuple[Slot | None, ...]]:
+        """The text with all changes made, cut where a value belongs, and the values."""
+        found = _HOLE.split(self.spliced())
+        holes = (None if n is None else self.slots[int(n)] for n in found[1::2])
+        return tuple(found[::2]), tuple(holes)
 
 
 __all__ = ["Kind", "Parser", "Place"]

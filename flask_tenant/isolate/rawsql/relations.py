@@ -329,6 +329,8 @@ class Relations(Expressions):
                 parent.mentions.append(mention)
             elif name not in known and name not in sources:
                 parent.mentions.append(mention)
+                if any(source.kind in ("query", "cte", "function") for source in scope.sources):
+                    self.uncertain.add(mention.at)  # perhaps it is theirs
 
     def check_column(self, source: Source, name: str, at: int) -> None:
         """Refuse a qualified column that the table lacks: it is a row address, or a function in disguise."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...errors import CentralRefusedError
 from .cursor import is_op
 from .lexer import NAME, QUOTED
@@ -12,6 +14,15 @@ from .words import NOT_ALIAS, ROW_ADDRESSES
 
 class Writes(Stamping):
     """Reads statements that change rows."""
+
+    upsert = False
+    """Whether rows that are there are changed by an INSERT."""
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        self.conflict_names: set[int] = set()  # tokens of ON CONFLICT's own list
+        self.returning_at: int | None = None
+        self.unlabelled: list[tuple[int, int]] = []  # expressions of RETURNING without a name of their own
 
     def write_statement(self) -> None:
         """Step over an INSERT, UPDATE or DELETE behind its WITH."""
@@ -70,14 +81,18 @@ class Writes(Stamping):
 
     def where(self, source: Source) -> None:
         """Step over WHERE, or make one: the tenant's rows, and of them what the caller asks for."""
-        predicate = self.belongs(source.alias_text)
+        predicate = "" if source.table.shared else self.visible(source.table, source.alias_text)
         if self.key == "WHERE":
             where = self.token
             self.i += 1
             self.expression()
             if not source.table.shared:
-                self.insert(where.end, f" {predicate} AND (")
-                self.insert(self.tokens[self.i - 1].end, ")")
+                before, behind = "(", ")"
+                keeps = self.keeps(source.table, source.alias_text) if self.fenced else ""
+                if keeps:  # the caller's condition is worked out for no other rows
+                    before, behind = f"(CASE WHEN {keeps} THEN (", ") ELSE false END)"
+                self.insert(where.end, f" {predicate} AND {before}")
+                self.insert(self.tokens[self.i - 1].end, behind)
         elif not source.table.shared:
             self.insert(self.tokens[self.i - 1].end, f" WHERE {predicate}")
 
@@ -99,13 +114,14 @@ class Writes(Stamping):
             return
         if self.key == "WITH":
             self.refuse("RETURNING WITH", hint="Name the columns")
+        self.returning_at = self.i
         own = "" if self.sqlite else source.alias_text
         while True:
             star = self.token
             if is_op(star, "*"):
                 self.i += 1
                 if not source.table.shared:
-                    shown = [self.names(source.table.columns, own)]
+                    shown = [self.columns_of(source.table, own, self.returned_by(source))]
                     if not self.sqlite:
                         if any(not other.alias or other.nested for other in others):
                             self.refuse("RETURNING * with this FROM", self.i - 1, hint="Name the columns")
@@ -116,14 +132,15 @@ class Writes(Stamping):
             elif star.name == source.alias and self.peek() == "." and is_op(self.tokens[self.i + 2], "*"):
                 self.i += 3
                 if not source.table.shared:
-                    self.replace(
-                        star.start, self.tokens[self.i - 1].end, self.names(source.table.columns, own)
-                    )
+                    shown_columns = self.columns_of(source.table, own, self.returned_by(source))
+                    self.replace(star.start, self.tokens[self.i - 1].end, shown_columns)
             else:
                 first, edits = self.i, len(self.edits)
                 self.expression()
                 if self.sqlite and self.key != "AS":
                     self.keep_heading(first, edits)
+                if self.key != "AS" and not self.is_labelled(first, self.i - 1):
+                    self.unlabelled.append((first, self.i - 1))
             if self.accept("AS"):
                 token = self.identifier("a name")
                 self.blanks.append((token.start, token.end, "z" * (token.end - token.start)))
@@ -133,6 +150,7 @@ class Writes(Stamping):
     def close_write(self, source: Source, scope: Scope, *, excluded: bool = False) -> None:
         """Check what is said of the bare table, and filter the other ones."""
         if not source.table.shared and not self.central:
+            self.show_covered(source, scope)
             columns = self.folded(source.table.columns)
             for mention in scope.mentions:
                 self.check_mention(
@@ -146,6 +164,51 @@ class Writes(Stamping):
             for other in scope.sources:
                 if other.kind == "table" and mention.qualifier == other.alias and mention.name != "*":
                     self.check_column(other, mention.name, mention.at)
+
+    def returned_by(self, source: Source) -> str:
+        """What qualifies the target's columns in RETURNING, where SQLite does not know its alias."""
+        return self.quote(source.table.name) if self.sqlite else source.alias_text
+
+    def show_covered(self, source: Source, scope: Scope) -> None:
+        """Put what a masked column shows into the place of each mention of it."""
+        overlay = self.overlay(source.table)
+        if overlay is None or not overlay.covered:
+            return
+        real = {next(iter(self.folded([name]))): name for name in overlay.covered}
+        changed = []
+        for mention in scope.mentions:
+            name = real.get(mention.name)
+            if name is None or mention.qualifier not in (None, source.alias):
+                continue
+            last = mention.at if mention.qualifier is None else mention.at + 2
+            if mention.at in self.uncertain or self.tokens[last + 1].key == ".":
+                self.refuse(
+                    f"It is not certain whether {name!r} is the column that rules mask",
+                    mention.at,
+                    value=name,
+                    hint="Write the table's name before it",
+                )
+            if mention.at in self.conflict_names:
+                self.refuse(
+                    f"ON CONFLICT on {name!r}, which rules mask",
+                    mention.at,
+                    value=name,
+                    hint="Use the table's key",
+                )
+            returned = self.returning_at is not None and mention.at >= self.returning_at
+            by = self.returned_by(source) if returned else source.alias_text
+            instead = self.shown(source.table, name, by)
+            self.replace(self.tokens[mention.at].start, self.tokens[last].end, f"({instead})")
+            changed.append((mention.at, name))
+        for first, last in self.unlabelled:
+            inside = [name for at, name in changed if first <= at <= last]
+            if not inside:
+                continue
+            end = self.tokens[last].end
+            if self.is_column(first, last):
+                self.insert(end, f" AS {self.quote(inside[0])}")
+            elif self.sqlite and not any(s == e == end and t.startswith(" AS ") for s, e, t in self.edits):
+                self.insert(end, f" AS {self.quote(self.source_text(first, last))}")
 
     def check_mention(
         self,
@@ -309,16 +372,18 @@ class Writes(Stamping):
                 if not view.shared:
                     self.insert(self.token.end, self.quote(self.setup.column) + ", ")
                 self.i += 1
+                first = self.i
                 self.order_list()
                 self.expect(")")
                 if self.accept("WHERE"):
                     self.expression()
+                self.conflict_names.update(range(first, self.i))
             elif self.accept("ON", "CONSTRAINT"):
                 self.identifier("a constraint")
             self.expect("DO")
             if self.accept("NOTHING"):
                 continue
-            found = True
+            found = self.upsert = True
             self.expect("UPDATE", "SET")
             self.assignments()
             self.where(source)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from ...decision import Denial, Mask, Means, Overlay, Ruling, Setting, WriteRules
+from ...decision import Denial, Mask, Means, Overlay, Ruling, Setting, Validation, WriteRules
 from ...errors import RuleDeniedError, RuleEngineError
 from ...evaluation import compiled
 from ...expressions import Expression, Fact, walk
@@ -41,11 +41,8 @@ def expressions_of(rules: WriteRules) -> list[Expression]:
         found += [part for part in denial.message if not isinstance(part, str)]
     for setting in rules.settings:
         found += [value for _, value in setting.values]
-    found += [
-        rule.applies
-        for rule in (*rules.denials, *rules.validations, *rules.settings)
-        if rule.applies is not None
-    ]
+    every: tuple[Denial | Validation | Setting, ...] = (*rules.denials, *rules.validations, *rules.settings)
+    found += [rule.applies for rule in every if rule.applies is not None]
     return found
 
 
@@ -65,7 +62,8 @@ class Judge:
     def _work_out(self, expression: Expression, image: Image) -> Any:
         if any(isinstance(part, Fact) for part in walk(expression)):
             raise RuleEngineError(
-                f"A rule for writing {self.table!r} asks for a fact that nobody has worked out", value=expression
+                f"A rule for writing {self.table!r} asks for a fact that nobody has worked out",
+                value=expression,
             )
         row, old = dict(image.row), dict(image.old)
         for name, kind, which in kinds_of(expression):
@@ -146,7 +144,11 @@ class Judge:
                 continue
             value = image.row[name]
             if image.verb == "insert":
-                if value not in (None, "") and looks_masked(mask, value) and self.applies(mask.applies, image):
+                if (
+                    value not in (None, "")
+                    and looks_masked(mask, value)
+                    and self.applies(mask.applies, image)
+                ):
                     raise self._unseen(name, "masked")
             elif value != image.old.get(name) and self.applies(mask.applies, Image("update", image.old)):
                 raise self._unseen(name, "masked")

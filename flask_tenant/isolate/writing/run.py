@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...decision import WriteRules
 from ...errors import RuleDeniedError, StatementRefusedError
 from ...expressions import Expression
-from ..answers import answer
+from ..answers import answer, check_answerable
 from ..drivers import driver_for
 from ..guard import Vouched
 from .attempt import Attempt, Runs, runner
@@ -69,6 +69,7 @@ class Writing:
         :raises RuleDeniedError: when a rule forbids what it wrote; it is undone then
         """
         watch = self.watch
+        check_answerable(cursor)
         for verb, rules in watch.rules.items():
             for denial in rules.denials:
                 if denial.applies is None and all(isinstance(part, str) for part in denial.message):
@@ -93,13 +94,16 @@ class Writing:
 
     def _unconditional(self, images: list[Image]) -> None:
         """What is denied for every row is denied where there is none as well."""
-        for verb, rules in self.watch.rules.items():
-            for denial in rules.denials:
-                if denial.applies is None and not any(image.verb == verb for image in images):
-                    if verb == self.watch.shape.verb:
-                        raise self.watch.judge.denied(denial, Image(verb, {}))
+        verb = self.watch.shape.verb
+        if verb is None or images:
+            return
+        for denial in self.watch.rules[verb].denials:
+            if denial.applies is None:
+                raise self.watch.judge.denied(denial, Image(verb, {}))
 
-    def _send(self, cursor: Any, text: str, parameters: Sequence[Any]) -> tuple[list[Any], list[dict[str, Any]]]:
+    def _send(
+        self, cursor: Any, text: str, parameters: Sequence[Any]
+    ) -> tuple[list[Any], list[dict[str, Any]]]:
         """Run it; return the application's rows, and what the watched columns hold of each."""
         count, theirs = len(self.watch.columns), []
         mine: list[dict[str, Any]] = []
@@ -127,8 +131,7 @@ class Writing:
     ) -> tuple[list[Image], list[Any]]:
         """Run it until it is known what its rows were before, if that has to be known."""
         watch = self.watch
-        verb = watch.shape.verb
-        assert verb is not None, "somebody watches a statement that writes nothing"
+        verb = watch.shape.verb or "insert"
         theirs, mine = self._send(cursor, text, parameters)
         if not watch.before:
             return [Image(verb, row) for row in mine], theirs

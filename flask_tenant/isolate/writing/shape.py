@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from sqlalchemy.sql.dml import Delete, Insert, Update, UpdateBase
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 Verb = Literal["insert", "update", "delete"]
 
 _VERBS: dict[str, Verb] = {"INSERT": "insert", "REPLACE": "insert", "UPDATE": "update", "DELETE": "delete"}
-_NO_ALIAS = {"SET", "USING", "WHERE", "RETURNING", "FROM", "VALUES", "SELECT", "DEFAULT", "INDEXED", "NOT", "ORDER", "LIMIT"}  # fmt: skip
+_NO_ALIAS = frozenset({
+    "SET", "USING", "WHERE", "RETURNING", "FROM", "VALUES", "SELECT", "DEFAULT", "INDEXED", "NOT", "ORDER", "LIMIT",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +119,15 @@ def _of_compiled(compiled: Any, statement: Any) -> Shape:
 
 
 def _verb(statement: UpdateBase) -> Verb:
-    return "delete" if isinstance(statement, Delete) else "update" if isinstance(statement, Update) else "insert"
+    return (
+        "delete" if isinstance(statement, Delete) else "update" if isinstance(statement, Update) else "insert"
+    )
 
 
 def _table(statement: Any) -> TableClause:
     target = statement.table
     found = table_below(getattr(target, "ft_table", target))
-    assert found is not None, "the compiler has refused anything else"
-    return found
+    return cast(TableClause, found)  # the compiler has refused anything else
 
 
 # ---- SQL text
@@ -172,7 +176,8 @@ class _Reader:
             (
                 n
                 for n, at in enumerate(self.outer)
-                if self.tokens[at].key in _VERBS and (at == 0 or self.tokens[at - 1].key not in ("FOR", "KEY"))
+                if self.tokens[at].key in _VERBS
+                and (at == 0 or self.tokens[at - 1].key not in ("FOR", "KEY"))
             ),
             None,
         )
@@ -196,7 +201,7 @@ class _Reader:
         end = len(self.outer) - 1
         while end >= 0 and self.tokens[self.outer[end]].key == ";":
             end -= 1
-        pairs = list(zip(words, words[1:], strict=False))
+        pairs = list(pairwise(words))
         return Shape(
             verb=verb,
             table=table,

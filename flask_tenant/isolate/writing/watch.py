@@ -73,7 +73,9 @@ def watch_for(shape: Shape, ruling: Ruling, views: LiveViews, hooks: Hooks) -> W
     overlay = decision.overlays.get(view.name)
     rules = {verb: decision.writes.get((view.name, verb), _NONE) for verb in verbs}
     unseen = _unseen(overlay) if shape.verb != "delete" else set()
-    if shape.replaces and (_governed(decision, "delete", view.name) or _governed(decision, "update", view.name)):
+    if shape.replaces and (
+        _governed(decision, "delete", view.name) or _governed(decision, "update", view.name)
+    ):
         raise StatementRefusedError(
             f"REPLACE deletes rows of table {view.name!r} without a word, and rules protect them",
             value=view.name,

@@ -23,7 +23,7 @@ from .findings import Findings
 from .rules import Claim
 from .source import breadth
 
-_STRICTNESS = {Means.EMPTY: 2, Means.CONSTANT: 2, Means.LAST: 1, Means.FIRST: 1}
+_STRICTNESS = {Means.EMPTY: 3, Means.CONSTANT: 2, Means.LAST: 1, Means.FIRST: 1}
 
 
 def compose(rules: Iterable[Rule], claims: Iterable[Claim], findings: Findings) -> None:
@@ -42,8 +42,8 @@ def compose(rules: Iterable[Rule], claims: Iterable[Claim], findings: Findings) 
 def comparable(one: Mask, other: Mask) -> bool:
     """Whether one of two masks is at least as strict as the other.
 
-    Those that show nothing of the value are stricter than those that show a part; of two parts of the same end, the
-    shorter is. Two constants that differ are not comparable, nor are two ends.
+    From the strictest: empty, a constant, a part. Of two parts of the same end, the shorter is stricter. Two constants
+    that differ cannot be compared, nor can two ends.
     """
     if _STRICTNESS[one.means] != _STRICTNESS[other.means]:
         return True
@@ -69,7 +69,7 @@ def _masks(claims: list[Claim], findings: Findings) -> None:
             findings.error(
                 other.place,
                 f'the rule "{one.rule}" at {_at(one.place)} masks "{other.column}" in another way, and neither is'
-                " stricter: use the same mask in both, or empty in one and hide in the other",
+                " stricter: use the same mask in both, or empty in one of them",
             )
 
 

@@ -367,7 +367,23 @@ class _Builder:
             for part in found:
                 if not isinstance(part, str):
                     self._reads("message", part, self._place("deny"))
+            self._note_image()
             yield model.Deny(found)
+
+    def _note_image(self) -> None:
+        """Somebody who may not change closed invoices must not reopen them in the same statement."""
+        mentioned = " ".join(
+            self._document.raw((*self._path, name)) for name in ("when", "unless") if name in self._data
+        )
+        if (
+            self._verb == "update"
+            and re.search(r"\brow\.", mentioned)
+            and not re.search(r"\bold\.", mentioned)
+        ):
+            self._findings.note(
+                self._place("deny", key=True),
+                "in a rule for update, row is the row as it will be; what it was before is old",
+            )
 
     def _message(self, text: str, names: Names) -> Iterator[str | Expression]:
         pending, at = "", 0

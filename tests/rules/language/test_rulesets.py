@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import product
 
 import pytest
 
 from flask_tenant.decision import Mask, Means
+from flask_tenant.evaluation import evaluate
 from flask_tenant.expressions import Column, Constant, Expression, Fact, Kind, Slot
 from flask_tenant.rules import model
-from flask_tenant.rules.language import dump, restore
+from flask_tenant.rules.language import conditions, dump, restore
+from flask_tenant.rules.language.branches import negated
+from flask_tenant.rules.language.conditions import Names
 from flask_tenant.rules.model import ALWAYS, Condition, Rule, RuleSet
 from tests.rules.language.world import EXAMPLE, checked, rules
 
@@ -63,7 +67,8 @@ def test_the_example_of_the_documentation() -> None:
     ruleset = found.ruleset
     assert ruleset.tenant == "acme"
     assert [each.id for each in ruleset.rules] == [
-        "recent-invoices", "own-or-open", "tax-id", "api-limits", "reports", "books-closed", "big-orders", "log-exports",
+        "recent-invoices", "own-or-open", "tax-id", "api-limits", "reports", "books-closed", "big-orders",
+        "log-exports",
         "winter", "lockout", "quota",
     ]  # fmt: skip
     assert found.notes == (
@@ -120,7 +125,9 @@ def test_the_example_of_the_documentation() -> None:
         ("row.total > 10", [("always", "is_true(>(row.total, $0))")], ["10"]),
         ("row.total > 10 || row.paid", [("always", "is_true(||(>(row.total, $0), row.paid))")], ["10"]),
         ("row.id in user.teams", [("always", "is_true(in(row.id, $0))")], ["user.teams"]),
-        ("row.note in ['a', 'b']", [("always", "is_true(in(row.note, $0))")], ["('a', 'b')"]),
+        ("row.note in ['a', 'b']", [("always", "is_true(||(==(row.note, $0), ==(row.note, $1)))")], ["'a'", "'b'"]),
+        ("row.note in ['a']", [("always", "is_true(==(row.note, $0))")], ["'a'"]),
+        (f"row.id in {list(range(17))}", [("always", "is_true(in(row.id, $0))")], [str(tuple(range(17)))]),
         ("row.owner_id == user.id + 1", [("always", "is_true(==(row.owner_id, $0))")], ["+(user.id, 1)"]),
         ("row.note == lower(plan) + row.iban", [("always", "is_true(==(row.note, +($0, row.iban)))")], ["lower(plan)"]),
         ("row.created_at >= today", [("always", "is_true(>=(date(row.created_at), $0))")], ["today"]),
@@ -228,3 +235,15 @@ def test_what_is_stored_is_what_was_checked() -> None:
     assert found.rules[2].effects[0].masks[0][1].rule == "tax-id"  # type: ignore[union-attr]
     assert dump(found) == dump(ruleset)
     assert EXAMPLE.count("- id") + EXAMPLE.count("- {id") == len(found.rules)
+
+
+@pytest.mark.parametrize("symbol", ["==", "!=", "<", "<=", ">", ">="])
+def test_the_opposite_of_a_comparison_is_its_opposite_for_all_values(symbol: str) -> None:
+    names = Names({"a": Kind.INT, "b": Kind.INT})
+    straight = conditions.condition(f"a {symbol} b", names)
+    opposite = negated(straight)
+    assert opposite != straight
+    for a, b in product((None, 1, 2, 3), repeat=2):
+        facts = {"a": a, "b": b}
+        said = evaluate(straight, facts=facts)
+        assert evaluate(opposite, facts=facts) is (None if said is None else not said)

@@ -1,0 +1,178 @@
+"""Shows that rules are enforced: a tenant that does not exist, two rules of its own, and statements that must obey.
+
+One rule denies reading a table: the statement has to be refused. The other filters its rows by a value that nobody can
+guess: that value has to reach the driver. Both hold because of a fact, so the engine is asked too. No row is read.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine
+
+from .context import Scope
+from .directory import Directory
+from .errors import RuleDeniedError, RuleEngineError, TenancyError
+from .expressions import Call, Column, Constant, Expression, Fact, Kind, Slot
+from .isolate import Isolation
+from .model import Tenant
+from .rules.model import Condition, Deny, Filter, Guard, Place, Rule, RuleSet
+from .rules.store import RuleBook
+from .vocabulary import tables_of
+
+
+class Application(Protocol):
+    """What is asked of Tenancy's state of an application."""
+
+    isolations: WeakKeyDictionary[Engine, Isolation]
+
+    @property
+    def directory(self) -> Directory:
+        """The tenants."""
+
+    @property
+    def tenancy(self) -> Any:
+        """What the application has registered."""
+
+    def enter(self, scope: Scope) -> AbstractContextManager[Scope]:
+        """Enter a scope."""
+
+    def tables(self) -> tuple[str, ...]:
+        """The names of all tables, for rules about ``"*"``."""
+
+
+CANARY = Tenant(2**31 - 1, "flask-tenant-canary", "Canary")
+"""Nobody: tenants' ids are given out from 1 on."""
+
+_HERE = Place("canary", 1)
+
+
+class Proof:
+    """One proof, for every database of an application.
+
+    :param application: Tenancy's state of it
+    :param book: which the application's rules come from
+    """
+
+    def __init__(self, application: Application, book: RuleBook) -> None:
+        self._application = application
+        self._book = book
+
+    def run(self) -> None:
+        """Try statements that must obey.
+
+        :raises RuleEngineError: when one does not
+        """
+        for engine, isolation in list(self._application.isolations.items()):
+            found = _column(isolation)
+            if found is None or engine.dialect.is_async:
+                continue  # no table: nothing can be read that rules would have to keep
+            table, column, kind = found
+            statement = sa.text(f"SELECT {_quoted(engine, column)} FROM {_quoted(engine, table)}")
+            self._denied(engine, statement, table)
+            self._filtered(engine, statement, table, column, kind)
+
+    def _denied(self, engine: Engine, statement: sa.TextClause, table: str) -> None:
+        rules = _canary(table, Deny(("This is only a test.",)))
+        try:
+            reached = self._reached(engine, statement, rules)
+        except RuleDeniedError:
+            return
+        except TenancyError as error:
+            raise _not_enforced(f"the statement failed otherwise: {error.message}") from error
+        raise _not_enforced(f"a statement on {table!r} that a rule denies reached the driver: {reached[0]!r}")
+
+    def _filtered(
+        self, engine: Engine, statement: sa.TextClause, table: str, column: str, kind: Kind
+    ) -> None:
+        value: Any = secrets.randbelow(2**30) + 2**29 if kind is Kind.INT else secrets.token_hex(12)
+        keep = Call(Kind.BOOL, "==", (Column(kind, column), Slot(kind, 0)))
+        rules = _canary(table, Filter(Condition(((0, keep),))), (Constant(kind, value),))
+        try:
+            text, parameters = self._reached(engine, statement, rules)
+        except TenancyError as error:
+            raise _not_enforced(f"a statement that a rule filters failed: {error.message}") from error
+        if value not in _values(parameters):
+            raise _not_enforced(f"a filter on {table!r} is not part of what reached the driver: {text!r}")
+
+    def _reached(self, engine: Engine, statement: sa.TextClause, rules: RuleSet) -> tuple[str, Any]:
+        """Execute a statement for the canary up to the driver; what would have got there."""
+        with self._book.trying(CANARY, rules), self._application.enter(Scope(CANARY)):
+            return reached(engine, lambda connection: connection.execute(statement))
+
+
+class _ReachedError(Exception):
+    def __init__(self, statement: str, parameters: Any) -> None:
+        super().__init__(statement)
+        self.statement, self.parameters = statement, parameters
+
+
+def reached(engine: Engine, execute: Callable[[Connection], Any]) -> tuple[str, Any]:
+    """Return what a statement would hand to the driver: text and parameters. The driver does not get it.
+
+    :param execute: executes one statement
+    """
+    with engine.connect() as connection, _stopped(connection):
+        try:
+            execute(connection)
+        except _ReachedError as found:
+            return found.statement, found.parameters
+    raise RuleEngineError(
+        "No statement reached the driver", hint="Give one statement that reads or writes rows"
+    )
+
+
+@contextmanager
+def _stopped(connection: Connection) -> Iterator[None]:
+    def stop(
+        conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+    ) -> None:
+        raise _ReachedError(statement, parameters)
+
+    event.listen(connection, "before_cursor_execute", stop)
+    try:
+        yield
+    finally:
+        event.remove(connection, "before_cursor_execute", stop)
+
+
+def _canary(table: str, effect: Any, slots: tuple[Expression, ...] = ()) -> RuleSet:
+    asked = Call(Kind.BOOL, "==", (Fact(Kind.TEXT, "tenant.slug"), Constant(Kind.TEXT, CANARY.slug)))
+    rule = Rule("canary", "all", _HERE, ("read",), (table,), Condition(((0, None),)), (effect,))
+    return RuleSet(
+        CANARY.slug, (rule,), (Guard(asked, possible=True),), slots, {"tenant.slug": Kind.TEXT}, version=-1
+    )
+
+
+def _column(isolation: Isolation) -> tuple[str, str, Kind] | None:
+    """A table of the application, and one of its columns that can be compared."""
+    for table, columns in sorted(tables_of(isolation).items()):
+        for column, kind in columns.items():
+            if kind in (Kind.INT, Kind.TEXT):
+                return table, column, kind
+    return None
+
+
+def _quoted(engine: Engine, name: str) -> str:
+    return engine.dialect.identifier_preparer.quote(name)
+
+
+def _values(parameters: Any) -> list[Any]:
+    if isinstance(parameters, dict):
+        return list(parameters.values())
+    return [
+        v for each in parameters for v in (_values(each) if isinstance(each, dict | tuple | list) else [each])
+    ]
+
+
+def _not_enforced(why: str) -> RuleEngineError:
+    return RuleEngineError(
+        f"Rules are not enforced: {why}",
+        hint="Nobody is served: something stands between the application and its wall. See 'flask tenant doctor'",
+    )

@@ -1,0 +1,63 @@
+"""The application's tables in the words of rules: names and kinds of columns, as they stand in the database now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
+
+from .context import internal
+from .expressions import Kind
+from .isolate import Isolation
+
+_KINDS: tuple[tuple[type[TypeEngine[Any]], Kind], ...] = (
+    (sa.Boolean, Kind.BOOL),
+    (sa.Integer, Kind.INT),
+    (sa.Numeric, Kind.NUMBER),
+    (sa.Enum, Kind.TEXT),
+    (sa.String, Kind.TEXT),
+    (sa.Date, Kind.DATE),
+    (sa.DateTime, Kind.TIME),
+    (sa.Interval, Kind.DURATION),
+)
+
+
+def kind_of(type_: TypeEngine[Any]) -> Kind | None:
+    """Return what conditions take a column's values for; ``None`` for what they cannot compare, such as JSON."""
+    return next((kind for known, kind in _KINDS if isinstance(type_, known)), None)
+
+
+def tables_of(isolation: Isolation) -> Mapping[str, Mapping[str, Kind | None]]:
+    """Return the tables of a database, their columns and their kinds. The column that names the tenant is not there."""
+    isolation.views.load()
+    inspector = _inspector(isolation)
+    found = {}
+    for view in isolation.views.all():
+        if view.shared or view.schema is not None:
+            continue
+        columns = {c["name"]: kind_of(c["type"]) for c in inspector.get_columns(view.name)}
+        found[view.name] = {name: columns.get(name) for name in view.columns}
+    return found
+
+
+def keys_of(isolation: Isolation) -> Mapping[str, frozenset[str]]:
+    """Return each table's columns that belong to a key: primary, foreign or unique."""
+    inspector = _inspector(isolation)
+    found = {}
+    for view in isolation.views.all():
+        if view.shared or view.schema is not None:
+            continue
+        keys = set(view.primary_key)
+        for foreign in inspector.get_foreign_keys(view.name):
+            keys.update(foreign["constrained_columns"])
+        for unique in inspector.get_unique_constraints(view.name):
+            keys.update(unique["column_names"])
+        found[view.name] = frozenset(keys & set(view.columns))
+    return found
+
+
+def _inspector(isolation: Isolation) -> sa.Inspector:
+    with internal():
+        return sa.inspect(isolation.engine)
