@@ -119,7 +119,7 @@ class Application:
             resolution=_resolution,
         )
         self.surroundings = Surroundings(self.around)
-        self.theming = Theming(app, self.settings, _here)
+        self.theming = Theming(app, self.settings, _here, lambda: self.rules.current())
         self.admission = Admission(
             self.settings,
             lambda: self.app,
@@ -474,7 +474,7 @@ class Users:
         joined = self._joined
         speaker = joined[0]() if len(joined) == 1 else self._speaker()
         if speaker is not None:
-            return speaker.rules.ruling(holder)
+            return speaker.governance.ruling(holder)
         if _here() is None:
             return None
         raise RuleEngineError("The application whose rules hold is gone")
@@ -482,7 +482,7 @@ class Users:
     def ended(self, holder: object) -> None:
         """A transaction has ended."""
         for application in self._alive():
-            application.rules.ended(holder)
+            application.governance.ended(holder)
 
     def active(self) -> bool:
         """Whether refusals are let through now."""
@@ -578,6 +578,11 @@ class Tenancy:
     def theme(self) -> Theme:
         """How the running code's tenant looks: colours, fonts, logo, language, time zone."""
         return state_of().theming.current()
+
+    @property
+    def themes(self) -> list[str]:
+        """Names of the themes that rules and configurations may choose."""
+        return state_of().theming.store.names()
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""

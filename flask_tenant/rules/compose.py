@@ -8,8 +8,11 @@ counts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from ..decision import (
     Decision,
@@ -26,30 +29,126 @@ from ..expressions import FALSE, TRUE, Call, Expression, Kind
 from . import model
 from .model import ALWAYS, Condition, Rule, RuleSet
 
-Applies = Expression | None
+Applies: TypeAlias = Expression | None
 """For which rows; ``None`` for all."""
+KEPT = 64
+"""What a group of tables keeps."""
+SHAPES = 4096
+"""Shapes that are kept of all rule sets together."""
+Shape: TypeAlias = frozenset[tuple[str, Overlay]]
+K = TypeVar("K")
+V = TypeVar("V")
+_shapes: dict[Shape, Shape] = {}
+_NO_RESULTS = ResultRules()
+_GENERAL = frozenset({model.Route, model.Theme})
 
 
-def compose(rules: RuleSet, holding: Collection[int], tables: Iterable[str]) -> Decision:
-    """Return what holds.
+class Composer:
+    """Adds up the rules of a rule set, all but those about events.
 
-    :param holding: indices of the guards that hold
+    Tables that the same rules are about form a *group*: what holds for one holds for all of them, and depends on few
+    guards, so that it is kept by those.
+
     :param tables: what ``"*"`` stands for
     """
-    found = _Sum()
-    every = tuple(tables)
-    for rule in rules.rules:
-        if "event" in rule.verbs:
-            continue
-        applies = residual(rule.applies, holding)
-        if applies == FALSE:
-            continue
-        found.fired.append(rule.id)
-        where = None if applies == TRUE else applies
-        names = every if rule.names == ("*",) else rule.names
-        for effect in rule.effects:
-            _add(found, rule, effect, where, names, holding)
-    return found.decision(rules)
+
+    def __init__(self, rules: RuleSet, tables: Iterable[str]) -> None:
+        self._set = rules
+        self._rules = [rule for rule in rules.rules if "event" not in rule.verbs]
+        self._general = [rule for rule in self._rules if _GENERAL.intersection(map(type, rule.effects))]
+        self._fires = [(rule.id, _fires(rule.applies)) for rule in self._rules]
+        every = tuple(tables)
+        about: dict[str, list[int]] = {}
+        for number, rule in enumerate(self._rules):
+            for table in every if rule.names == ("*",) else dict.fromkeys(rule.names):
+                about.setdefault(table, []).append(number)
+        groups: dict[tuple[int, ...], list[str]] = {}
+        for table, numbers in about.items():
+            groups.setdefault(tuple(numbers), []).append(table)
+        self._groups = [
+            _Group([self._rules[number] for number in numbers], tuple(names))
+            for numbers, names in groups.items()
+        ]
+
+    def compose(self, holding: frozenset[int]) -> Decision:
+        """Return what holds.
+
+        :param holding: indices of the guards that hold
+        """
+        overlays: dict[str, Overlay] = {}
+        reads: dict[str, Denial] = {}
+        caps: dict[str, tuple[int, str]] = {}
+        writes: dict[tuple[str, str], WriteRules] = {}
+        results: dict[str, ResultRules] = {}
+        for group in self._groups:
+            found = group.what(holding)
+            if found.overlays:
+                overlays.update(found.overlays)
+            if found.reads:
+                reads.update(found.reads)
+            if found.caps:
+                caps.update(found.caps)
+            if found.writes:
+                writes.update(found.writes)
+            if found.results:
+                results.update(found.results)
+        route = theme = None
+        for rule in self._general:
+            if residual(rule.applies, holding) is not FALSE:
+                for effect in rule.effects:
+                    if isinstance(effect, model.Route):
+                        route = effect.engine
+                    elif isinstance(effect, model.Theme):
+                        theme = effect.theme
+        return Decision(
+            version=self._set.version,
+            overlays=overlays,
+            reads=reads,
+            caps=caps,
+            writes=writes,
+            results=results,
+            route=route,
+            slots=self._set.slots,
+            fired=tuple([name for name, by in self._fires if by is None or not by.isdisjoint(holding)]),
+            shape=shared(frozenset(overlays.items())),
+            theme=theme,
+        )
+
+
+def shared(shape: Shape) -> Shape:
+    """Return the one object that stands for all equal shapes: its hash is worked out once."""
+    found = _shapes.get(shape)
+    if found is None:
+        remember(_shapes, shape, shape, SHAPES)
+        found = shape
+    return found
+
+
+def remember(kept: dict[K, V], key: K, value: V, most: int) -> None:
+    """Keep a value, and let go of the oldest where there are too many. Threads may do so at once."""
+    if len(kept) >= most:
+        with suppress(KeyError, StopIteration, RuntimeError):
+            while len(kept) >= most:
+                del kept[next(iter(kept))]
+    kept[key] = value
+
+
+def _fires(condition: Condition) -> frozenset[int] | None:
+    """Return the guards of which one has to hold for a rule to apply to any row, ``None`` when it does anyway."""
+    guards = frozenset(guard for guard, rest in condition.branches if rest is None or rest != FALSE)
+    return None if ALWAYS in guards else guards
+
+
+def guards_of(rules: Iterable[Rule]) -> frozenset[int]:
+    """Return the indices of the guards that rules ask."""
+    found: set[int] = set()
+    for rule in rules:
+        conditions = [
+            rule.applies,
+            *(effect.keep for effect in rule.effects if isinstance(effect, model.Filter)),
+        ]
+        found.update(guard for one in conditions for guard, _ in one.branches if guard != ALWAYS)
+    return frozenset(found)
 
 
 def residual(condition: Condition, holding: Collection[int]) -> Expression:
@@ -57,9 +156,10 @@ def residual(condition: Condition, holding: Collection[int]) -> Expression:
     left: dict[Expression, None] = {}
     for guard, rest in condition.branches:
         if guard == ALWAYS or guard in holding:
-            if rest is None:
+            if rest is None or rest == TRUE:
                 return TRUE
-            left[rest] = None
+            if rest != FALSE:
+                left[rest] = None
     return _any(tuple(left))
 
 
@@ -95,107 +195,117 @@ def keeps(expression: Expression) -> Expression:
     return expression
 
 
-@dataclass(slots=True)
-class _Writes:
-    denials: list[Denial] = field(default_factory=list)
-    validations: list[Validation] = field(default_factory=list)
-    settings: list[Setting] = field(default_factory=list)
+class _What(NamedTuple):
+    """What holds for the tables of a group."""
+
+    overlays: dict[str, Overlay]
+    reads: dict[str, Denial]
+    caps: dict[str, tuple[int, str]]
+    writes: dict[tuple[str, str], WriteRules]
+    results: dict[str, ResultRules]
+
+
+class _Group:
+    """Tables that the same rules are about."""
+
+    def __init__(self, rules: Sequence[Rule], names: tuple[str, ...]) -> None:
+        self.names = names
+        self._rules = rules
+        self._guards = guards_of(rules)
+        self._known: dict[frozenset[int], _What] = {}
+
+    def what(self, holding: frozenset[int]) -> _What:
+        """Return what holds."""
+        key = holding & self._guards
+        found = self._known.get(key)
+        if found is None:
+            total = _Sum()
+            for rule in self._rules:
+                left = residual(rule.applies, key)
+                if left is not FALSE:
+                    where = None if left is TRUE else left
+                    for effect in rule.effects:
+                        _add(total, rule, effect, where, key)
+            found = total.what(self.names)
+            remember(self._known, key, found, KEPT)
+        return found
 
 
 @dataclass(slots=True)
-class _Results:
+class _Sum:
+    """What holds for one table, in the making."""
+
+    filters: dict[Expression, None] = field(default_factory=dict)
+    masks: dict[str, list[Mask]] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
+    reads: list[Denial] = field(default_factory=list)
+    cap: tuple[int, str] | None = None
+    denials: dict[str, list[Denial]] = field(default_factory=lambda: defaultdict(list))
+    validations: dict[str, list[Validation]] = field(default_factory=lambda: defaultdict(list))
+    settings: dict[str, list[Setting]] = field(default_factory=lambda: defaultdict(list))
     emit: list[tuple[str, str, Applies]] = field(default_factory=list)
     redact: list[tuple[str, Applies]] = field(default_factory=list)
     transform: list[tuple[str, Applies]] = field(default_factory=list)
     hooks: list[tuple[str, Applies]] = field(default_factory=list)
 
-
-@dataclass(slots=True)
-class _Sum:
-    """A decision in the making."""
-
-    filters: dict[str, dict[Expression, None]] = field(default_factory=dict)
-    masks: dict[str, dict[str, list[Mask]]] = field(default_factory=dict)
-    hidden: dict[str, set[str]] = field(default_factory=dict)
-    reads: dict[str, list[Denial]] = field(default_factory=dict)
-    caps: dict[str, tuple[int, str]] = field(default_factory=dict)
-    writes: dict[tuple[str, str], _Writes] = field(default_factory=dict)
-    results: dict[str, _Results] = field(default_factory=dict)
-    fired: list[str] = field(default_factory=list)
-    route: str | None = None
-    theme: str | None = None
-
-    def overlays(self) -> Iterator[tuple[str, Overlay]]:
-        for table in sorted({*self.filters, *self.masks, *self.hidden}):
-            hidden = self.hidden.get(table, ())
-            masks = self.masks.get(table, {})
-            yield (
-                table,
-                Overlay(
-                    tuple(self.filters.get(table, ())),
-                    tuple((name, strictest(masks[name])) for name in sorted(masks) if name not in hidden),
-                    tuple(sorted(hidden)),
-                ),
+    def what(self, tables: Iterable[str]) -> _What:
+        overlay = Overlay(
+            tuple(self.filters),
+            tuple(
+                (name, strictest(self.masks[name])) for name in sorted(self.masks) if name not in self.hidden
+            ),
+            tuple(sorted(self.hidden)),
+        )
+        results = ResultRules(tuple(self.emit), tuple(self.redact), tuple(self.transform), tuple(self.hooks))
+        writes = {
+            verb: WriteRules(
+                tuple(self.denials.get(verb, ())),
+                tuple(self.validations.get(verb, ())),
+                tuple(self.settings.get(verb, ())),
             )
-
-    def decision(self, rules: RuleSet) -> Decision:
-        overlays = dict(self.overlays())
-        return Decision(
-            version=rules.version,
-            overlays=overlays,
-            reads={table: _denial(denials) for table, denials in self.reads.items()},
-            caps=self.caps,
-            writes={
-                key: WriteRules(tuple(one.denials), tuple(one.validations), tuple(one.settings))
-                for key, one in self.writes.items()
-            },
-            results={
-                table: ResultRules(tuple(one.emit), tuple(one.redact), tuple(one.transform), tuple(one.hooks))
-                for table, one in self.results.items()
-            },
-            route=self.route,
-            slots=rules.slots,
-            fired=tuple(self.fired),
-            shape=frozenset(overlays.items()),
-            theme=self.theme,
+            for verb in dict.fromkeys([*self.denials, *self.validations, *self.settings])
+        }
+        return _What(
+            dict.fromkeys(tables, overlay) if self.filters or self.masks or self.hidden else {},
+            dict.fromkeys(tables, _denial(self.reads)) if self.reads else {},
+            dict.fromkeys(tables, self.cap) if self.cap is not None else {},
+            {(table, verb): rules for verb, rules in writes.items() for table in tables},
+            dict.fromkeys(tables, results) if results != _NO_RESULTS else {},
         )
 
 
-def _add(
-    found: _Sum,
-    rule: Rule,
-    effect: model.Effect,
-    where: Applies,
-    names: Sequence[str],
-    holding: Collection[int],
-) -> None:
+def _add(found: _Sum, rule: Rule, effect: model.Effect, where: Applies, holding: Collection[int]) -> None:
     """Add one effect of a rule that applies."""
     if isinstance(effect, model.Filter):
         keep = keeps(_kept(effect.keep, where, holding))
         if keep != TRUE:
-            for table in names:
-                found.filters.setdefault(table, {})[keep] = None
+            found.filters[keep] = None
     elif isinstance(effect, model.Masks):
-        for table in names:
-            columns = found.masks.setdefault(table, {})
-            for column, mask in effect.masks:
-                columns.setdefault(column, []).append(replace(mask, applies=where, rule=rule.id))
+        for column, mask in effect.masks:
+            found.masks.setdefault(column, []).append(replace(mask, applies=where, rule=rule.id))
     elif isinstance(effect, model.Hide):
-        for table in names:
-            found.hidden.setdefault(table, set()).update(effect.names)
+        found.hidden.update(effect.names)
     elif isinstance(effect, model.Cap):
-        for table in names:
-            cap = found.caps.get(table)
-            if cap is None or effect.rows < cap[0]:
-                found.caps[table] = (effect.rows, rule.id)
-    elif isinstance(effect, model.Route):
-        found.route = effect.engine
-    elif isinstance(effect, model.Theme):
-        found.theme = effect.theme
-    elif isinstance(effect, model.Deny | model.Validate | model.Set):
-        _add_write(found, rule, effect, where, names)
-    else:
-        _add_result(found, rule, effect, where, names)
+        if found.cap is None or effect.rows < found.cap[0]:
+            found.cap = (effect.rows, rule.id)
+    elif isinstance(effect, model.Emit):
+        found.emit.append((rule.id, effect.event, where))
+    elif isinstance(effect, model.Redact):
+        found.redact.extend((column, where) for column in effect.columns)
+    elif isinstance(effect, model.Transform):
+        found.transform.append((effect.hook, where))
+    elif isinstance(effect, model.CallHook):
+        found.hooks.append((effect.hook, where))
+    elif isinstance(effect, model.Deny):
+        denial = Denial(rule.id, effect.message, where)
+        for verb in rule.verbs:
+            (found.reads if verb == "read" else found.denials[verb]).append(denial)
+    elif isinstance(effect, model.Validate):
+        for verb in rule.verbs:
+            found.validations[verb].append(Validation(rule.id, effect.hook, where))
+    elif isinstance(effect, model.Set):
+        for verb in rule.verbs:
+            found.settings[verb].append(Setting(rule.id, effect.values, where))
 
 
 def _kept(keep: Condition, where: Applies, holding: Collection[int]) -> Expression:
@@ -205,41 +315,6 @@ def _kept(keep: Condition, where: Applies, holding: Collection[int]) -> Expressi
         return wanted
     exempt = Call(Kind.BOOL, "!", (where,))
     return exempt if wanted == FALSE else _any((exempt, wanted))
-
-
-def _add_write(
-    found: _Sum,
-    rule: Rule,
-    effect: model.Deny | model.Validate | model.Set,
-    where: Applies,
-    names: Sequence[str],
-) -> None:
-    for verb in rule.verbs:
-        for table in names:
-            if verb == "read":
-                if isinstance(effect, model.Deny):
-                    found.reads.setdefault(table, []).append(Denial(rule.id, effect.message, where))
-                continue
-            writes = found.writes.setdefault((table, verb), _Writes())
-            if isinstance(effect, model.Deny):
-                writes.denials.append(Denial(rule.id, effect.message, where))
-            elif isinstance(effect, model.Validate):
-                writes.validations.append(Validation(rule.id, effect.hook, where))
-            else:
-                writes.settings.append(Setting(rule.id, effect.values, where))
-
-
-def _add_result(found: _Sum, rule: Rule, effect: model.Effect, where: Applies, names: Sequence[str]) -> None:
-    for table in names:
-        results = found.results.setdefault(table, _Results())
-        if isinstance(effect, model.Emit):
-            results.emit.append((rule.id, effect.event, where))
-        elif isinstance(effect, model.Redact):
-            results.redact.extend((column, where) for column in effect.columns)
-        elif isinstance(effect, model.Transform):
-            results.transform.append((effect.hook, where))
-        elif isinstance(effect, model.CallHook):
-            results.hooks.append((effect.hook, where))
 
 
 def _denial(denials: Sequence[Denial]) -> Denial:

@@ -7,30 +7,20 @@ the facts that guards read, and what was added up once by the guards that held: 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from ..decision import Decision, Overlay
+from ..decision import Decision
 from ..evaluation import NOTHING, compiled
 from ..expressions import Expression, Fact, Kind, walk
-from .compose import compose
+from .compose import Composer, guards_of, remember
 from .engine import Engine
-from .model import ALWAYS, Condition, Facts, Filter, RuleSet
+from .model import Facts, RuleSet
 
 DECISIONS = 64
 """Decisions that are kept of one rule set, by the guards that held."""
 QUESTIONS = 512
 """Answers that are kept of one rule set, by the facts that its guards read."""
-SHAPES = 4096
-"""Shapes that are kept of all rule sets together."""
-
-Shape = frozenset[tuple[str, Overlay]]
-K = TypeVar("K")
-V = TypeVar("V")
-
-_shapes: dict[Shape, Shape] = {}
 
 
 class Decider:
@@ -46,9 +36,10 @@ class Decider:
         self.rules = rules
         self.tables = tuple(tables)
         self._engine = engine
-        self._numbers = sorted(_guards_of(rules))
+        self._numbers = sorted(_asked(rules))
         guards = [rules.guards[number] for number in self._numbers]
         self._loaded = engine.load(guards)
+        self._composer = Composer(rules, self.tables)
         self.asked = tuple(sorted(_facts_of(guard.test for guard in guards)))
         """The facts that guards read."""
         self.facts = tuple(sorted({*self.asked, *_facts_of(rules.slots)}))
@@ -79,8 +70,7 @@ class Decider:
         holding = self.holding(facts)
         found = self._decisions.get(holding)
         if found is None:
-            found = compose(self.rules, holding, self.tables)
-            found = replace(found, shape=_shared(found.shape))
+            found = self._composer.compose(holding)
             remember(self._decisions, holding, found, DECISIONS)
         return found
 
@@ -110,23 +100,6 @@ def values_of(slots: Sequence[Expression]) -> Callable[[Facts], tuple[Any, ...]]
     return work if rest else lambda facts: fixed
 
 
-def remember(kept: dict[K, V], key: K, value: V, most: int) -> None:
-    """Keep a value, and let go of the oldest where there are too many. Threads may do so at once."""
-    with suppress(KeyError, StopIteration, RuntimeError):
-        while len(kept) >= most:
-            del kept[next(iter(kept))]
-    kept[key] = value
-
-
-def _shared(shape: Shape) -> Shape:
-    """Return the one object that stands for all equal shapes: its hash is worked out once."""
-    found = _shapes.get(shape)
-    if found is None:
-        remember(_shapes, shape, shape, SHAPES)
-        found = shape
-    return found
-
-
 def _bucket(value: Any) -> Any:
     """Guards see time by the minute, so that what is decided is worth keeping."""
     return value.replace(second=0, microsecond=0) if isinstance(value, datetime) else value
@@ -141,18 +114,12 @@ def _facts_of(expressions: Iterable[Expression]) -> dict[str, Kind]:
     }
 
 
-def _guards_of(rules: RuleSet) -> set[int]:
+def _asked(rules: RuleSet) -> frozenset[int]:
     """The guards that matter for decisions; those of event rules ask for facts of the event."""
-    found: set[int] = set()
-    for rule in rules.rules:
-        if "event" not in rule.verbs:
-            conditions: list[Condition] = [rule.applies]
-            conditions += [effect.keep for effect in rule.effects if isinstance(effect, Filter)]
-            found.update(guard for one in conditions for guard, _ in one.branches if guard != ALWAYS)
-    return found
+    return guards_of(rule for rule in rules.rules if "event" not in rule.verbs)
 
 
 def kinds_asked(rules: RuleSet) -> Mapping[str, Kind]:
     """Return the facts that decisions by a rule set read, with their kinds as the rule files have them."""
-    tests = [rules.guards[number].test for number in _guards_of(rules)]
+    tests = [rules.guards[number].test for number in _asked(rules)]
     return _facts_of([*tests, *rules.slots])

@@ -9,10 +9,11 @@ from functools import lru_cache
 from ...expressions import Expression, Fact, Kind, walk
 from ..model import Condition, Count, Deny, Filter, Place, Rule, RuleSet, Set
 from . import schema
+from .claims import Built
 from .composition import compose
 from .document import Document, read
 from .findings import Findings, lines
-from .rules import Built, build
+from .rules import build
 from .source import ALL, Source, breadth
 from .vocabulary import Vocabulary
 
@@ -60,7 +61,7 @@ def _document(source: Source, findings: Findings) -> Document | None:
     return document
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _conforming(name: str, text: str) -> tuple[Document | None, tuple[tuple[Place, str], ...]]:
     """Read a file. The one that holds for everybody is read once, not for each tenant; nobody changes what is kept."""
     findings = Findings()
