@@ -157,3 +157,19 @@ def test_a_denial_is_a_page_or_a_problem(shop: Shop) -> None:
     assert problem.get_json()["detail"] == "<b>"
     assert problem.get_json()["code"] == "rule-denied"
     assert b"secret" not in problem.data
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_database_deletes_nothing_past_a_rule(shop: Shop, way: str) -> None:
+    """Orders hang on customers by ON DELETE CASCADE."""
+    with shop.ruled({}), shop.engine.connect() as connection:
+        shop.send(way, "DELETE FROM customer", connection)
+        assert connection.execute(sa.select(sa.func.count()).select_from(order)).scalar() == 1
+        connection.rollback()
+    with shop.ruled({("order", "delete"): denies("big", big())}):
+        with pytest.raises(StatementRefusedError, match="hang on rows of 'customer'"):
+            shop.send(way, "DELETE FROM customer WHERE id = 1")
+        shop.send(way, 'DELETE FROM "order" WHERE customer_id = 2')
+        assert shop.send(way, "DELETE FROM customer WHERE id = 2") == 1
+    assert [row[0] for row in shop.rows("customer", "id, name")] == [1]
+    assert [row[0] for row in shop.rows()] == [1, 2, 4]
