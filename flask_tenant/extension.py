@@ -477,7 +477,10 @@ class Users:
     def ended(self, holder: object) -> None:
         """A transaction has ended."""
         for application in self._alive():
-            application.rules.ended(holder)
+            if "runtime" in vars(
+                application.governance
+            ):  # else it has pinned nothing, and may be being built just now
+                application.rules.ended(holder)
 
     def active(self) -> bool:
         """Whether refusals are let through now."""
