@@ -33,12 +33,12 @@ def _judged(status: int, body: bytes, path: str = "/row", closable: bool = False
 
 def test_what_counts_as_a_fault() -> None:
     """The soak run would notice: a judge that finds nothing has seen nothing."""
-    assert _judged(200, b'{"text": "<acme>"}').seen == {"right": 1}
-    assert _judged(200, b"<acme>\n<bella>", "/rows").leaks
-    assert _judged(200, b"<bella>", "/hang-up").leaks
-    assert _judged(403, b"<bella>", closable=True).leaks
-    assert _judged(503, b"<bella>", "/injected").leaks
+    assert _judged(200, b'{"text": "canary=acme;"}').seen == {"right": 1}
+    assert _judged(200, b"canary=acme;\ncanary=bella;", "/rows").leaks
+    assert _judged(200, b"canary=bella;", "/hang-up").leaks
+    assert _judged(403, b"canary=bella;", closable=True).leaks
+    assert _judged(503, b"canary=bella;", "/injected").leaks
     for status, body in ((500, b""), (502, b""), (503, b""), (403, b""), (200, b"")):
         assert _judged(status, body).wrong, (status, body)
-    assert _judged(200, b"<acme>\n" * 19, "/rows").wrong, "a row is missing"
+    assert _judged(200, b"canary=acme;\n" * 19, "/rows").wrong, "a row is missing"
     assert _judged(403, b"", closable=True).seen == {"suspended": 1}
