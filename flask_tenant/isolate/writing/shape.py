@@ -224,11 +224,19 @@ class _Reader:
         return self.text[token.start : token.end]
 
     def _assigned(self, first: int) -> frozenset[str]:
-        """Names on the left of ``=`` behind SET; more than those does no harm."""
-        begin = next((at for at in self.outer[first:] if self.tokens[at].key == "SET"), len(self.tokens) - 1)
-        names = set()
-        for at in range(begin, len(self.tokens) - 1):
-            token, behind = self.tokens[at], self.tokens[at + 1]
-            if token.kind in (NAME, QUOTED) and behind.key in ("=", ",", ")", ".", "["):
-                names.add(token.name)
+        """Names on the left of ``=`` behind SET, also those of ``(a, b) = (1, 2)``."""
+        outer = self.outer[first:]
+        begin = next((n for n, at in enumerate(outer) if self.tokens[at].key == "SET"), len(outer))
+        names: set[str] = set()
+        for at in outer[begin:]:
+            token = self.tokens[at]
+            if token.key in ("WHERE", "FROM", "RETURNING"):
+                break
+            if token.key not in ("SET", ","):
+                continue
+            at += 1  # a name, or names in parentheses
+            names.add(self.tokens[at].name)
+            while self.tokens[at].key in ("(", ",") and self.tokens[at + 1].kind in (NAME, QUOTED):
+                names.add(self.tokens[at + 1].name)
+                at += 2
         return frozenset(names)

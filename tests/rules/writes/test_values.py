@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -173,3 +175,36 @@ def test_the_database_deletes_nothing_past_a_rule(shop: Shop, way: str) -> None:
         assert shop.send(way, "DELETE FROM customer WHERE id = 2") == 1
     assert [row[0] for row in shop.rows("customer", "id, name")] == [1]
     assert [row[0] for row in shop.rows()] == [1, 2, 4]
+
+
+@pytest.mark.databases("postgresql+psycopg", "postgresql+psycopg2")
+def test_another_transaction_changes_the_row_meanwhile(shop: Shop) -> None:
+    """The row that is judged is the one that is written: somebody's change in between waits, or is seen."""
+    falls = op("<", col("total", Kind.NUMBER, "new"), col("total", Kind.NUMBER, "old"))
+    began, done = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with shop.as_("acme"), shop.engine.begin() as connection:
+            connection.execute(order.update().where(order.c.id == 1).values(total=1000))
+            began.set()
+            deadline = time.monotonic() + 20
+            waiting = (
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE wait_event_type = 'Lock' AND query LIKE '%%total = 500%%'"
+            )
+            with shop.physical.connect() as watch:
+                while time.monotonic() < deadline and not watch.exec_driver_sql(waiting).scalar():
+                    watch.rollback()
+        done.set()
+
+    thread = threading.Thread(target=other)
+    with shop.ruled({("order", "update"): denies("falls", falls)}):
+        thread.start()
+        assert began.wait(20)
+        with pytest.raises(RuleDeniedError), shop.engine.begin() as connection:
+            connection.execute(
+                sa.text('UPDATE "order" SET total = 500 WHERE id = 1')
+            )  # 100 when it began, 1000 now
+        thread.join(20)
+    assert done.is_set()
+    assert shop.rows()[0][1] == 1000.0
