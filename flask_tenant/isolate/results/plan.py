@@ -73,7 +73,7 @@ def _largest(condition: Expression, values: Sequence[Any]) -> int:
     parts = list(walk(condition))
     if any(isinstance(e, Call) and e.function not in _PLAIN for e in parts):
         return AHEAD
-    numbers = (
+    numbers: Iterable[Any] = (
         e.value if isinstance(e, Constant) else values[e.index]
         for e in parts
         if isinstance(e, Constant | Slot)
