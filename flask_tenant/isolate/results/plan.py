@@ -73,12 +73,9 @@ def _largest(condition: Expression, values: Sequence[Any]) -> int:
     parts = list(walk(condition))
     if any(isinstance(e, Call) and e.function not in _PLAIN for e in parts):
         return AHEAD
-    numbers: Iterable[Any] = (
-        e.value if isinstance(e, Constant) else values[e.index]
-        for e in parts
-        if isinstance(e, Constant | Slot)
-    )
-    return sum(int(abs(n)) + 1 for n in numbers if isinstance(n, int | Decimal)) + 1
+    given: list[Any] = [e.value for e in parts if isinstance(e, Constant)]
+    given += [values[e.index] for e in parts if isinstance(e, Slot)]
+    return sum(int(abs(n)) + 1 for n in given if isinstance(n, int | Decimal)) + 1
 
 
 def governs(decision: Decision) -> bool:
