@@ -75,7 +75,7 @@ def _largest(condition: Expression, values: Sequence[Any]) -> int:
         return AHEAD
     given: list[Any] = [e.value for e in parts if isinstance(e, Constant)]
     given += [values[e.index] for e in parts if isinstance(e, Slot)]
-    return sum(int(abs(n)) + 1 for n in given if isinstance(n, int | Decimal)) + 1
+    return sum(abs(int(n)) + 1 for n in given if isinstance(n, int | Decimal)) + 1
 
 
 def governs(decision: Decision) -> bool:
