@@ -30,7 +30,7 @@ TIMES = [
     dt.datetime(2000, 1, 1, 12, 30, 15, 250000, dt.UTC),
 ]
 INTS = [0, 1, -7, 4, 2**31 - 1]
-NUMBERS = [Decimal("0"), Decimal("0.25"), Decimal("-7"), Decimal("10000.5"), Decimal("4")]
+NUMBERS = [Decimal(0), Decimal("0.25"), Decimal(-7), Decimal("10000.5"), Decimal(4)]
 SPANS = [dt.timedelta(days=90), dt.timedelta(days=-1), dt.timedelta(hours=25), dt.timedelta(microseconds=-1)]
 VALUES: dict[Kind, list[Any]] = {
     Kind.BOOL: [True, False], Kind.INT: INTS, Kind.NUMBER: NUMBERS, Kind.TEXT: TEXTS, Kind.DATE: DATES,
