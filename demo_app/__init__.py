@@ -1,4 +1,4 @@
-"""Fieldbook: a small invoicing application (customers, products, invoices, payments, reports).
+"""Fieldbook: a small invoicing application (customers, products, orders, invoices, payments, tickets, reports).
 
 Run it::
 
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from flask import Flask
 
 from demo_app import cli, errors, formatting, settings, views
-from demo_app.extensions import csrf, db, login_manager, migrate
+from demo_app.extensions import babel, csrf, db, login_manager, migrate
 
 __all__ = ["create_app"]
 
@@ -55,6 +55,7 @@ def create_app(config: Mapping[str, Any] | None = None, *, extensions: Iterable[
     migrate.init_app(app, db, directory=str(MIGRATIONS), render_as_batch=True)
     login_manager.init_app(app)
     csrf.init_app(app)
+    babel.init_app(app, locale_selector=formatting.company_locale)
     for extension in extensions:
         extension.init_app(app)
 

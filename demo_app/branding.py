@@ -51,9 +51,9 @@ def stylesheet(accent: str, heading_font: str) -> str:
     def theme(surface: str) -> str:
         shade = readable_on(accent, surface)
         ink = max("#ffffff", "#10131a", key=lambda candidate: contrast(candidate, shade))
-        return f"--accent: {shade}; --on-accent: {ink};"
+        return f"--brand-accent: {shade}; --on-brand-accent: {ink};"
 
     return (
-        f":root {{ {theme(LIGHT_SURFACE)} --heading-font: {FONTS.get(heading_font, FONTS['sans'])}; }}\n"
+        f":root {{ {theme(LIGHT_SURFACE)} --brand-font: {FONTS.get(heading_font, FONTS['sans'])}; }}\n"
         f"@media (prefers-color-scheme: dark) {{ :root {{ {theme(DARK_SURFACE)} }} }}\n"
     )

@@ -1,10 +1,11 @@
-"""Amounts, numbers and dates as the company's locale writes them."""
+"""Amounts, numbers, dates and times as people write them where the company is."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
 
+import flask_babel
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal, format_percent
@@ -13,12 +14,22 @@ from flask import Flask
 from demo_app.settings import company
 
 
-def locale() -> Locale:
-    """The company's locale; one that is not known falls back to British English."""
+def company_locale() -> str:
+    """The locale that the owner has chosen; one that is not known falls back to British English."""
     try:
-        return Locale.parse(company().locale)
+        return str(Locale.parse(company().locale))
     except (ValueError, UnknownLocaleError):
-        return Locale("en", "GB")
+        return "en_GB"
+
+
+def locale() -> Locale:
+    """The locale in which this page is written."""
+    return flask_babel.get_locale() or Locale("en", "GB")
+
+
+def language() -> str:
+    """The page's language, as HTML names it."""
+    return locale().language
 
 
 def money(value: Decimal, currency: str | None = None) -> str:
@@ -47,21 +58,26 @@ def day(value: date) -> str:
 
 
 def moment(value: datetime) -> str:
-    """A day and a time, to the minute."""
+    """A day and a time where the company is, to the minute.
+
+    :param value: in UTC, without a zone, as timestamps are stored
+    """
+    value = flask_babel.to_user_timezone(value)
     return f"{day(value.date())}, {format_time(value.time(), 'short', locale=locale())}"
 
 
 def month(value: str) -> str:
     """``2026-03`` as ``Mar 2026``."""
-    return format_date(date.fromisoformat(f"{value}-01"), "LLL yyyy", locale="en_US")
+    return format_date(date.fromisoformat(f"{value}-01"), "LLL yyyy", locale=locale())
 
 
 def short_month(value: str) -> str:
     """``2026-03`` as ``Mar``, and a January with its year: for the axis of a chart."""
     pattern = "LLL ’yy" if value.endswith("-01") else "LLL"
-    return format_date(date.fromisoformat(f"{value}-01"), pattern, locale="en_US")
+    return format_date(date.fromisoformat(f"{value}-01"), pattern, locale=locale())
 
 
 def init_app(app: Flask) -> None:
+    app.jinja_env.globals["language"] = language
     for function in (money, round_money, number, percent, day, moment, month):
         app.add_template_filter(function)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from wtforms import (
     FormField,
     PasswordField,
     SelectField,
+    SelectMultipleField,
     StringField,
     TextAreaField,
     ValidationError,
@@ -28,7 +29,7 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange,
 from demo_app.branding import FONTS, HEX_COLOUR
 from demo_app.clock import today
 from demo_app.extensions import db
-from demo_app.models import Country, Customer, Product, TaxRate
+from demo_app.models import ROLES, Country, Customer, Product, TaxRate, TicketState, User
 
 EMAIL = Regexp(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", message="This does not look like an e-mail address.")
 LARGEST = Decimal(99_999_999)
@@ -62,6 +63,11 @@ def text(label: str, length: int, *validators: Any, **kwargs: Any) -> StringFiel
     )
 
 
+def _customers() -> Sequence[Any]:
+    """Key and name of each customer, by name."""
+    return db.session.execute(select(Customer.id, Customer.name).order_by(Customer.name)).all()
+
+
 class LoginForm(FlaskForm):  # type: ignore[misc]
     email = text("E-mail", 200, DataRequired(), filter=_lowered, render_kw={"autocomplete": "username"})
     password = PasswordField("Password", [DataRequired()], render_kw={"autocomplete": "current-password"})
@@ -77,6 +83,8 @@ class CustomerForm(FlaskForm):  # type: ignore[misc]
     city = text("City", 80)
     country_code = SelectField("Country", coerce=lambda value: value or None)
     vat_id = text("VAT number", 30)
+    tax_id = text("Tax number", 30)
+    credit_note = text("Credit", 200, description="Whether they pay, and what to mind.")
     notes = TextAreaField("Notes", filters=[_stripped], render_kw={"rows": 3})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -159,12 +167,46 @@ class UserForm(FlaskForm):  # type: ignore[misc]
     name = text("Name", 120, DataRequired())
     email = text("E-mail", 200, DataRequired(), EMAIL, filter=_lowered)
     role = SelectField("Role", choices=choices([("member", "Member"), ("owner", "Owner")]))
+    role_list = SelectMultipleField(
+        "Works at",
+        choices=choices((name, name.capitalize()) for name in ROLES),
+        description="Hold Ctrl or ⌘ to choose several, or none.",
+        render_kw={"size": len(ROLES)},
+    )
     password = PasswordField(
         "Password",
         [Optional(), Length(min=10, message="Use at least 10 characters.")],
         render_kw={"autocomplete": "new-password"},
     )
     active = BooleanField("May log in", default=True)
+
+
+class OrderForm(FlaskForm):  # type: ignore[misc]
+    number = text("Number", 30, DataRequired())
+    customer_id = SelectField(
+        "Customer", coerce=_optional_id, validators=[InputRequired("Choose a customer.")]
+    )
+    ordered_on = DateField("Date", [InputRequired()], default=today)
+    description = text("What is ordered", 300, DataRequired())
+    total = DecimalField("Total", [InputRequired(), NumberRange(0, LARGEST)], places=2)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.customer_id.choices = choices([("", "Choose…"), *_customers()])
+
+
+class TicketForm(FlaskForm):  # type: ignore[misc]
+    subject = text("Subject", 200, DataRequired())
+    customer_id = SelectField("Customer", coerce=_optional_id, validators=[Optional()])
+    owner_id = SelectField("Looked after by", coerce=_optional_id, validators=[Optional()])
+    state = SelectField("State", choices=choices((state, state.capitalize()) for state in TicketState))
+    body = TextAreaField("What it is about", filters=[_stripped], render_kw={"rows": 5})
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        users = db.session.execute(select(User.id, User.name).where(User.active).order_by(User.name))
+        self.customer_id.choices = choices([("", "–"), *_customers()])
+        self.owner_id.choices = choices([("", "Nobody"), *users])
 
 
 class TaxRateForm(FlaskForm):  # type: ignore[misc]

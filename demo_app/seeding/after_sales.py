@@ -82,7 +82,7 @@ def _tickets(
 ) -> Iterable[Ticket]:
     wanted = list(islice(cycle(business.tickets), 3 * len(business.tickets)))
     for number, (subject, body) in enumerate(wanted):
-        days = (len(wanted) - 1 - number) * 4 + random.randint(0, 3)
+        days = (len(wanted) - 1 - number) * 4 + random.randint(1, 4)
         created = datetime.combine(
             today - timedelta(days=days), time(random.randint(8, 17), random.randint(0, 59))
         )

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-from demo_app.views import auth, customers, dashboard, invoices, products, reports, search, setup
+from demo_app.views import (
+    auth,
+    customers,
+    dashboard,
+    invoices,
+    orders,
+    products,
+    reports,
+    search,
+    setup,
+    tickets,
+)
 
 
 def init_app(app: Flask) -> None:
-    for module in (auth, dashboard, customers, products, invoices, reports, search, setup):
+    for module in (auth, dashboard, customers, products, orders, invoices, tickets, reports, search, setup):
         app.register_blueprint(module.blueprint)
 
     @app.after_request

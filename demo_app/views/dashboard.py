@@ -6,11 +6,12 @@ from decimal import Decimal
 
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_login import login_required
 from sqlalchemy import func, select
 
 from demo_app import branding, charts, formatting, reports
-from demo_app.clock import today
+from demo_app.clock import today, utcnow
 from demo_app.extensions import db
 from demo_app.models import Customer, Invoice, Status
 from demo_app.settings import company
@@ -40,6 +41,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "dashboard.html",
         today=now,
+        now=utcnow(),
         open=reports.open_balance(now),
         months=months,
         drafts=drafts,
@@ -54,8 +56,8 @@ def revenue_chart(months: list[reports.Month]) -> str:
     """Invoiced and received by month, as SVG."""
     return charts.bars(
         [formatting.short_month(m.month) for m in months],
-        {"invoiced": [m.total for m in months], "received": [m.paid for m in months]},
-        title=f"Invoiced and received in the last {len(months)} months",
+        {gettext("invoiced"): [m.total for m in months], gettext("received"): [m.paid for m in months]},
+        title=gettext("Invoiced and received in the last %(count)s months", count=len(months)),
         format_value=formatting.money,
         format_axis=formatting.round_money,
     )

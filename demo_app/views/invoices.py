@@ -15,7 +15,7 @@ from demo_app import csv_files, services
 from demo_app.clock import today
 from demo_app.extensions import db
 from demo_app.forms import InvoiceForm, PaymentForm
-from demo_app.models import Customer, Invoice, InvoiceLine, Payment, Status
+from demo_app.models import CreditNote, Customer, Invoice, InvoiceLine, Payment, Status
 from demo_app.views.helpers import csv_response, escaped_like, members_only, page_of, query_text
 
 blueprint = Blueprint("invoices", __name__, url_prefix="/invoices")
@@ -59,7 +59,16 @@ def _filtered(query: Select[Any], status: str) -> Select[Any]:
 def show(invoice_id: int) -> ResponseReturnValue:
     invoice = _load(invoice_id)
     form = PaymentForm(amount=invoice.balance) if invoice.status == Status.SENT else None
-    return render_template("invoices/show.html", invoice=invoice, form=form, today=today())
+    return _page(invoice, form)
+
+
+def _page(invoice: Invoice, form: PaymentForm | None) -> str:
+    notes = db.session.scalars(
+        select(CreditNote).where(CreditNote.invoice_id == invoice.id).order_by(CreditNote.issued_on)
+    )
+    return render_template(
+        "invoices/show.html", invoice=invoice, form=form, credit_notes=notes.all(), today=today()
+    )
 
 
 def _load(invoice_id: int) -> Invoice:
@@ -184,7 +193,7 @@ def pay(invoice_id: int) -> ResponseReturnValue:
         else:
             flash("The payment is recorded.", "success")
         return redirect(url_for(".show", invoice_id=invoice_id))
-    return render_template("invoices/show.html", invoice=invoice, form=form, today=today()), 422
+    return _page(invoice, form), 422
 
 
 @blueprint.post("/<int:invoice_id>/payments/<int:payment_id>/delete")

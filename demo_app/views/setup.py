@@ -100,6 +100,7 @@ def _edit_user(user: User) -> ResponseReturnValue:
 def _save_user(user: User, form: UserForm) -> bool:
     user.name, user.email = form.name.data, form.email.data
     user.role, user.active = form.role.data, form.active.data
+    user.role_list = form.role_list.data or []
     if form.password.data:
         user.set_password(form.password.data)
     db.session.add(user)

@@ -6,6 +6,7 @@
     domains.py   domain add, confirm, remove, list
     tokens.py    token create, list, revoke
     config.py    config set, get, unset, list
+    themes.py    theme show, set, check
     rules/       rules check, test, explain, record, dry-run, activate, history, rollback, diff
     webhooks.py  webhooks deliver, list, secret
     work.py      shell and run: the application's own commands, inside a tenant
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from . import config, domains, states, tenants, tokens, webhooks, work
+from . import config, domains, states, tenants, themes, tokens, webhooks, work
 from .frame import ExitCode, TenantGroup
 from .tryout import main
 
@@ -37,6 +38,7 @@ for command in (
     domains.domain,
     tokens.token,
     config.config,
+    themes.theme,
     webhooks.webhooks,
     *work.COMMANDS,
 ):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from ..errors import TenantConfigError
+from ..theme.store import CONFIG as THEME
 from .frame import (
     ExitCode,
     TenantGroup,
@@ -43,8 +45,11 @@ def value_of(text: str) -> Any:
 @json_option
 def set_value(slug: str, key: str, value: str, text: bool) -> None:
     """Set KEY to VALUE for the tenant SLUG. VALUE is JSON, or text where it is not."""
+    tenant, wanted = tenant_of(slug), value if text else value_of(value)
+    if key == THEME:
+        refuse_wrong(state().theming.store.tried(tenant, wanted), value)
     try:
-        changed = state().directory.set_config(tenant_of(slug), key, value if text else value_of(value))
+        changed = state().directory.set_config(tenant, key, wanted)
     except TenantConfigError as error:
         fail(error.message, code="config-invalid", value=key, hint=error.hint, exit_code=ExitCode.USAGE)
     say(f"{slug}: {key} = {printable(json.dumps(changed.config[key]))}", dict(changed.config))
@@ -86,6 +91,12 @@ def show_all(slug: str) -> None:
         say("", dict(found))
     else:
         table(("key", "value"), ((key, json.dumps(value)) for key, value in found.items()))
+
+
+def refuse_wrong(findings: Sequence[str], value: object) -> None:
+    """End the command if a theme would have mistakes; nothing was changed."""
+    if findings:
+        fail("; ".join(findings), code="theme-invalid", value=value, exit_code=ExitCode.USAGE)
 
 
 def _missing(slug: str, key: str) -> None:

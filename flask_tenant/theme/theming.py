@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import flask
 from flask import Flask
 
 from ..context import Scope
+from ..decision import Ruling
 from ..errors import RefusedError
 from ..model import Tenant
-from ..protocols import RuleSource
 from ..settings import Settings
 from . import templates
 from .babel import Language
@@ -36,12 +35,17 @@ class Theming:
 
     :param app: the Flask application
     :param here: the scope that holds for the running code
+    :param ruling: what the rules of the running code's tenant say, and with it which theme they choose
     """
 
-    rules: RuleSource | None = None
-    """Says which theme the tenant's rules choose."""
-
-    def __init__(self, app: Flask, settings: Settings, here: Callable[[], Scope | None]) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        settings: Settings,
+        here: Callable[[], Scope | None],
+        ruling: Callable[[], Ruling | None] = lambda: None,
+    ) -> None:
+        self.ruling = ruling
         self._here = here
         self._settings = settings
         self.store = Store(Path(app.root_path) / settings.theme_folder)
@@ -58,11 +62,10 @@ class Theming:
 
     def _chosen(self) -> str:
         """Name of the theme that a rule has chosen. Looks are no wall: an error leaves the tenant's own."""
-        if self.rules is None or self._tenant() is None:
+        if self._tenant() is None:
             return ""
-        holder = flask.g._get_current_object() if flask.has_app_context() else self
         try:
-            ruling = self.rules.ruling(holder)
+            ruling = self.ruling()
         except RefusedError as error:
             log.error("No rule could choose a theme: %s", error)
             return ""

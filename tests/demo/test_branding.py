@@ -28,7 +28,7 @@ def test_accents_can_be_read(colour: str) -> None:
 
 @given(colours)
 def test_text_on_accents_can_be_read(colour: str) -> None:
-    pairs = re.findall(r"--accent: (#\w+); --on-accent: (#\w+);", stylesheet(colour, "sans"))
+    pairs = re.findall(r"--brand-accent: (#\w+); --on-brand-accent: (#\w+);", stylesheet(colour, "sans"))
     assert len(pairs) == 2
     for accent, ink in pairs:
         assert contrast(accent, ink) >= 4.5

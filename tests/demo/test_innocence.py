@@ -1,4 +1,4 @@
-"""The application was written before anybody thought of tenants; three lines make the difference."""
+"""The application was written before anybody thought of tenants; three statements make the difference."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def test_no_file_but_one_mentions_tenants(sources: list[Path]) -> None:
     assert telling == ["saas.py"]
 
 
-def test_tenancy_takes_three_lines(sources: list[Path]) -> None:
+def test_tenancy_takes_three_statements(sources: list[Path]) -> None:
     (saas,) = [path for path in sources if path.name == "saas.py"]
     text = saas.read_text()
     assert len(ast.parse(text).body) == 3
-    assert len([line for line in text.splitlines() if line.strip()]) == 3
+    assert len([line for line in text.splitlines() if line.strip()]) <= 7

@@ -103,7 +103,7 @@ def app(shared_app: Flask, themes: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr("flask_tenant.theme.store.LOOK_AGAIN", 0.0)
     yield shared_app
     state = state_of(shared_app)
-    state.theming.rules = None
+    state.theming.ruling = lambda: None
     loader = shared_app.jinja_env.loader
     if isinstance(loader, OverridingLoader):
         loader._cache.clear()

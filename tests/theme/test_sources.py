@@ -63,7 +63,7 @@ class Chooses:
     def __init__(self, theme: str | None) -> None:
         self.theme = theme
 
-    def ruling(self, holder: object) -> Ruling | None:
+    def ruling(self) -> Ruling | None:
         if self.theme == "broken":
             raise RuleEngineError("the engine is gone")
         return Ruling(Decision(theme=self.theme))
@@ -72,7 +72,7 @@ class Chooses:
 def test_a_rule_chooses_a_theme(app: Flask, state: Application, tenancy: Tenancy, write: Write) -> None:
     write("tenants/acme/theme.yaml", "colours: {accent: brick}\nlanguage: de_DE\n")
     write("winter.yaml", "colours: {accent: sky}\n")
-    state.theming.rules = Chooses("winter")
+    state.theming.ruling = Chooses("winter").ruling
     link, _, colour = get(app, "acme", "/link").text.split("|")
     assert colour == "#0369a1"
     href = link.split('"')[3]
@@ -92,7 +92,7 @@ def test_a_rule_that_cannot_leaves_the_tenants_own(
     write("tenants/acme/theme.yaml", "colours: {accent: brick}\n")
     write("tenants/bella/theme.yaml", "colours: {accent: rose}\n")
     write("default.yaml", "colours: {accent: rose}\n")
-    state.theming.rules = Chooses(theme)
+    state.theming.ruling = Chooses(theme).ruling
     assert accent(app, "acme") == "#b3400f"
 
 
