@@ -75,7 +75,8 @@ class _Dialect(DefaultDialect):
                 connection, "dbapi_connection", connection
             )  # the pool resets its own wrapper
             holder = driver_for(self.driver).raw(connection)
-            if holder.__dict__.pop(ASKED, False):  # transactions without a tenant have nothing that could end
+            # A transaction without a tenant has nothing that could end, nor has a connection made before the wall.
+            if getattr(holder, "__dict__", {}).pop(ASKED, False):
                 rules.ended(holder)
 
     def connect(self, *args: Any, **kw: Any) -> Any:
