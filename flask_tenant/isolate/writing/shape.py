@@ -230,7 +230,8 @@ class _Reader:
         names: set[str] = set()
         for at in outer[begin:]:
             token = self.tokens[at]
-            if token.key in ("WHERE", "FROM", "RETURNING"):
+            # Not at FROM: IS DISTINCT FROM may be part of a value, and a name too many does no harm.
+            if token.key == "WHERE" or (token.key == "RETURNING" and self.tokens[at + 1].key != "="):
                 break
             if token.key not in ("SET", ","):
                 continue

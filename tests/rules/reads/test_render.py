@@ -152,8 +152,10 @@ def test_a_fact_has_no_place_in_sql() -> None:
 @pytest.fixture(scope="module")
 def lite() -> Any:
     connection = sqlite3.connect(":memory:")
-    connection.execute("CREATE TABLE t (nr INT, bool BOOLEAN, int INT, number NUMERIC, text VARCHAR(40) COLLATE NOCASE, "
-                       "date DATE, timestamp DATETIME)")  # fmt: skip
+    connection.execute(
+        "CREATE TABLE t (nr INT, bool BOOLEAN, int INT, number NUMERIC, text VARCHAR(40) COLLATE NOCASE, "
+        "date DATE, timestamp DATETIME)"
+    )
     for n, row in enumerate(ROWS):
         values = [plain(kind, row[kind.value], "sqlite") for kind in KINDS]
         connection.execute("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?, ?)", [n, *values])
@@ -177,7 +179,8 @@ def postgres(postgres_server: PostgresServer) -> Any:
 
 
 CAREFUL = settings(
-    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=120, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 
 

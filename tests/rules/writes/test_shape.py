@@ -20,6 +20,7 @@ from flask_tenant.isolate.writing import shape_of_text
             "INSERT INTO t (id, a) VALUES (1, 2) ON CONFLICT (id) DO UPDATE SET a = excluded.a WHERE t.id = 1",
             {"a"},
         ),
+        ("UPDATE t SET a = b IS DISTINCT FROM c, d = 1 RETURNING id, e", {"a", "d"}),
         ("DELETE FROM t WHERE id = 1", set()),
     ],
 )
