@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import scoped_session
 from sqlalchemy.pool import Pool
 
-from . import adapters, pipeline, signals
+from . import adapters, pipeline, refusing, signals
 from .adapters import Around, Surroundings
 from .admission import Admission
 from .context import NO_TENANT_HINT, Scope, current_scope, internal, nobody
@@ -548,6 +548,7 @@ class Tenancy:
         from .cli import tenant_cli
 
         app.cli.add_command(tenant_cli)
+        refusing.listen(app)
         app.wsgi_app = TenantMiddleware(  # type: ignore[method-assign]
             state.theming.files(app.wsgi_app), state.admit, state.enter_request, state.nobody
         )

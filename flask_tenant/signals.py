@@ -29,7 +29,7 @@ rows_capped = _signals.signal(
 )
 rule_emitted = _signals.signal(
     "rule-emitted",
-    doc="When a result that a rule is about has ended. Sender: the Tenancy; rule, event, table, rows (how many it had).",
+    doc="When a result that a rule is about has ended. Sender: the Tenancy; rule, event, table, rows (how many).",
 )
 event_happened = _signals.signal(
     "event-happened",

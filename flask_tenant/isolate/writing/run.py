@@ -139,6 +139,7 @@ class Writing:
         for _ in range(_ATTEMPTS):
             attempt.undo()
             olds = self._read([self._key(row) for row in mine])
+            self._alone(list(olds))
             theirs, mine = self._send(cursor, text, parameters)
             if verb == "insert":
                 return [
@@ -152,6 +153,33 @@ class Writing:
             value=watch.view.name,
             hint="Run the transaction again",
         )
+
+    def _alone(self, keys: list[Key]) -> None:
+        """Make sure that no row hangs on rows that are locked and about to be deleted, where rules are about it.
+
+        :raises StatementRefusedError: when the database itself would write such rows
+        """
+        column = self.wall.config.column
+        for table, foreign in self.watch.below:
+            pairs = zip(foreign.referred_columns, foreign.columns, strict=True)
+            names = {there: here for there, here in pairs if there != column}
+            found: list[Any] = [()] if set(names) != set(self.watch.key) else []
+            schema = f"{self.quote(table.schema)}." if table.schema else ""
+            mine = f"{self.quote(column)} = {self.wall.tenant_id()}"
+            for part in _parts(keys) if not found else ():
+                each = " AND ".join(f"{self.quote(names[name])} = {self.mark}" for name in self.watch.key)
+                any_of = " OR ".join([f"({each})"] * len(part))
+                found += self.run(
+                    f"SELECT 1 FROM {schema}{self.quote(table.name)} WHERE {mine} AND ({any_of}) LIMIT 1",
+                    tuple(value for key in part for value in key),
+                )
+            if found:
+                raise StatementRefusedError(
+                    f"Rows of {table.name!r} hang on rows of {self.watch.view.name!r}, and the database itself would "
+                    f"change them by ON DELETE {foreign.on_delete}, past the rules about them",
+                    value=table.name,
+                    hint=f"Delete or change the rows of {table.name!r} first, by a statement of its own",
+                )
 
     # ---- values that rules put in
     def _put_in(self, images: list[Image], rows: list[Any]) -> None:

@@ -224,14 +224,21 @@ class _Reader:
         return self.text[token.start : token.end]
 
     def _assigned(self, first: int) -> frozenset[str]:
-        """Names on the left of ``=`` behind SET; more than those does no harm."""
-        begin = next((at for at in self.outer[first:] if self.tokens[at].key == "SET"), len(self.tokens) - 1)
-        names = set()
-        outer = set(self.outer)
-        for at in range(begin, len(self.tokens) - 1):
-            if at in outer and self.tokens[at].key == "RETURNING" and self.tokens[at + 1].key != "=":
-                break  # what is shown is not assigned
-            token, behind = self.tokens[at], self.tokens[at + 1]
-            if token.kind in (NAME, QUOTED) and behind.key in ("=", ",", ")", ".", "["):
-                names.add(token.name)
+        """Names on the left of ``=`` behind SET, also those of ``(a, b) = (1, 2)``."""
+        outer = self.outer[first:]
+        begin = next((n for n, at in enumerate(outer) if self.tokens[at].key == "SET"), len(outer))
+        names: set[str] = set()
+        for at in outer[begin:]:
+            token, before = self.tokens[at], self.tokens[at - 1].key
+            # A column may be called so, and DISTINCT FROM is an operator.
+            ends = before not in ("SET", ",") and (token.key != "FROM" or before != "DISTINCT")
+            if token.key in ("WHERE", "FROM", "RETURNING") and ends:
+                break
+            if token.key not in ("SET", ","):
+                continue
+            at += 1  # a name, or names in parentheses
+            names.add(self.tokens[at].name)
+            while self.tokens[at].key in ("(", ",") and self.tokens[at + 1].kind in (NAME, QUOTED):
+                names.add(self.tokens[at + 1].name)
+                at += 2
         return frozenset(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from .shape import Shape, Verb
 if TYPE_CHECKING:
     from ...expressions import Kind
     from ...hooks import Hooks
-    from ..live import LiveSchema, LiveTable
+    from ..live import LiveForeignKey, LiveSchema, LiveTable
     from ..views import LiveViews
 
 _NONE = WriteRules()
@@ -40,6 +41,8 @@ class Watch:
     columns: tuple[str, ...]
     before: bool
     kinds: dict[str, Kind] = field(default_factory=dict)
+    below: tuple[tuple[LiveTable, LiveForeignKey], ...] = ()
+    """Foreign keys through which a DELETE here would write rows that rules are about."""
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -81,9 +84,33 @@ def watch_for(shape: Shape, ruling: Ruling, views: LiveViews, hooks: Hooks) -> W
             value=view.name,
             hint="Use INSERT … ON CONFLICT DO UPDATE",
         )
-    if not unseen and all(found == _NONE for found in rules.values()):
+    live = views.catalog.live
+    below = tuple(_below(live, view.name, view.schema, decision)) if shape.verb == "delete" else ()
+    if not below and not unseen and all(found == _NONE for found in rules.values()):
         return None
-    return _watch(shape, view, overlay, rules, unseen, ruling, views.catalog.live, hooks)
+    watch = _watch(shape, view, overlay, rules, unseen, ruling, live, hooks, bool(below))
+    if watch is not None:
+        watch.below = below
+    return watch
+
+
+def _below(
+    live: LiveSchema, name: str, schema: str | None, decision: Decision, seen: frozenset[str] = frozenset()
+) -> Iterator[tuple[LiveTable, LiveForeignKey]]:
+    """Find the foreign keys through which deleting a table's rows writes rows that rules are about."""
+    for table in live.tables:
+        for key in table.foreign_keys:
+            if key.referred_table != name or key.on_delete not in _WRITES or table.name in seen:
+                continue
+            governed = _governed(decision, _WRITES[key.on_delete], table.name)
+            deeper = key.on_delete == "CASCADE" and any(
+                _below(live, table.name, table.schema, decision, seen | {name})
+            )
+            if governed or deeper:
+                yield table, key
+
+
+_WRITES: dict[str, Verb] = {"CASCADE": "delete", "SET NULL": "update", "SET DEFAULT": "update"}
 
 
 def _watch(
@@ -95,10 +122,11 @@ def _watch(
     ruling: Ruling,
     live: LiveSchema,
     hooks: Hooks,
+    cascades: bool,
 ) -> Watch | None:
     judge = Judge(view.name, ruling, hooks, overlay)
     names: set[str] = set()
-    before = shape.upsert
+    before = shape.upsert or cascades
     for verb, found in rules.items():
         for expression in expressions_of(found):
             for name, _, image in kinds_of(expression):
@@ -114,7 +142,7 @@ def _watch(
         for _, mask in overlay.masks if overlay is not None else ():
             if mask.applies is not None:
                 names.update(name for name, _, _ in kinds_of(mask.applies))
-    if not names and all(found == _NONE for found in rules.values()):
+    if not cascades and not names and all(found == _NONE for found in rules.values()):
         return None
     if before or any(found.settings for found in rules.values()):
         if not view.primary_key:
