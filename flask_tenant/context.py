@@ -30,9 +30,11 @@ class Scope:
     :param reason: why isolation was left; only in central work
     :param internal: true while flask_tenant itself talks to the database
     :param key: whose sessions it uses: equal for a scope and those within it for the same tenant; by default its own
+
+    ``capped`` lists the results that rules have cut in this scope: (table, rows that are left, rule).
     """
 
-    __slots__ = ("ended", "internal", "key", "outer", "reason", "tenant", "tenant_id")
+    __slots__ = ("capped", "ended", "internal", "key", "outer", "reason", "tenant", "tenant_id")
 
     def __init__(
         self, tenant: Tenant | None, *, reason: str = "", internal: bool = False, key: Hashable = None
@@ -46,6 +48,7 @@ class Scope:
         self.tenant_id = tenant.id if tenant is not None else None
         self.reason = reason
         self.internal = internal
+        self.capped: tuple[tuple[str, int, str], ...] = ()
 
     @property
     def central(self) -> bool:

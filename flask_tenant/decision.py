@@ -53,6 +53,16 @@ class Overlay:
     filters: tuple[Expression, ...] = ()
     masks: tuple[tuple[str, Mask], ...] = ()
     hidden: tuple[str, ...] = ()
+    _hash: int = field(default=0, init=False, compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        # Worked out once: there is a whole tree below, and shapes are looked up often.
+        found = self._hash or hash((self.filters, self.masks, self.hidden)) or 1
+        object.__setattr__(self, "_hash", found)
+        return found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Overlay, (self.filters, self.masks, self.hidden)  # hashes are another process's own
 
 
 @dataclass(frozen=True, slots=True)

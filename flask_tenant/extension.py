@@ -426,6 +426,7 @@ class Users:
             engine, settings, fallback=self.fallback, tenants=self.tenants, report=cast(Any, self)
         )
         self.isolation.wall.rules = self
+        self.isolation.wall.law.tenancy = self.tenancy
 
     def join(self, application: Application) -> None:
         """Add an application.
@@ -439,7 +440,6 @@ class Users:
             )
         if application not in self._alive():
             self._joined.append(weakref.ref(application))
-            self.isolation.wall.hooks = application.tenancy.hooks
 
     def _alive(self) -> list[Application]:
         return [found for joined in self._joined if (found := joined()) is not None]
@@ -450,6 +450,11 @@ class Users:
         if current in alive:
             return cast(Application, current)
         return next((a for a in alive if a.startup.running()), alive[-1] if alive else None)
+
+    def tenancy(self) -> Tenancy | None:
+        """Whose hooks rules call, and who sends what they tell."""
+        speaker = self._speaker()
+        return speaker.tenancy if speaker is not None else None
 
     def fallback(self) -> Scope | None:
         """What holds outside any scope."""
@@ -469,7 +474,7 @@ class Users:
         joined = self._joined
         speaker = joined[0]() if len(joined) == 1 else self._speaker()
         if speaker is not None:
-            return speaker.rules.ruling(holder)
+            return speaker.governance.ruling(holder)
         if _here() is None:
             return None
         raise RuleEngineError("The application whose rules hold is gone")
@@ -477,7 +482,7 @@ class Users:
     def ended(self, holder: object) -> None:
         """A transaction has ended."""
         for application in self._alive():
-            application.rules.ended(holder)
+            application.governance.ended(holder)
 
     def active(self) -> bool:
         """Whether refusals are let through now."""

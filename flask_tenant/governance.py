@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .context import Scope
-from .decision import Decision
+from .decision import Decision, Ruling
 from .errors import ConfigurationError
 from .model import Tenant
 from .proof import Application, Proof
@@ -38,6 +38,7 @@ class Governance:
         self._application = weakref.ref(application)
         self._here = here
         self._facts = facts
+        self._running: Rules | None = None
         self._proven = 0
         self._recorder = Recorder()
 
@@ -56,8 +57,23 @@ class Governance:
 
     @cached_property
     def runtime(self) -> Rules:
-        """What tells the wall which rules hold."""
+        """What decides statement by statement."""
         return Rules(self._here, self._facts, self.book, self.tables)
+
+    # ---- for the wall
+    def ruling(self, holder: object) -> Ruling | None:
+        """Return what rules hold for the next statement, ``None`` when the current tenant has none."""
+        if self._running is None:
+            scope = self._here()
+            if scope is None or not scope.tenant_id or scope.internal:
+                return None  # such as our own, while the directory is being opened
+            self._running = self.runtime
+        return self._running.ruling(holder)
+
+    def ended(self, holder: object) -> None:
+        """A transaction has ended: the next one may be under other rules."""
+        if self._running is not None:
+            self._running.ended(holder)
 
     def tables(self) -> tuple[str, ...]:
         """Return the names of the tables that rules can be about."""

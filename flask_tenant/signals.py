@@ -23,6 +23,14 @@ statement_reported = _signals.signal(
     "statement-reported",
     doc="In report-only mode, after a statement was let through. Sender: the Tenancy; error.",
 )
+rows_capped = _signals.signal(
+    "rows-capped",
+    doc="After a rule's cap has cut a result. Sender: the Tenancy; table, rows (how many are left), rule.",
+)
+rule_emitted = _signals.signal(
+    "rule-emitted",
+    doc="When a result that a rule is about has ended. Sender: the Tenancy; rule, event, table, rows (how many it had).",
+)
 event_happened = _signals.signal(
     "event-happened",
     doc="After an event has come, before event rules act on it. Sender: the Tenancy; name, facts, tenant.",

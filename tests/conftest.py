@@ -66,22 +66,25 @@ ONCE = {"adapters", "bench", "cli", "demo", "docs", "doctor", "edges", "rawsql",
 ABOVE = {"cli", "demo", "doctor", "testing"}
 """Folders about what stands above the wall: on PostgreSQL a quarter of their tests will do, but for the long run."""
 
+BESIDE = {"extension", "integrations", "schema"}
+"""Folders whose tests are about both databases alike: on PostgreSQL half of them will do, but for the long run."""
+
 
 def _every(folder: str, name: str) -> int:
     """Of how many tests of this kind one runs. The long run has them all."""
     if FULL:
         return 1
+    again = 3 if AGAIN else 1
     if folder == "attacks":
         # The walls before the database are the same code; psycopg2's are psycopg's behind another cursor.
-        usual = 8 if "psycopg2" in name else 2 if "postgresql" in name else 1
-        return usual * 3 if AGAIN else usual
+        return again * (8 if "psycopg2" in name else 3 if "postgresql" in name else 1)
     if folder == "rawsql":
-        return 2  # each statement of the corpora is also part of what the mutations are made of
+        return 3  # each statement of the corpora is also part of what the mutations are made of
     if folder in ABOVE and "postgresql" in name:
         return 4
-    if folder in ("extension", "schema") and "postgresql" in name:
-        return 4 if AGAIN else 2
-    return 1
+    if folder in BESIDE and "postgresql" in name:
+        return again * 2
+    return again
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

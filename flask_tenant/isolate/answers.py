@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, Protocol
 
+from ..errors import StatementRefusedError
+
 
 class Answer(Protocol):
     """What a cursor gives in place of the driver's own."""
@@ -79,6 +81,19 @@ class _Answering:
 @cache
 def _answering(cls: Any) -> Any:
     return type(cls.__name__, (_Answering, cls), {"__module__": cls.__module__})
+
+
+def check_answerable(cursor: Any) -> None:
+    """Refuse a cursor whose rows cannot be exchanged.
+
+    :raises StatementRefusedError: for SQLAlchemy's adapters of asyncio drivers
+    """
+    if not hasattr(cursor, "__dict__"):
+        raise StatementRefusedError(
+            "Rules are about what this statement writes or gives, and it runs on an asynchronous engine",
+            value=type(cursor).__name__,
+            hint="Use a synchronous engine for the tables that rules of this kind are about",
+        )
 
 
 def answer(cursor: Any, found: Answer) -> None:

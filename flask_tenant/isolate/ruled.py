@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..decision import Ruling
 from ..errors import StatementRefusedError
-from .drivers import driver_for
+from .answers import answer, check_answerable
 from .guard import Vouched
+from .results import Plan, Stream, plan_for
+from .results.plan import governs, origins_of
 from .writing import Writing, shape_of, shape_of_text, watch_for
 from .writing.watch import watched_tables
 
 if TYPE_CHECKING:
-    from .rawsql import Placeholders
+    from .rawsql import Placeholders, Rewritten
     from .wall import Wall
-
-
-def ruling_for(wall: Wall, holder: Any) -> Ruling | None:
-    """Return what holds for a statement of a tenant, ``None`` for anybody else's and without rules.
-
-    :param holder: what lives as long as the connection's checkout
-    """
-    if wall.rules is None or not wall.in_tenant():
-        return None
-    return wall.rules.ruling(holder)
 
 
 def execute_compiled(
@@ -31,18 +24,26 @@ def execute_compiled(
 ) -> bool:
     """Run a statement of our compiler under rules; return false when none is about it."""
     connection = context.root_connection
-    ruling = ruling_for(wall, driver_for(context.dialect.driver).raw(connection.connection.dbapi_connection))
+    ruling: Ruling | None = connection.ft_ruling
     if ruling is None:
         return False
+    compiled = context.compiled
     if watched_tables(ruling.decision):
-        shape = shape_of(context.compiled, text, wall.raw)
-        watch = watch_for(shape, ruling, wall.views, wall.hooks)
+        watch = watch_for(shape_of(compiled, text, wall.raw), ruling, wall.views, wall.hooks)
         if watch is not None:
             own = connection.connection.dbapi_connection
             writing = Writing(wall, watch, context.dialect.driver, own, escaped=True)
             writing.execute(cursor, text, parameters if many else (parameters,))
             return True
-    return False
+    if many or context.is_crud or not governs(ruling.decision):
+        return False
+    tables: Iterable[str] = compiled.ft_reads
+    plan = plan_for(ruling, tables)
+    if plan is None or shape_of(compiled, text, wall.raw).verb is not None:
+        return False
+    plan = plan_for(ruling, tables, origins_of(compiled))
+    _stream(wall, plan, cursor, text, parameters)
+    return True
 
 
 def execute_raw(
@@ -50,6 +51,7 @@ def execute_raw(
     cursor: Any,
     driver: str,
     text: str,
+    known: Rewritten | None,
     parameters: Any,
     placeholders: Placeholders,
     *,
@@ -57,33 +59,59 @@ def execute_raw(
 ) -> bool:
     """Run a statement that the raw SQL enforcer has rewritten under rules; return false when none is about it.
 
+    :param known: what the enforcer knows of it
     :param parameters: ``None`` for none at all
     """
-    ruling = ruling_for(wall, cursor.connection)
-    if ruling is None:
+    ruling = _ruling(wall, cursor.connection)
+    if ruling is None or known is None:
         return False
-    if watched_tables(ruling.decision):
-        shape = shape_of_text(str(text), wall.raw.dialect, placeholders)
-        watch = watch_for(shape, ruling, wall.views, wall.hooks)
-        if watch is not None:
-            writing = Writing(wall, watch, driver, cursor.connection, escaped=placeholders == "format")
-            writing.execute(cursor, Vouched(text), list(parameters) if many else (parameters,))
-            return True
-    return False
+    if known.writes:
+        if watched_tables(ruling.decision):
+            shape = shape_of_text(str(text), wall.raw.dialect, placeholders)
+            watch = watch_for(shape, ruling, wall.views, wall.hooks)
+            if watch is not None:
+                writing = Writing(wall, watch, driver, cursor.connection, escaped=placeholders == "format")
+                writing.execute(cursor, Vouched(text), list(parameters) if many else (parameters,))
+                return True
+        return False
+    plan = plan_for(ruling, known.looks_at()) if governs(ruling.decision) and not many else None
+    if plan is None:
+        return False
+    _stream(wall, plan, cursor, Vouched(text), parameters)
+    return True
 
 
-def refuse_ruled(wall: Wall, connection: Any, text: str, placeholders: Placeholders) -> None:
+def refuse_ruled(
+    wall: Wall, connection: Any, text: str, known: Rewritten | None, placeholders: Placeholders
+) -> None:
     """Refuse a statement that rules are about, on a way on which nobody can look at its rows.
 
     :raises StatementRefusedError: when there are such rules
     """
-    ruling = ruling_for(wall, connection)
-    if ruling is None or not watched_tables(ruling.decision):
+    ruling = _ruling(wall, connection)
+    if ruling is None or known is None:
         return
     shape = shape_of_text(str(text), wall.raw.dialect, placeholders)
-    if watch_for(shape, ruling, wall.views, wall.hooks) is not None:
+    if (
+        watch_for(shape, ruling, wall.views, wall.hooks) is not None
+        or plan_for(ruling, known.looks_at()) is not None
+    ):
         raise StatementRefusedError(
-            "Rules are about this statement, and cannot look at what it writes on this way",
+            "Rules are about this statement, and cannot look at its rows on this way",
             statement=text,
             hint="Execute it with SQLAlchemy, as text() or exec_driver_sql()",
         )
+
+
+def _ruling(wall: Wall, connection: Any) -> Ruling | None:
+    """What holds for a statement of a tenant on the driver's connection."""
+    if wall.rules is None or not wall.in_tenant():
+        return None
+    return wall.rules.ruling(connection)
+
+
+def _stream(wall: Wall, plan: Plan | None, cursor: Any, text: str, parameters: Any) -> None:
+    check_answerable(cursor)
+    cursor.execute(text, *((parameters,) if parameters is not None else ()))
+    if plan is not None:
+        answer(cursor, Stream(wall, plan, cursor))

@@ -55,11 +55,15 @@ Fallback = Callable[[], "Scope | None"]
 class _Law:
     """Where the rules come from, for all walls of one engine's tenants."""
 
-    __slots__ = ("hooks", "source")
+    __slots__ = ("source", "tenancy")
 
     def __init__(self) -> None:
         self.source: RuleSource | None = None
-        self.hooks = Hooks()
+        self.tenancy: Callable[[], Any] = _nobody
+
+
+def _nobody() -> None:
+    """No application has taken the engine yet."""
 
 
 class _Strict:
@@ -136,12 +140,9 @@ class Wall:
 
     @property
     def hooks(self) -> Hooks:
-        """What rules may call."""
-        return self.law.hooks
-
-    @hooks.setter
-    def hooks(self, hooks: Hooks) -> None:
-        self.law.hooks = hooks
+        """The application's functions that rules name."""
+        found: Hooks | None = getattr(self.law.tenancy(), "hooks", None)
+        return found if found is not None else Hooks()
 
     def _overlaid(self, shape: frozenset[tuple[str, Overlay]]) -> Wall:
         overlays = Overlays(shape, self.raw.dialect, lambda: self.views.catalog.live)

@@ -8,8 +8,10 @@ counts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeAlias
 
 from ..decision import (
     Decision,
@@ -26,30 +28,102 @@ from ..expressions import FALSE, TRUE, Call, Expression, Kind
 from . import model
 from .model import ALWAYS, Condition, Rule, RuleSet
 
-Applies = Expression | None
+Applies: TypeAlias = Expression | None
 """For which rows; ``None`` for all."""
+KEPT = 64
+"""What a group of tables keeps."""
+_GENERAL = frozenset({model.Route, model.Theme})
 
 
-def compose(rules: RuleSet, holding: Collection[int], tables: Iterable[str]) -> Decision:
-    """Return what holds.
+class Composer:
+    """Adds up the rules of a rule set, all but those about events.
 
-    :param holding: indices of the guards that hold
+    Tables that the same rules are about form a *group*: what holds for one holds for all of them, and depends on few
+    guards, so that it is kept by those.
+
     :param tables: what ``"*"`` stands for
     """
-    found = _Sum()
-    every = tuple(tables)
-    for rule in rules.rules:
-        if "event" in rule.verbs:
-            continue
-        applies = residual(rule.applies, holding)
-        if applies == FALSE:
-            continue
-        found.fired.append(rule.id)
-        where = None if applies == TRUE else applies
-        names = every if rule.names == ("*",) else rule.names
-        for effect in rule.effects:
-            _add(found, rule, effect, where, names, holding)
-    return found.decision(rules)
+
+    def __init__(self, rules: RuleSet, tables: Iterable[str]) -> None:
+        self._set = rules
+        self._rules = [rule for rule in rules.rules if "event" not in rule.verbs]
+        self._general = [rule for rule in self._rules if _GENERAL.intersection(map(type, rule.effects))]
+        every = tuple(tables)
+        about: dict[str, list[int]] = {}
+        for number, rule in enumerate(self._rules):
+            for table in every if rule.names == ("*",) else rule.names:
+                about.setdefault(table, []).append(number)
+        groups: dict[tuple[int, ...], list[str]] = {}
+        for table, numbers in about.items():
+            groups.setdefault(tuple(numbers), []).append(table)
+        self._groups = [
+            _Group([self._rules[number] for number in numbers], tuple(names))
+            for numbers, names in groups.items()
+        ]
+
+    def compose(self, holding: frozenset[int]) -> Decision:
+        """Return what holds.
+
+        :param holding: indices of the guards that hold
+        """
+        overlays: dict[str, Overlay] = {}
+        reads: dict[str, Denial] = {}
+        caps: dict[str, tuple[int, str]] = {}
+        writes: dict[tuple[str, str], WriteRules] = {}
+        results: dict[str, ResultRules] = {}
+        for group in self._groups:
+            found, names = group.what(holding), group.names
+            if found.overlay is not None:
+                overlays.update(dict.fromkeys(names, found.overlay))
+            if found.denial is not None:
+                reads.update(dict.fromkeys(names, found.denial))
+            if found.cap is not None:
+                caps.update(dict.fromkeys(names, found.cap))
+            if found.results is not None:
+                results.update(dict.fromkeys(names, found.results))
+            for verb, rules in found.writes:
+                writes.update(dict.fromkeys([(name, verb) for name in names], rules))
+        route = theme = None
+        for rule in self._general:
+            if applies(rule.applies, holding):
+                for effect in rule.effects:
+                    if isinstance(effect, model.Route):
+                        route = effect.engine
+                    elif isinstance(effect, model.Theme):
+                        theme = effect.theme
+        return Decision(
+            version=self._set.version,
+            overlays=overlays,
+            reads=reads,
+            caps=caps,
+            writes=writes,
+            results=results,
+            route=route,
+            slots=self._set.slots,
+            fired=tuple([rule.id for rule in self._rules if applies(rule.applies, holding)]),
+            shape=frozenset(overlays.items()),
+            theme=theme,
+        )
+
+
+def applies(condition: Condition, holding: Collection[int]) -> bool:
+    """Whether a condition holds, at least for some rows."""
+    for guard, rest in condition.branches:
+        if (guard == ALWAYS or guard in holding) and rest != FALSE:
+            return True
+    return False
+
+
+def guards_of(rules: Iterable[Rule]) -> frozenset[int]:
+    """Return the indices of the guards that rules ask."""
+    found: set[int] = set()
+    for rule in rules:
+        conditions = [
+            rule.applies,
+            *(effect.keep for effect in rule.effects if isinstance(effect, model.Filter)),
+        ]
+        found.update(guard for one in conditions for guard, _ in one.branches if guard != ALWAYS)
+    return frozenset(found)
 
 
 def residual(condition: Condition, holding: Collection[int]) -> Expression:
@@ -95,107 +169,120 @@ def keeps(expression: Expression) -> Expression:
     return expression
 
 
-@dataclass(slots=True)
-class _Writes:
-    denials: list[Denial] = field(default_factory=list)
-    validations: list[Validation] = field(default_factory=list)
-    settings: list[Setting] = field(default_factory=list)
+class _What(NamedTuple):
+    """What holds for each table of a group."""
+
+    overlay: Overlay | None
+    denial: Denial | None
+    cap: tuple[int, str] | None
+    writes: tuple[tuple[str, WriteRules], ...]
+    results: ResultRules | None
+
+
+class _Group:
+    """Tables that the same rules are about."""
+
+    def __init__(self, rules: Sequence[Rule], names: tuple[str, ...]) -> None:
+        self.names = names
+        self._rules = rules
+        self._guards = guards_of(rules)
+        self._known: dict[frozenset[int], _What] = {}
+
+    def what(self, holding: frozenset[int]) -> _What:
+        """Return what holds."""
+        key = holding & self._guards
+        found = self._known.get(key)
+        if found is None:
+            total = _Sum()
+            for rule in self._rules:
+                left = residual(rule.applies, key)
+                if left != FALSE:
+                    where = None if left == TRUE else left
+                    for effect in rule.effects:
+                        _add(total, rule, effect, where, key)
+            if len(self._known) >= KEPT:
+                self._known.clear()
+            found = self._known[key] = total.what()
+        return found
 
 
 @dataclass(slots=True)
-class _Results:
+class _Sum:
+    """What holds for one table, in the making."""
+
+    filters: dict[Expression, None] = field(default_factory=dict)
+    masks: dict[str, list[Mask]] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
+    reads: list[Denial] = field(default_factory=list)
+    cap: tuple[int, str] | None = None
+    denials: dict[str, list[Denial]] = field(default_factory=lambda: defaultdict(list))
+    validations: dict[str, list[Validation]] = field(default_factory=lambda: defaultdict(list))
+    settings: dict[str, list[Setting]] = field(default_factory=lambda: defaultdict(list))
     emit: list[tuple[str, str, Applies]] = field(default_factory=list)
     redact: list[tuple[str, Applies]] = field(default_factory=list)
     transform: list[tuple[str, Applies]] = field(default_factory=list)
     hooks: list[tuple[str, Applies]] = field(default_factory=list)
 
-
-@dataclass(slots=True)
-class _Sum:
-    """A decision in the making."""
-
-    filters: dict[str, dict[Expression, None]] = field(default_factory=dict)
-    masks: dict[str, dict[str, list[Mask]]] = field(default_factory=dict)
-    hidden: dict[str, set[str]] = field(default_factory=dict)
-    reads: dict[str, list[Denial]] = field(default_factory=dict)
-    caps: dict[str, tuple[int, str]] = field(default_factory=dict)
-    writes: dict[tuple[str, str], _Writes] = field(default_factory=dict)
-    results: dict[str, _Results] = field(default_factory=dict)
-    fired: list[str] = field(default_factory=list)
-    route: str | None = None
-    theme: str | None = None
-
-    def overlays(self) -> Iterator[tuple[str, Overlay]]:
-        for table in sorted({*self.filters, *self.masks, *self.hidden}):
-            hidden = self.hidden.get(table, ())
-            masks = self.masks.get(table, {})
-            yield (
-                table,
-                Overlay(
-                    tuple(self.filters.get(table, ())),
-                    tuple((name, strictest(masks[name])) for name in sorted(masks) if name not in hidden),
-                    tuple(sorted(hidden)),
-                ),
-            )
-
-    def decision(self, rules: RuleSet) -> Decision:
-        overlays = dict(self.overlays())
-        return Decision(
-            version=rules.version,
-            overlays=overlays,
-            reads={table: _denial(denials) for table, denials in self.reads.items()},
-            caps=self.caps,
-            writes={
-                key: WriteRules(tuple(one.denials), tuple(one.validations), tuple(one.settings))
-                for key, one in self.writes.items()
-            },
-            results={
-                table: ResultRules(tuple(one.emit), tuple(one.redact), tuple(one.transform), tuple(one.hooks))
-                for table, one in self.results.items()
-            },
-            route=self.route,
-            slots=rules.slots,
-            fired=tuple(self.fired),
-            shape=frozenset(overlays.items()),
-            theme=self.theme,
+    def what(self) -> _What:
+        overlay = Overlay(
+            tuple(self.filters),
+            tuple(
+                (name, strictest(self.masks[name])) for name in sorted(self.masks) if name not in self.hidden
+            ),
+            tuple(sorted(self.hidden)),
+        )
+        results = ResultRules(tuple(self.emit), tuple(self.redact), tuple(self.transform), tuple(self.hooks))
+        return _What(
+            overlay if overlay != Overlay() else None,
+            _denial(self.reads) if self.reads else None,
+            self.cap,
+            tuple(
+                (
+                    verb,
+                    WriteRules(
+                        tuple(self.denials.get(verb, ())),
+                        tuple(self.validations.get(verb, ())),
+                        tuple(self.settings.get(verb, ())),
+                    ),
+                )
+                for verb in dict.fromkeys([*self.denials, *self.validations, *self.settings])
+            ),
+            results if results != ResultRules() else None,
         )
 
 
-def _add(
-    found: _Sum,
-    rule: Rule,
-    effect: model.Effect,
-    where: Applies,
-    names: Sequence[str],
-    holding: Collection[int],
-) -> None:
+def _add(found: _Sum, rule: Rule, effect: model.Effect, where: Applies, holding: Collection[int]) -> None:
     """Add one effect of a rule that applies."""
     if isinstance(effect, model.Filter):
         keep = keeps(_kept(effect.keep, where, holding))
         if keep != TRUE:
-            for table in names:
-                found.filters.setdefault(table, {})[keep] = None
+            found.filters[keep] = None
     elif isinstance(effect, model.Masks):
-        for table in names:
-            columns = found.masks.setdefault(table, {})
-            for column, mask in effect.masks:
-                columns.setdefault(column, []).append(replace(mask, applies=where, rule=rule.id))
+        for column, mask in effect.masks:
+            found.masks.setdefault(column, []).append(replace(mask, applies=where, rule=rule.id))
     elif isinstance(effect, model.Hide):
-        for table in names:
-            found.hidden.setdefault(table, set()).update(effect.names)
+        found.hidden.update(effect.names)
     elif isinstance(effect, model.Cap):
-        for table in names:
-            cap = found.caps.get(table)
-            if cap is None or effect.rows < cap[0]:
-                found.caps[table] = (effect.rows, rule.id)
-    elif isinstance(effect, model.Route):
-        found.route = effect.engine
-    elif isinstance(effect, model.Theme):
-        found.theme = effect.theme
-    elif isinstance(effect, model.Deny | model.Validate | model.Set):
-        _add_write(found, rule, effect, where, names)
-    else:
-        _add_result(found, rule, effect, where, names)
+        if found.cap is None or effect.rows < found.cap[0]:
+            found.cap = (effect.rows, rule.id)
+    elif isinstance(effect, model.Emit):
+        found.emit.append((rule.id, effect.event, where))
+    elif isinstance(effect, model.Redact):
+        found.redact.extend((column, where) for column in effect.columns)
+    elif isinstance(effect, model.Transform):
+        found.transform.append((effect.hook, where))
+    elif isinstance(effect, model.CallHook):
+        found.hooks.append((effect.hook, where))
+    elif isinstance(effect, model.Deny):
+        denial = Denial(rule.id, effect.message, where)
+        for verb in rule.verbs:
+            (found.reads if verb == "read" else found.denials[verb]).append(denial)
+    elif isinstance(effect, model.Validate):
+        for verb in rule.verbs:
+            found.validations[verb].append(Validation(rule.id, effect.hook, where))
+    elif isinstance(effect, model.Set):
+        for verb in rule.verbs:
+            found.settings[verb].append(Setting(rule.id, effect.values, where))
 
 
 def _kept(keep: Condition, where: Applies, holding: Collection[int]) -> Expression:
@@ -205,41 +292,6 @@ def _kept(keep: Condition, where: Applies, holding: Collection[int]) -> Expressi
         return wanted
     exempt = Call(Kind.BOOL, "!", (where,))
     return exempt if wanted == FALSE else _any((exempt, wanted))
-
-
-def _add_write(
-    found: _Sum,
-    rule: Rule,
-    effect: model.Deny | model.Validate | model.Set,
-    where: Applies,
-    names: Sequence[str],
-) -> None:
-    for verb in rule.verbs:
-        for table in names:
-            if verb == "read":
-                if isinstance(effect, model.Deny):
-                    found.reads.setdefault(table, []).append(Denial(rule.id, effect.message, where))
-                continue
-            writes = found.writes.setdefault((table, verb), _Writes())
-            if isinstance(effect, model.Deny):
-                writes.denials.append(Denial(rule.id, effect.message, where))
-            elif isinstance(effect, model.Validate):
-                writes.validations.append(Validation(rule.id, effect.hook, where))
-            else:
-                writes.settings.append(Setting(rule.id, effect.values, where))
-
-
-def _add_result(found: _Sum, rule: Rule, effect: model.Effect, where: Applies, names: Sequence[str]) -> None:
-    for table in names:
-        results = found.results.setdefault(table, _Results())
-        if isinstance(effect, model.Emit):
-            results.emit.append((rule.id, effect.event, where))
-        elif isinstance(effect, model.Redact):
-            results.redact.extend((column, where) for column in effect.columns)
-        elif isinstance(effect, model.Transform):
-            results.transform.append((effect.hook, where))
-        elif isinstance(effect, model.CallHook):
-            results.hooks.append((effect.hook, where))
 
 
 def _denial(denials: Sequence[Denial]) -> Denial:

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from ..decision import Decision, Overlay
 from ..evaluation import NOTHING, compiled
 from ..expressions import Expression, Fact, Kind, walk
-from .compose import compose
+from .compose import Composer, guards_of
 from .engine import Engine
-from .model import ALWAYS, Condition, Facts, Filter, RuleSet
+from .model import Facts, RuleSet
 
 DECISIONS = 64
 """Decisions that are kept of one rule set, by the guards that held."""
@@ -46,9 +46,10 @@ class Decider:
         self.rules = rules
         self.tables = tuple(tables)
         self._engine = engine
-        self._numbers = sorted(_guards_of(rules))
+        self._numbers = sorted(_asked(rules))
         guards = [rules.guards[number] for number in self._numbers]
         self._loaded = engine.load(guards)
+        self._composer = Composer(rules, self.tables)
         self.asked = tuple(sorted(_facts_of(guard.test for guard in guards)))
         """The facts that guards read."""
         self.facts = tuple(sorted({*self.asked, *_facts_of(rules.slots)}))
@@ -79,7 +80,7 @@ class Decider:
         holding = self.holding(facts)
         found = self._decisions.get(holding)
         if found is None:
-            found = compose(self.rules, holding, self.tables)
+            found = self._composer.compose(holding)
             found = replace(found, shape=_shared(found.shape))
             remember(self._decisions, holding, found, DECISIONS)
         return found
@@ -141,18 +142,12 @@ def _facts_of(expressions: Iterable[Expression]) -> dict[str, Kind]:
     }
 
 
-def _guards_of(rules: RuleSet) -> set[int]:
+def _asked(rules: RuleSet) -> frozenset[int]:
     """The guards that matter for decisions; those of event rules ask for facts of the event."""
-    found: set[int] = set()
-    for rule in rules.rules:
-        if "event" not in rule.verbs:
-            conditions: list[Condition] = [rule.applies]
-            conditions += [effect.keep for effect in rule.effects if isinstance(effect, Filter)]
-            found.update(guard for one in conditions for guard, _ in one.branches if guard != ALWAYS)
-    return found
+    return guards_of(rule for rule in rules.rules if "event" not in rule.verbs)
 
 
 def kinds_asked(rules: RuleSet) -> Mapping[str, Kind]:
     """Return the facts that decisions by a rule set read, with their kinds as the rule files have them."""
-    tests = [rules.guards[number].test for number in _guards_of(rules)]
+    tests = [rules.guards[number].test for number in _asked(rules)]
     return _facts_of([*tests, *rules.slots])

@@ -180,7 +180,7 @@ class RuleSet:
     :param version: number of its activation; 0 while it is not activated
     :param guards: each once
     :param slots: over facts: what residuals ask of the request, each once
-    :param facts: name -> kind, of all facts that rules may name
+    :param facts: name -> kind, of the facts that its rules name
     """
 
     tenant: str

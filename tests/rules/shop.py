@@ -141,9 +141,7 @@ class Shop:
             state.create(slug, slug)
         self.wall = state.isolations[self.engine].wall
         self.rules = Rules()
-        for wall in {self.wall, self.engine.dialect.ft_wall}:  # type: ignore[attr-defined]
-            wall.rules = self.rules
-            wall.hooks = self.tenancy.hooks
+        self.wall.rules = self.rules
         self.fill()
 
     def fill(self) -> None:

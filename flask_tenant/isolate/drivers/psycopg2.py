@@ -21,6 +21,7 @@ from ..rawsql.lexer import NAME, NUMBER, OP, STRING, Token, scan
 from ..ruled import execute_raw
 
 if TYPE_CHECKING:
+    from ..rawsql import Placeholders, Rewritten
     from ..wall import Wall
 
 _HINT = "Use execute() or executemany()"
@@ -91,44 +92,42 @@ def _is_value(tokens: list[Token]) -> bool:
 
 
 class _Guard:
-    def _ft_rewritten(self, query: Any, params: Iterable[Any]) -> Any:
+    def _ft_rewritten(self, query: Any, params: Iterable[Any]) -> tuple[Any, Rewritten | None]:
+        """Return the text for the driver, and what is known of it where the application has written it itself."""
         connection: Any = self.connection  # type: ignore[attr-defined]
         wall = getattr(connection, "ft_wall", None)
         if wall is None:
-            return query
+            return query, None
         for values in params:
             _check(connection, values)
         if type(query) is Vouched:
-            return query
+            return query, None
         if isinstance(query, psycopg2.sql.Composable):
             query = query.as_string(connection)
         elif isinstance(query, bytes):
             query = as_text(query, psycopg2.extensions.encodings[connection.encoding])
-        text, _ = wall.rewrite(query, "format" if params else "none", connection)
-        return text
+        text, known = wall.rewrite(query, "format" if params else "none", connection)
+        return text, known if wall.rules is not None else None
 
     def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002 - the driver's own name
-        text = self._ft_rewritten(query, () if vars is None else (vars,))
-        if type(query) is not Vouched and self._ft_ruled(text, vars):
+        text, known = self._ft_rewritten(query, () if vars is None else (vars,))
+        if known is not None and self._ft_ruled(text, known, vars):
             return None
         try:
             return super().execute(text, vars)  # type: ignore[misc]
         except psycopg2.Error as error:
             raise psycopg2_error(error, self._ft_wall) from None
 
-    def _ft_ruled(self, text: str, params: Any, *, many: bool = False) -> bool:
+    def _ft_ruled(self, text: str, known: Rewritten, params: Any, *, many: bool = False) -> bool:
         """Run a rewritten statement under rules; false when none is about it."""
-        wall = self._ft_wall
-        if wall is None or wall.rules is None:
-            return False
-        return execute_raw(
-            wall, self, "psycopg2", text, params, "none" if params is None else "format", many=many
-        )
+        style: Placeholders = "none" if params is None else "format"
+        wall: Wall = self.connection.ft_wall  # type: ignore[attr-defined]
+        return execute_raw(wall, self, "psycopg2", text, known, params, style, many=many)
 
     def executemany(self, query: Any, vars_list: Any) -> Any:
         rows = list(vars_list)
-        text = self._ft_rewritten(query, rows or ((),))
-        if type(query) is not Vouched and self._ft_ruled(text, rows, many=True):
+        text, known = self._ft_rewritten(query, rows or ((),))
+        if known is not None and self._ft_ruled(text, known, rows, many=True):
             return None
         try:
             return super().executemany(text, rows)  # type: ignore[misc]

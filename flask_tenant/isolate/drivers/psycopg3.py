@@ -15,6 +15,7 @@ from ..messages import psycopg_error
 from ..ruled import execute_raw, refuse_ruled
 
 if TYPE_CHECKING:
+    from ..rawsql import Placeholders, Rewritten
     from ..wall import Wall
 
 _HINT = "Use execute() or executemany()"
@@ -25,63 +26,55 @@ _SENDS = frozenset({
 """The driver's generators that send SQL of the application's; a cursor hands each to its connection's ``wait()``."""
 
 
-def _rewritten(cursor: Any, query: Any, params: Any) -> Any:
+def _rewritten(cursor: Any, query: Any, params: Any) -> tuple[Any, Rewritten | None]:
+    """Return the text for the driver, and what is known of it where the application has written it itself."""
     if type(query) is Vouched:
-        return query
+        return query, None
     connection = cursor.connection
     wall = getattr(connection, "ft_wall", None)
     if wall is None:
-        return query
+        return query, None
     if isinstance(query, composed.Composable):
         query = query.as_string(connection)
     elif isinstance(query, bytes):
         query = as_text(query, connection.info.encoding)
-    text, _ = wall.rewrite(query, "none" if params is None else "format", connection)
-    return Vouched(text)
+    text, known = wall.rewrite(query, _style(params), connection)
+    return Vouched(text), known if wall.rules is not None else None
 
 
-def _ruled(cursor: Any, text: Any, params: Any, *, many: bool = False) -> bool:
+def _style(params: Any) -> Placeholders:
+    return "none" if params is None else "format"
+
+
+def _ruled(cursor: Any, text: Any, known: Any, params: Any, *, many: bool = False) -> bool:
     """Run a rewritten statement under rules; false when none is about it."""
-    wall = getattr(cursor.connection, "ft_wall", None)
-    if wall is None or wall.rules is None:
-        return False
-    return execute_raw(
-        wall, cursor, "psycopg", text, params, "none" if params is None else "format", many=many
-    )
-
-
-def _unruled(cursor: Any, text: Any, params: Any) -> None:
-    """Refuse a statement that rules are about, on a way on which they cannot look at its rows."""
-    wall = getattr(cursor.connection, "ft_wall", None)
-    if wall is not None and wall.rules is not None:
-        refuse_ruled(wall, cursor.connection, text, "none" if params is None else "format")
+    wall = cursor.connection.ft_wall
+    return execute_raw(wall, cursor, "psycopg", text, known, params, _style(params), many=many)
 
 
 def _alone(cursor: Any, query: Any, params: Any) -> Any:
-    text = _rewritten(cursor, query, params)
-    if text is not query:
-        _unruled(cursor, text, params)
+    """Return the text for a way on which rules cannot look at rows; refuse it when there are such rules."""
+    text, known = _rewritten(cursor, query, params)
+    if known is not None:
+        refuse_ruled(cursor.connection.ft_wall, cursor.connection, text, known, _style(params))
     return text
 
 
 class _Sync:
     def execute(self, query: Any, params: Any = None, **kw: Any) -> Any:
-        text = _rewritten(self, query, params)
-        if text is not query and _ruled(self, text, params):
+        text, known = _rewritten(self, query, params)
+        if known is not None and _ruled(self, text, known, params):
             return self
         return super().execute(text, params, **kw)  # type: ignore[misc]
 
     def executemany(self, query: Any, params_seq: Any, **kw: Any) -> Any:
-        text = _rewritten(self, query, ())
-        if text is not query and _ruled(self, text, params_seq := list(params_seq), many=True):
+        text, known = _rewritten(self, query, ())
+        if known is not None and _ruled(self, text, known, params_seq := list(params_seq), many=True):
             return None
         return super().executemany(text, params_seq, **kw)  # type: ignore[misc]
 
     def stream(self, query: Any, params: Any = None, **kw: Any) -> Any:
-        text = _rewritten(self, query, params)
-        if text is not query:
-            _unruled(self, text, params)
-        return super().stream(text, params, **kw)  # type: ignore[misc]
+        return super().stream(_alone(self, query, params), params, **kw)  # type: ignore[misc]
 
     def copy(self, *args: Any, **kw: Any) -> Any:
         if getattr(self.connection, "ft_wall", None) is None:  # type: ignore[attr-defined]

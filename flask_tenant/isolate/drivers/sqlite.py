@@ -17,6 +17,7 @@ from ..ruled import execute_raw
 
 if TYPE_CHECKING:
     from ...model import TableView
+    from ..rawsql import Rewritten
     from ..wall import Wall
 
 _COPY = "it copies or reads the whole database file, all tenants included"
@@ -26,9 +27,9 @@ class GuardedCursor(sqlite3.Cursor):
     """Sends vouched statements on, and others through the raw SQL enforcer."""
 
     def execute(self, sql: str, parameters: Any = (), /) -> GuardedCursor:
-        text, table = (sql, None) if type(sql) is Vouched else self._ft_rewritten(sql)
+        text, table, known = (sql, None, None) if type(sql) is Vouched else self._ft_rewritten(sql)
         try:
-            if text is sql or not self._ft_ruled(text, parameters):
+            if known is None or not self._ft_ruled(text, known, parameters):
                 super().execute(text, parameters)
         except sqlite3.Error as error:
             raise sqlite_error(error, self._ft_wall) from None
@@ -37,9 +38,9 @@ class GuardedCursor(sqlite3.Cursor):
         return self
 
     def executemany(self, sql: str, parameters: Any, /) -> GuardedCursor:
-        text, table = (sql, None) if type(sql) is Vouched else self._ft_rewritten(sql)
+        text, table, known = (sql, None, None) if type(sql) is Vouched else self._ft_rewritten(sql)
         try:
-            if text is sql or not self._ft_ruled(text, parameters := list(parameters), many=True):
+            if known is None or not self._ft_ruled(text, known, parameters := list(parameters), many=True):
                 super().executemany(text, parameters)
         except sqlite3.Error as error:
             raise sqlite_error(error, self._ft_wall) from None
@@ -47,11 +48,11 @@ class GuardedCursor(sqlite3.Cursor):
             self._ft_note(table)
         return self
 
-    def _ft_ruled(self, text: str, parameters: Any, *, many: bool = False) -> bool:
+    def _ft_ruled(self, text: str, known: Rewritten, parameters: Any, *, many: bool = False) -> bool:
         wall = self._ft_wall
         if wall is None or wall.rules is None:
             return False
-        return execute_raw(wall, self, "pysqlite", text, parameters, "qmark", many=many)
+        return execute_raw(wall, self, "pysqlite", text, known, parameters, "qmark", many=many)
 
     def executescript(self, sql_script: str, /) -> GuardedCursor:
         if type(sql_script) is Vouched:
@@ -64,11 +65,11 @@ class GuardedCursor(sqlite3.Cursor):
     def _ft_wall(self) -> Wall | None:
         return cast("GuardedConnection", self.connection).ft_wall
 
-    def _ft_rewritten(self, sql: str) -> tuple[str, TableView | None]:
-        """Return the text for SQLite, and the table that it inserts into."""
+    def _ft_rewritten(self, sql: str) -> tuple[str, TableView | None, Rewritten | None]:
+        """Return the text for SQLite, the table that it inserts into, and what is known of it."""
         wall = self._ft_wall
         if wall is None:
-            return sql, None
+            return sql, None, None
         if wall.asynchronous and current_scope() is None:
             raise StatementRefusedError(
                 "SQL of the application's own on the driver's connection, whose thread knows no tenant",
@@ -77,7 +78,7 @@ class GuardedCursor(sqlite3.Cursor):
             )
         text, known = wall.rewrite(sql, "qmark", self.connection)
         inserts = known is not None and known.kind == "insert"
-        return Vouched(text), next(iter(known.writes), None) if known is not None and inserts else None
+        return Vouched(text), next(iter(known.writes), None) if known is not None and inserts else None, known
 
     def _ft_note(self, table: TableView) -> None:
         if self.rowcount != 0:

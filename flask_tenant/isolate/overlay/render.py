@@ -291,7 +291,7 @@ def _moved(sign: str) -> Renderer:
             days = _days(by, place)
             if place.dialect == "postgresql":
                 return f"({text} {sign} {days})"
-            return f"date({text}, ({days}) * {sign}1 || ' days')"
+            return f"date({text}, (({days}) * {sign}1) || ' days')"
         moved = render(by, place)
         if place.dialect == "postgresql":
             return f"({text} {sign} {moved} * INTERVAL '1 microsecond')"

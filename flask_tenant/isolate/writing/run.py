@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...decision import WriteRules
 from ...errors import RuleDeniedError, StatementRefusedError
 from ...expressions import Expression
-from ..answers import answer
+from ..answers import answer, check_answerable
 from ..drivers import driver_for
 from ..guard import Vouched
 from .attempt import Attempt, Runs, runner
@@ -69,6 +69,7 @@ class Writing:
         :raises RuleDeniedError: when a rule forbids what it wrote; it is undone then
         """
         watch = self.watch
+        check_answerable(cursor)
         for verb, rules in watch.rules.items():
             for denial in rules.denials:
                 if denial.applies is None and all(isinstance(part, str) for part in denial.message):

@@ -23,6 +23,8 @@ from .gates import Gate, native_rules
 
 NOT_ALL = 1
 """durable-rules' answer when not every event of a batch fired: with the one that must not, always."""
+STATE = "0"
+"""The state that events without one go to. A state of its own for each question would take one of 1,024 slots."""
 REMEMBERED = 256
 """Sets of ranks whose answer a gate keeps."""
 
@@ -106,7 +108,8 @@ class DurableRules:
                 raise RuleEngineError("The rule engine fired twice for one event", value=name)
             fired.add(name)
             message = native.complete_and_start_action(handle, state)
-        if result != NOT_ALL or "yes" not in fired or "no" in fired:
+        left = native.get_events(handle, STATE)
+        if result != NOT_ALL or "yes" not in fired or "no" in fired or left != "[]":
             raise RuleEngineError("The rule engine gave no whole answer", value=result)
         fired.discard("yes")
         return fired

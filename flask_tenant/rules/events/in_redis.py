@@ -75,33 +75,41 @@ class RedisWindows:
             self._renew()  # connections have stayed with the parent process
         if time.monotonic() < self._not_before:
             return None
-        line = None
         try:
-            space = self._space() + "e:"
-            line = self._lines.pop() if self._lines else self._connect()
-            number, more = line.script(
-                ADD,
-                space + key,
-                space + "apart",
-                secrets.token_hex(8),
-                int(within * 1e6),
-                at_least,
-                int(apart * 1000),
-                within=SECONDS,
-            )
-        except (redis.RedisError, OSError, IndexError) as error:
-            if line is not None:
-                line.close()
+            number, more = self._script(key, int(within * 1e6), at_least, int(apart * 1000))
+        except (redis.RedisError, OSError) as error:
             self._lost(error)
             return None
         if self._pause:
             self._pause = 0.0
             log.info("Events are counted in Redis again")
+        return int(number), bool(more)
+
+    def _script(self, key: str, within: int, at_least: int, apart: int) -> Any:
+        space, nonce = self._space() + "e:", secrets.token_hex(8)
+        arguments = (space + key, space + "apart", nonce, within, at_least, apart)
+        try:
+            line = self._lines.pop()
+        except IndexError:
+            pass
+        else:
+            try:
+                return self._asked(line, arguments)
+            except (redis.ConnectionError, ConnectionError):
+                pass  # closed while nobody used it; the nonce sees to it that nothing counts twice
+        return self._asked(self._connect(), arguments)
+
+    def _asked(self, line: Line, arguments: tuple[Any, ...]) -> Any:
+        try:
+            answer = line.script(ADD, *arguments, within=SECONDS)
+        except BaseException:
+            line.close()
+            raise
         if len(self._lines) < LINES:
             self._lines.append(line)
         else:
             line.close()
-        return int(number), bool(more)
+        return answer
 
     def _lost(self, error: Exception) -> None:
         if not self._pause:

@@ -15,9 +15,11 @@ from itertools import product
 from ...expressions import FALSE, TRUE, Call, Column, Constant, Expression, Fact, Kind, Slot, walk
 from ..model import ALWAYS, Condition, Guard
 from .findings import ConditionError
-from .kinds import NEGATED
+from .kinds import ITEMS, NEGATED
 
 MOST_BRANCHES = 16
+LONGEST_CHOICE = 16
+"""Constants in a list that are spelt out; a longer list is bound as a list."""
 ALL = Condition(((ALWAYS, None),))
 """Always holds."""
 ROWS = "rows"
@@ -108,12 +110,25 @@ def slotted(expression: Expression, collected: Collected) -> Expression:
     if not about_row(expression):
         return collected.slot(expression)
     if isinstance(expression, Call):
+        expression = _spelt_out(expression)
         return Call(
             expression.kind,
             expression.function,
             tuple(slotted(each, collected) for each in expression.arguments),
         )
     return expression
+
+
+def _spelt_out(call: Call) -> Call:
+    """Return ``x in [a, b]`` as ``x == a || x == b``: databases find that by an index, a bound list less so."""
+    listed = call.arguments[-1]
+    if call.function != "in" or not isinstance(listed, Constant) or not isinstance(listed.value, tuple):
+        return call
+    if len(listed.value) > LONGEST_CHOICE:
+        return call
+    value, kind = call.arguments[0], ITEMS[listed.kind]
+    parts = tuple(Call(Kind.BOOL, "==", (value, Constant(kind, each))) for each in listed.value)
+    return parts[0] if len(parts) == 1 else Call(Kind.BOOL, "||", parts)
 
 
 def _split(expression: Expression) -> list[tuple[Expression, Expression]]:

@@ -60,7 +60,7 @@ def _document(source: Source, findings: Findings) -> Document | None:
     return document
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _conforming(name: str, text: str) -> tuple[Document | None, tuple[tuple[Place, str], ...]]:
     """Read a file. The one that holds for everybody is read once, not for each tenant; nobody changes what is kept."""
     findings = Findings()

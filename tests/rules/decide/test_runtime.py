@@ -201,7 +201,7 @@ def test_an_engine_that_fails_refuses(world, monkeypatch):
 
 
 def test_a_decision_that_fails_refuses(world, monkeypatch):
-    monkeypatch.setattr("flask_tenant.rules.decide.compose", lambda *args: [][0])
+    monkeypatch.setattr("flask_tenant.rules.decide.Composer.compose", lambda *args: [][0])
     with pytest.raises(RuleEngineError, match="cannot be decided: IndexError"):
         world.ask()
 
