@@ -2,7 +2,7 @@
 
 Three kinds of fenced blocks count:
 
-* ``python title="shop.py"`` (or ``ini``, ``toml``): a file that the reader saves;
+* ``python title="shop.py"`` (or ``ini``, ``toml``, ``yaml``): a file that the reader saves;
 * ``console``: commands behind ``$``, each followed by what it prints; ``...`` stands for anything;
 * ``console server``: the same, and the last command serves until the next server starts, or the page ends.
 

@@ -16,7 +16,7 @@ from ...rules.model import RuleSet
 from ...rules.store import RuleFile
 from ...rules.store.home import plan_of
 from ..frame import as_json, json_option, progress, say, state
-from .show import finding, findings_of, folder_option, governance, opened, pictured, refuse
+from .show import counted, finding, findings_of, folder_option, governance, opened, pictured, refuse
 
 
 @dataclass(frozen=True)
@@ -85,4 +85,4 @@ def check(folder: Path) -> None:
     if not as_json():
         for note in notes:
             click.echo(f"note: {pictured(note, texts)}")
-    say(f"{len(files.files)} files, {rules} rules: no errors.", data)
+    say(f"{counted(len(files.files), 'file')}, {counted(rules, 'rule')}: no errors.", data)

@@ -15,7 +15,7 @@ from ...rules.cases.mutation import said
 from ...rules.cases.notation import typed
 from ...rules.model import ALWAYS, Condition, Facts, Filter, Rule, RuleSet
 from ..frame import ExitCode, as_json, fail, json_option, printable, say, slug_argument, table, tenant_of
-from .show import governance
+from .show import counted, governance
 
 
 @click.command("explain")
@@ -164,7 +164,7 @@ def _tell(
     if rules is None:
         click.echo(f"No rules hold for {slug}.")
     else:
-        click.echo(f"Activation {rules.version}, {len(each)} rules for {slug}:")
+        click.echo(f"Activation {rules.version}, {counted(len(each), 'rule')} for {slug}:")
         table(
             ("rule", "where", "result", "why"),
             [(e["rule"], f"{e['file']}:{e['line']}", e["result"], e["why"]) for e in each],

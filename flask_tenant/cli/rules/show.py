@@ -103,6 +103,11 @@ def pictured(text: str, texts: Mapping[str, str]) -> str:
     return f"{printable(text)}\n{head}{shown}\n{caret}"
 
 
+def counted(number: int, what: str) -> str:
+    """Return ``1 rule``, ``2 rules``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def refuse(errors: Iterable[str], texts: Mapping[str, str], what: str) -> None:
     """Show findings, and exit with 1 if there are any."""
     listed = list(dict.fromkeys(errors))
