@@ -3,6 +3,7 @@
 # make test-full   the same at full length, on every pair of versions: hours rather than minutes
 # make check       lint, format, types, import contracts
 # make bench       what the wall costs, as ratios
+# make soak        ten minutes of load, with changes, a Redis that dies and clients that hang up
 # make clean       removes all that the others made
 #
 # All of them set up what they need first; the set-up is tools/provision.py.
@@ -23,7 +24,7 @@ TESTROOT := .build/root
 XDIST ?= -n 3 --dist worksteal
 PORT ?= 8000
 
-.PHONY: help demo test test-full check check-only bench clean python
+.PHONY: help demo test test-full check check-only bench soak clean python
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -73,6 +74,11 @@ bench: python
 	@$(PROVISION) env main
 	@$(MAIN)/python -m bench $(ARGS)
 	@$(if $(ARGS),true,echo '== the directory'; $(MAIN)/python -m bench.directory)
+
+soak: python
+	@$(PROVISION) debian postgresql redis-server
+	@$(PROVISION) env main
+	@$(MAIN)/python -m bench.soak $(ARGS)
 
 clean:
 	rm -rf .build .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -100,8 +100,12 @@ def _utc(value: Any) -> datetime | None:
         return None
 
 
-def _list_of(item: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...] | None]:
+def _list_of(item: Callable[[Any], Any], exact: type) -> Callable[[Any], tuple[Any, ...] | None]:
+    only = {exact}
+
     def coerced(value: Any) -> tuple[Any, ...] | None:
+        if value.__class__ is tuple and set(map(type, value)) == only:
+            return value
         if isinstance(value, set | frozenset):
             try:
                 value = sorted(value)
@@ -135,8 +139,8 @@ _COERCE: dict[Kind, Callable[[Any], Any]] = {
     Kind.DATE: _date,
     Kind.TIME: _utc,
     Kind.DURATION: lambda value: value if isinstance(value, timedelta) else None,
-    Kind.TEXTS: _list_of(_text),
-    Kind.INTS: _list_of(_int),
+    Kind.TEXTS: _list_of(_text, str),
+    Kind.INTS: _list_of(_int, int),
 }
 EXACT = {Kind.BOOL: bool, Kind.INT: int, Kind.TEXT: str, Kind.DATE: date, Kind.DURATION: timedelta}
 """Kinds of which every value of exactly this type is good."""
@@ -242,6 +246,10 @@ def _strict(call: Call, kinds: tuple[Kind, ...], arguments: tuple[Program, ...])
 
         return of_one
     left, right = arguments
+    if isinstance(call.arguments[1], Constant) and not number:
+        return _with_constant(left, right(NOTHING, NOTHING, NOTHING, ()), work, failed)
+    if isinstance(call.arguments[0], Constant) and not number:
+        return _with_constant(right, left(NOTHING, NOTHING, NOTHING, ()), lambda a, b: work(b, a), failed)
 
     def of_two(row: Any, old: Any, facts: Any, values: Any) -> Any:
         first, second = left(row, old, facts, values), right(row, old, facts, values)
@@ -254,6 +262,26 @@ def _strict(call: Call, kinds: tuple[Kind, ...], arguments: tuple[Program, ...])
         return Decimal(found) if number and found.__class__ is int else found
 
     return of_two
+
+
+def _with_constant(
+    side: Program,
+    constant: Any,
+    work: Callable[[Any, Any], Any],
+    failed: Callable[[Exception], RuleEngineError],
+) -> Program:
+    """The usual case of two arguments: one stands in the rule file."""
+
+    def of_one_and_constant(row: Any, old: Any, facts: Any, values: Any) -> Any:
+        value = side(row, old, facts, values)
+        if value is None or constant is None:
+            return None
+        try:
+            return work(value, constant)
+        except (ArithmeticError, ValueError) as error:
+            raise failed(error) from error
+
+    return of_one_and_constant
 
 
 def _by_day(work: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

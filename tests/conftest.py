@@ -59,7 +59,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         raise AssertionError(f"{left!r} was left behind in the main context")
 
 
-ONCE = {"adapters", "bench", "cli", "demo", "docs", "doctor", "edges", "rawsql", "testing", "thirdparty"}
+ONCE = {"adapters", "bench", "cli", "demo", "docs", "doctor", "edges", "rawsql", "soak", "testing", "thirdparty"}
 """Folders whose tests run in the main environment only: no other version of SQLAlchemy or Python changes them much."""
 
 

@@ -99,7 +99,7 @@ def populate(database: str, redis_url: str, tenants: int) -> tuple[Application, 
     (isolation,) = set(state.isolations.values())
     with isolation.begin() as connection:
         connection.exec_driver_sql(
-            "INSERT INTO note (tenant_id, text) SELECT t.id, '<' || t.slug || '>' FROM tenancy_tenant t, "
+            "INSERT INTO note (tenant_id, text) SELECT t.id, 'canary=' || t.slug || ';' FROM tenancy_tenant t, "
             f"generate_series(1, {ROWS})"
         )
     return state, slugs

@@ -13,7 +13,7 @@ from threading import Event, Lock
 
 from bench.soak.site import ROWS
 
-CANARY = re.compile(rb"<([a-z0-9-]+)>")
+CANARY = re.compile(rb"canary=([a-z0-9-]+);")
 PATHS = ("/row", "/rows", "/write", "/stream", "/hang-up", "/injected")
 WEIGHTS = (60, 15, 5, 10, 7, 3)
 PATIENCE = 60.0

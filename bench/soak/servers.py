@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-START_SECONDS = 60
+START_SECONDS = 240  # on a busy machine
 GUNICORN = [
     "gunicorn",
     "--worker-class",

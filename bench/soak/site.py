@@ -49,7 +49,7 @@ def make_site(database: str, redis_url: str | None) -> Flask:
 
     @app.post("/write")
     def write() -> str:
-        db.session.execute(note.update().values(text=f"<{current_tenant().slug}>"))
+        db.session.execute(note.update().values(text=f"canary={current_tenant().slug};"))
         db.session.commit()
         return str(db.session.scalar(sa.select(note.c.text).limit(1)))
 

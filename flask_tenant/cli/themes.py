@@ -121,6 +121,7 @@ def check(slug: str | None) -> None:
         for finding in findings:
             click.echo(finding)
         if not findings:
-            click.echo(f"Checked: {len(tenants)} tenants, {len(names)} named themes. No mistakes.")
+            many = sum(tenant is not None for tenant in tenants)
+            click.echo(f"Checked: {many} tenants, {len(names)} named themes. No mistakes.")
     if findings:
         raise click.exceptions.Exit(ExitCode.FAILURE)

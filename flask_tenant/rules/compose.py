@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from ..decision import (
     Decision,
@@ -32,6 +33,13 @@ Applies: TypeAlias = Expression | None
 """For which rows; ``None`` for all."""
 KEPT = 64
 """What a group of tables keeps."""
+SHAPES = 4096
+"""Shapes that are kept of all rule sets together."""
+Shape: TypeAlias = frozenset[tuple[str, Overlay]]
+K = TypeVar("K")
+V = TypeVar("V")
+_shapes: dict[Shape, Shape] = {}
+_NO_RESULTS = ResultRules()
 _GENERAL = frozenset({model.Route, model.Theme})
 
 
@@ -48,10 +56,11 @@ class Composer:
         self._set = rules
         self._rules = [rule for rule in rules.rules if "event" not in rule.verbs]
         self._general = [rule for rule in self._rules if _GENERAL.intersection(map(type, rule.effects))]
+        self._fires = [(rule.id, _fires(rule.applies)) for rule in self._rules]
         every = tuple(tables)
         about: dict[str, list[int]] = {}
         for number, rule in enumerate(self._rules):
-            for table in every if rule.names == ("*",) else rule.names:
+            for table in every if rule.names == ("*",) else dict.fromkeys(rule.names):
                 about.setdefault(table, []).append(number)
         groups: dict[tuple[int, ...], list[str]] = {}
         for table, numbers in about.items():
@@ -72,20 +81,20 @@ class Composer:
         writes: dict[tuple[str, str], WriteRules] = {}
         results: dict[str, ResultRules] = {}
         for group in self._groups:
-            found, names = group.what(holding), group.names
-            if found.overlay is not None:
-                overlays.update(dict.fromkeys(names, found.overlay))
-            if found.denial is not None:
-                reads.update(dict.fromkeys(names, found.denial))
-            if found.cap is not None:
-                caps.update(dict.fromkeys(names, found.cap))
-            if found.results is not None:
-                results.update(dict.fromkeys(names, found.results))
-            for verb, rules in found.writes:
-                writes.update(dict.fromkeys([(name, verb) for name in names], rules))
+            found = group.what(holding)
+            if found.overlays:
+                overlays.update(found.overlays)
+            if found.reads:
+                reads.update(found.reads)
+            if found.caps:
+                caps.update(found.caps)
+            if found.writes:
+                writes.update(found.writes)
+            if found.results:
+                results.update(found.results)
         route = theme = None
         for rule in self._general:
-            if applies(rule.applies, holding):
+            if residual(rule.applies, holding) is not FALSE:
                 for effect in rule.effects:
                     if isinstance(effect, model.Route):
                         route = effect.engine
@@ -100,18 +109,34 @@ class Composer:
             results=results,
             route=route,
             slots=self._set.slots,
-            fired=tuple([rule.id for rule in self._rules if applies(rule.applies, holding)]),
-            shape=frozenset(overlays.items()),
+            fired=tuple([name for name, by in self._fires if by is None or not by.isdisjoint(holding)]),
+            shape=shared(frozenset(overlays.items())),
             theme=theme,
         )
 
 
-def applies(condition: Condition, holding: Collection[int]) -> bool:
-    """Whether a condition holds, at least for some rows."""
-    for guard, rest in condition.branches:
-        if (guard == ALWAYS or guard in holding) and rest != FALSE:
-            return True
-    return False
+def shared(shape: Shape) -> Shape:
+    """Return the one object that stands for all equal shapes: its hash is worked out once."""
+    found = _shapes.get(shape)
+    if found is None:
+        remember(_shapes, shape, shape, SHAPES)
+        found = shape
+    return found
+
+
+def remember(kept: dict[K, V], key: K, value: V, most: int) -> None:
+    """Keep a value, and let go of the oldest where there are too many. Threads may do so at once."""
+    if len(kept) >= most:
+        with suppress(KeyError, StopIteration, RuntimeError):
+            while len(kept) >= most:
+                del kept[next(iter(kept))]
+    kept[key] = value
+
+
+def _fires(condition: Condition) -> frozenset[int] | None:
+    """Return the guards of which one has to hold for a rule to apply to any row, ``None`` when it does anyway."""
+    guards = frozenset(guard for guard, rest in condition.branches if rest is None or rest != FALSE)
+    return None if ALWAYS in guards else guards
 
 
 def guards_of(rules: Iterable[Rule]) -> frozenset[int]:
@@ -131,9 +156,10 @@ def residual(condition: Condition, holding: Collection[int]) -> Expression:
     left: dict[Expression, None] = {}
     for guard, rest in condition.branches:
         if guard == ALWAYS or guard in holding:
-            if rest is None:
+            if rest is None or rest == TRUE:
                 return TRUE
-            left[rest] = None
+            if rest != FALSE:
+                left[rest] = None
     return _any(tuple(left))
 
 
@@ -170,13 +196,13 @@ def keeps(expression: Expression) -> Expression:
 
 
 class _What(NamedTuple):
-    """What holds for each table of a group."""
+    """What holds for the tables of a group."""
 
-    overlay: Overlay | None
-    denial: Denial | None
-    cap: tuple[int, str] | None
-    writes: tuple[tuple[str, WriteRules], ...]
-    results: ResultRules | None
+    overlays: dict[str, Overlay]
+    reads: dict[str, Denial]
+    caps: dict[str, tuple[int, str]]
+    writes: dict[tuple[str, str], WriteRules]
+    results: dict[str, ResultRules]
 
 
 class _Group:
@@ -196,13 +222,12 @@ class _Group:
             total = _Sum()
             for rule in self._rules:
                 left = residual(rule.applies, key)
-                if left != FALSE:
-                    where = None if left == TRUE else left
+                if left is not FALSE:
+                    where = None if left is TRUE else left
                     for effect in rule.effects:
                         _add(total, rule, effect, where, key)
-            if len(self._known) >= KEPT:
-                self._known.clear()
-            found = self._known[key] = total.what()
+            found = total.what(self.names)
+            remember(self._known, key, found, KEPT)
         return found
 
 
@@ -223,7 +248,7 @@ class _Sum:
     transform: list[tuple[str, Applies]] = field(default_factory=list)
     hooks: list[tuple[str, Applies]] = field(default_factory=list)
 
-    def what(self) -> _What:
+    def what(self, tables: Iterable[str]) -> _What:
         overlay = Overlay(
             tuple(self.filters),
             tuple(
@@ -232,22 +257,20 @@ class _Sum:
             tuple(sorted(self.hidden)),
         )
         results = ResultRules(tuple(self.emit), tuple(self.redact), tuple(self.transform), tuple(self.hooks))
+        writes = {
+            verb: WriteRules(
+                tuple(self.denials.get(verb, ())),
+                tuple(self.validations.get(verb, ())),
+                tuple(self.settings.get(verb, ())),
+            )
+            for verb in dict.fromkeys([*self.denials, *self.validations, *self.settings])
+        }
         return _What(
-            overlay if overlay != Overlay() else None,
-            _denial(self.reads) if self.reads else None,
-            self.cap,
-            tuple(
-                (
-                    verb,
-                    WriteRules(
-                        tuple(self.denials.get(verb, ())),
-                        tuple(self.validations.get(verb, ())),
-                        tuple(self.settings.get(verb, ())),
-                    ),
-                )
-                for verb in dict.fromkeys([*self.denials, *self.validations, *self.settings])
-            ),
-            results if results != ResultRules() else None,
+            dict.fromkeys(tables, overlay) if self.filters or self.masks or self.hidden else {},
+            dict.fromkeys(tables, _denial(self.reads)) if self.reads else {},
+            dict.fromkeys(tables, self.cap) if self.cap is not None else {},
+            {(table, verb): rules for verb, rules in writes.items() for table in tables},
+            dict.fromkeys(tables, results) if results != _NO_RESULTS else {},
         )
 
 

@@ -7,15 +7,13 @@ the facts that guards read, and what was added up once by the guards that held: 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from ..decision import Decision, Overlay
+from ..decision import Decision
 from ..evaluation import NOTHING, compiled
 from ..expressions import Expression, Fact, Kind, walk
-from .compose import Composer, guards_of
+from .compose import Composer, guards_of, remember
 from .engine import Engine
 from .model import Facts, RuleSet
 
@@ -23,14 +21,6 @@ DECISIONS = 64
 """Decisions that are kept of one rule set, by the guards that held."""
 QUESTIONS = 512
 """Answers that are kept of one rule set, by the facts that its guards read."""
-SHAPES = 4096
-"""Shapes that are kept of all rule sets together."""
-
-Shape = frozenset[tuple[str, Overlay]]
-K = TypeVar("K")
-V = TypeVar("V")
-
-_shapes: dict[Shape, Shape] = {}
 
 
 class Decider:
@@ -81,7 +71,6 @@ class Decider:
         found = self._decisions.get(holding)
         if found is None:
             found = self._composer.compose(holding)
-            found = replace(found, shape=_shared(found.shape))
             remember(self._decisions, holding, found, DECISIONS)
         return found
 
@@ -109,23 +98,6 @@ def values_of(slots: Sequence[Expression]) -> Callable[[Facts], tuple[Any, ...]]
         return tuple(found)
 
     return work if rest else lambda facts: fixed
-
-
-def remember(kept: dict[K, V], key: K, value: V, most: int) -> None:
-    """Keep a value, and let go of the oldest where there are too many. Threads may do so at once."""
-    with suppress(KeyError, StopIteration, RuntimeError):
-        while len(kept) >= most:
-            del kept[next(iter(kept))]
-    kept[key] = value
-
-
-def _shared(shape: Shape) -> Shape:
-    """Return the one object that stands for all equal shapes: its hash is worked out once."""
-    found = _shapes.get(shape)
-    if found is None:
-        remember(_shapes, shape, shape, SHAPES)
-        found = shape
-    return found
 
 
 def _bucket(value: Any) -> Any:

@@ -14,7 +14,7 @@ to the statements that it executes itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from types import MappingProxyType
@@ -53,6 +53,17 @@ class Moment:
 
 
 Reader: TypeAlias = Callable[[Moment], Any]
+
+
+def read_all(readers: Sequence[Reader], moment: Moment) -> list[Any]:
+    """Read facts; those of providers are unknown to the statements that a provider executes itself."""
+    if _asking.get():
+        return [read(moment) if read in _OWN else None for read in readers]
+    token = _asking.set(True)
+    try:
+        return [read(moment) for read in readers]
+    finally:
+        _asking.reset(token)
 
 
 class _Known(NamedTuple):
@@ -137,17 +148,12 @@ def _reader(name: str, kind: Kind, function: Provider) -> Reader:
     exact = EXACT.get(kind)
 
     def read(moment: Moment) -> Any:
-        if _asking.get():
-            return None
-        token = _asking.set(True)
         try:
             value = function()
         except Exception as error:
             raise RuleEngineError(
                 f"The fact {name!r} cannot be told: {type(error).__name__}: {error}", value=name
             ) from error
-        finally:
-            _asking.reset(token)
         if value is None or value.__class__ is exact:
             return value
         try:
@@ -180,6 +186,10 @@ _FIXED: dict[str, tuple[Kind, Reader]] = {
     "tenant.plan": _of_tenant("plan", Kind.TEXT, lambda tenant: tenant.config.get("plan")),
     "plan": _of_tenant("plan", Kind.TEXT, lambda tenant: tenant.config.get("plan")),
 }
+
+
+_OWN = frozenset(reader for _, reader in _FIXED.values())
+"""What executes nothing."""
 
 
 def _path() -> str | None:

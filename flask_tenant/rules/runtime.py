@@ -16,9 +16,10 @@ from ..decision import Decision, Ruling
 from ..errors import RuleEngineError, TenancyError
 from ..model import Tenant
 from . import facts as known
-from .decide import Decider, kinds_asked, remember
+from .compose import remember
+from .decide import Decider, kinds_asked
 from .engine import Engine, durable_rules
-from .facts import Facts, Moment, Reader
+from .facts import Facts, Moment, Reader, read_all
 from .model import RuleSet
 
 PLANS = 1024
@@ -121,7 +122,7 @@ class Rules:
         if plan is None:
             return None
         moment = pin.moment
-        facts = [read(moment) for read in plan.readers]
+        facts = read_all(plan.readers, moment)
         last = pin.last
         if last is not None and last[0] == facts:
             return last[1]
@@ -145,8 +146,9 @@ class Rules:
         scope = self._here()
         if scope is None or scope.tenant is None:
             return {}
-        moment = Moment(scope, self._clock())
-        return {name: self.facts.reader(name, kind)(moment) for name, kind in self.facts.kinds.items()}
+        kinds = self.facts.kinds
+        readers = [self.facts.reader(name, kind) for name, kind in kinds.items()]
+        return dict(zip(kinds, read_all(readers, Moment(scope, self._clock())), strict=True))
 
     def current(self) -> Ruling | None:
         """Return what holds outside any statement, such as for a page's theme."""
@@ -157,7 +159,7 @@ class Rules:
         if plan is None:
             return None
         moment = Moment(scope, self._clock())
-        return self._ruling(plan, [read(moment) for read in plan.readers])
+        return self._ruling(plan, read_all(plan.readers, moment))
 
     def _ruling(self, plan: Plan, facts: list[Any]) -> Ruling:
         decider = plan.decider

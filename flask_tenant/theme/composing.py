@@ -20,6 +20,12 @@ ASSETS = ("logo.light", "logo.dark", "font.body", "font.heading")
 """Tokens that may be files."""
 
 
+@cache
+def _unchanged() -> Mapping[Mode, Mapping[str, Colour]]:
+    """The colours where nobody says anything."""
+    return build({}, {})
+
+
 @dataclass(frozen=True)
 class Layer:
     """What one source says of a theme.
@@ -55,7 +61,7 @@ class Theme:
 
     name: str = ""
     values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    colours: Mapping[Mode, Mapping[str, Colour]] = field(default_factory=lambda: _unchanged())
+    colours: Mapping[Mode, Mapping[str, Colour]] = field(default_factory=_unchanged)
     assets: Mapping[str, Asset] = field(default_factory=lambda: MappingProxyType({}))
 
     def value(self, token: str) -> Any:
@@ -115,12 +121,6 @@ def compose(name: str, layers: Iterable[Layer]) -> Composed:
             continue
         theme, values, assets = tried, new, held
     return Composed(theme, tuple(findings))
-
-
-@cache
-def _unchanged() -> Mapping[Mode, Mapping[str, Colour]]:
-    """The colours where nobody says anything."""
-    return build({}, {})
 
 
 def _whole(name: str, values: Mapping[str, Any], assets: Mapping[str, Asset]) -> Theme:

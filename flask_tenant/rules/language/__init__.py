@@ -8,9 +8,9 @@ In the order in which a file goes through it::
     syntax        a condition's text to a tree
     conditions    names and types (kinds)
     branches      partial evaluation: guards, residuals, slots
-    rules         rules and their effects
+    rules         rules and their effects (words: masks, messages, values; claims: what they say about columns)
     composition   whether rules go together; a narrower scope never widens
-    serial        a rule set to JSON and back, for those that are activated
+    serial        a rule set to JSON and back, for those that are activated (pool: expressions; json_values)
 """
 
 from __future__ import annotations

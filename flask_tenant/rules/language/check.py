@@ -9,10 +9,11 @@ from functools import lru_cache
 from ...expressions import Expression, Fact, Kind, walk
 from ..model import Condition, Count, Deny, Filter, Place, Rule, RuleSet, Set
 from . import schema
+from .claims import Built
 from .composition import compose
 from .document import Document, read
 from .findings import Findings, lines
-from .rules import Built, build
+from .rules import build
 from .source import ALL, Source, breadth
 from .vocabulary import Vocabulary
 

@@ -19,8 +19,8 @@ from itertools import combinations
 
 from ...decision import Mask, Means
 from ..model import Place, Rule
+from .claims import Claim
 from .findings import Findings
-from .rules import Claim
 from .source import breadth
 
 _STRICTNESS = {Means.EMPTY: 3, Means.CONSTANT: 2, Means.LAST: 1, Means.FIRST: 1}

@@ -98,7 +98,7 @@ def read(name: str, text: str, findings: Findings) -> Document | None:
 
     :param name: of the file, for messages
     """
-    text = text.removeprefix("\ufeff")
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > LONGEST:
         findings.error(Place(name, 1), f"the file has {len(text):,} characters; at most {LONGEST:,} are read")
         return None
@@ -121,7 +121,15 @@ def read(name: str, text: str, findings: Findings) -> Document | None:
         what = ", ".join(part for part in (error.context, error.problem) if part)
         findings.error(place, f"this is not YAML: {what}{_hint(what)}")
         return None
-    except (YAMLError, ValueError, TypeError, AttributeError, IndexError, AssertionError) as error:
+    except (
+        YAMLError,
+        StopIteration,
+        ValueError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        AssertionError,
+    ) as error:
         # The parser is careless about some broken input; whatever it stumbles over is not a rule file.
         findings.error(
             Place(name, 1), f"this is not YAML: {str(error).splitlines()[0] if str(error) else 'unreadable'}"

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from ...decision import Mask, Means
-from ...expressions import TRUE, Column, Constant, Expression, Kind, walk
+from ...expressions import TRUE, Column, Expression, Kind, walk
 from .. import model
 from ..model import Condition, Effect, Place, Rule, Verb
-from . import branches, conditions, schema
+from . import branches, conditions, schema, words
+from .claims import Built, Claim
 from .conditions import Names
 from .document import Document, Path
 from .findings import ConditionError, Findings, nearest
-from .syntax import parse
 from .vocabulary import Vocabulary
 
 _T = TypeVar("_T")
@@ -25,36 +23,7 @@ _TABLES = frozenset({"read", "insert", "update", "delete", "result"})
 _BEFORE_ROWS = ("hide", "cap", "route", "deny", "emit", "do")
 """Effects that are decided before a row is read, or for a result as a whole."""
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _ALL_TABLES = "*"
-LONGEST_PARTIAL = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Something that a rule says about a column (or, for ``route``, about all): what composition looks at.
-
-    :param what: ``mask``, ``hide``, ``set``, ``route``, or how a column is read: ``condition``, ``message``, ``value``
-    :param value: the mask, the expression or the engine
-    """
-
-    what: str
-    rule: str
-    scope: str
-    place: Place
-    table: str = ""
-    column: str = ""
-    verb: str = ""
-    value: Any = None
-
-
-@dataclass(slots=True)
-class Built:
-    """What all files together come to, so far."""
-
-    rules: list[Rule] = field(default_factory=list)
-    claims: list[Claim] = field(default_factory=list)
-    collected: branches.Collected = field(default_factory=branches.Collected)
 
 
 def build(document: Document, scope: str, vocabulary: Vocabulary, findings: Findings, built: Built) -> None:
@@ -287,7 +256,7 @@ class _Builder:
             kind = self._column(path, column, key=True)
             if kind is False:
                 continue
-            mask = self._read(path, lambda text, kind=kind: self._mask(text, kind))  # type: ignore[misc]
+            mask = self._read(path, lambda text, kind=kind: words.mask(text, kind, self._id))  # type: ignore[misc]
             if mask is None:
                 continue
             place = self._document.place(path, key=True)
@@ -305,39 +274,6 @@ class _Builder:
             found.append((column, mask))
         if found:
             yield model.Masks(tuple(found))
-
-    def _mask(self, text: str, kind: Kind | None) -> Mask:
-        node = parse(text)
-        if node.what == "name" and node.value == "empty":
-            return Mask(Means.EMPTY, rule=self._id)
-        if node.what == "call" and node.value in {"last", "first"}:
-            count = node.children[0].value if len(node.children) == 1 else None
-            number = count.value if isinstance(count, Constant) and count.kind is Kind.INT else 0
-            if not isinstance(number, int) or not 1 <= number <= LONGEST_PARTIAL:
-                raise ConditionError(
-                    f"{node.value} takes a number of characters from 1 to {LONGEST_PARTIAL}", node.at
-                )
-            if kind is not Kind.TEXT:
-                raise ConditionError(
-                    f"{node.value} masks texts; this column is {kind or 'of no known type'}", node.at
-                )
-            return Mask(Means.LAST if node.value == "last" else Means.FIRST, count=number, rule=self._id)
-        if node.what in {"name", "null"}:
-            raise ConditionError(
-                f"expected empty, last(n), first(n) or a constant such as 'secret', found {node.value or 'null'}",
-                node.at,
-            )
-        constant = conditions.typed(node, Names({}))
-        if not isinstance(constant, Constant):
-            raise ConditionError("expected empty, last(n), first(n) or a constant", node.at)
-        if constant.kind is Kind.INT and kind is Kind.NUMBER:
-            return Mask(Means.CONSTANT, Decimal(str(constant.value)), rule=self._id)
-        if constant.kind is not kind:
-            raise ConditionError(
-                f"expected a constant of type {kind or 'empty'}, as the column is, found {constant.kind}",
-                node.at,
-            )
-        return Mask(Means.CONSTANT, constant.value, rule=self._id)
 
     def _columns(self, effect: str) -> None:
         for number, column in enumerate(self._data[effect]):
@@ -362,7 +298,7 @@ class _Builder:
             if self._verb == "read"
             else self._row()
         )
-        found = self._read("deny", lambda text: tuple(self._message(text, names)))
+        found = self._read("deny", lambda text: tuple(words.message(text, names)))
         if found is not None:
             for part in found:
                 if not isinstance(part, str):
@@ -385,32 +321,6 @@ class _Builder:
                 "in a rule for update, row is the row as it will be; what it was before is old",
             )
 
-    def _message(self, text: str, names: Names) -> Iterator[str | Expression]:
-        pending, at = "", 0
-        for match in _PLACEHOLDER.finditer(text):
-            pending += text[at : match.start()]
-            at = match.end()
-            if match[0] in {"{{", "}}"}:
-                pending += match[0][0]
-                continue
-            if match[1] is None:
-                raise ConditionError(
-                    f'a brace that means itself is written twice: "{match[0] * 2}"', match.start()
-                )
-            name = match[1].strip()
-            if not re.fullmatch(r"[A-Za-z_][\w.]*", name, re.ASCII):
-                raise ConditionError("expected {row.column} or {fact}", match.start())
-            try:
-                part = conditions.value(name, names)
-            except ConditionError as error:
-                raise ConditionError(error.message, match.start() + 1) from None
-            if pending:
-                yield pending
-            pending = ""
-            yield part
-        if pending + text[at:]:
-            yield pending + text[at:]
-
     def _set(self) -> Iterator[Effect]:
         found: list[tuple[str, Expression]] = []
         names = self._row()
@@ -419,7 +329,7 @@ class _Builder:
             kind = self._column(path, column, key=True)
             if isinstance(kind, bool):
                 continue
-            value = self._read(path, lambda text, kind=kind: self._value(text, kind, names))  # type: ignore[misc]
+            value = self._read(path, lambda text, kind=kind: words.value(text, kind, names))  # type: ignore[misc]
             if value is None:
                 continue
             place = self._document.place(path, key=True)
@@ -430,21 +340,6 @@ class _Builder:
             found.append((column, value))
         if found:
             yield model.Set(tuple(found))
-
-    def _value(self, text: str, kind: Kind | None, names: Names) -> Expression:
-        if kind is None:
-            raise ConditionError("the column is of a type that rules cannot set")
-        if text in {"", "~", "null"}:
-            return Constant(kind, None)
-        found = conditions.value(text, names)
-        if found.kind is kind:
-            return found
-        if {found.kind, kind} == {Kind.INT, Kind.NUMBER} and kind is Kind.NUMBER:
-            if isinstance(found, Constant):
-                return Constant(kind, Decimal(str(found.value)))
-            return found
-        hint = "; a date of a timestamp is date(…)" if (found.kind, kind) == (Kind.TIME, Kind.DATE) else ""
-        raise ConditionError(f"expected {kind.value}, as the column is, found {found.kind.value}{hint}")
 
     def _count(self) -> model.Count | None:
         given = self._data["count"]

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
-from sys import intern
-from types import MappingProxyType
-from typing import Any, NoReturn, get_args
+from typing import Any, get_args
 
 from ...decision import Mask, Means
 from ...errors import RuleFileError
-from ...expressions import FUNCTIONS, Call, Column, Constant, Expression, Fact, Kind, Slot, walk
+from ...expressions import Column, Constant, Expression, Fact, Kind, Slot, walk
 from .. import model
 from ..model import ALWAYS, Condition, Count, Effect, Guard, Place, Rule, RuleSet
-from . import kinds
 from .branches import ROWS
+from .json_values import condition_of, dict_of, int_of, list_of, one_of, refuse, text_of, texts_of
+from .pool import LEAVES, Pool, shared_call, shared_facts
 
 FORMAT = 1
 LARGEST_EXPRESSION = 10_000
@@ -34,7 +32,7 @@ _ONCE = frozenset({"", "hour", "day", "month"})
 
 def dump(ruleset: RuleSet) -> str:
     """Return a rule set as JSON."""
-    pool = _Pool()
+    pool = Pool()
     data = {
         "format": FORMAT,
         "tenant": ruleset.tenant,
@@ -54,7 +52,7 @@ def restore(text: str) -> RuleSet:
     :raises RuleFileError: when it is anything else
     """
     try:
-        return _Restored(json.loads(text, parse_constant=_refuse)).ruleset()
+        return _Restored(json.loads(text, parse_constant=refuse)).ruleset()
     except (
         ValueError,
         TypeError,
@@ -71,44 +69,7 @@ def restore(text: str) -> RuleSet:
         ) from error
 
 
-# ---- there
-class _Pool:
-    """Numbers expressions."""
-
-    def __init__(self) -> None:
-        self.entries: list[list[Any]] = []
-        self._known: dict[tuple[Any, ...], int] = {}
-
-    def add(self, expression: Expression) -> int:
-        if isinstance(expression, Constant):
-            entry = ["c", expression.kind.value, _plain(expression)]
-        elif isinstance(expression, Fact):
-            entry = ["f", expression.kind.value, expression.name]
-        elif isinstance(expression, Column):
-            entry = ["r", expression.kind.value, expression.name, expression.image]
-        elif isinstance(expression, Slot):
-            entry = ["s", expression.kind.value, expression.index]
-        else:
-            entry = ["x", expression.function, *map(self.add, expression.arguments)]
-        key = tuple(tuple(each) if isinstance(each, list) else each for each in entry)
-        if key not in self._known:
-            self._known[key] = len(self.entries)
-            self.entries.append(entry)
-        return self._known[key]
-
-
-def _plain(constant: Constant) -> Any:
-    value = constant.value
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, date):  # and datetime
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value // timedelta(microseconds=1)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _rule(rule: Rule, pool: _Pool) -> list[Any]:
+def _rule(rule: Rule, pool: Pool) -> list[Any]:
     count = rule.count
     return [
         rule.id,
@@ -123,11 +84,11 @@ def _rule(rule: Rule, pool: _Pool) -> list[Any]:
     ]
 
 
-def _condition(condition: Condition, pool: _Pool) -> list[list[Any]]:
+def _condition(condition: Condition, pool: Pool) -> list[list[Any]]:
     return [[guard, None if row is None else pool.add(row)] for guard, row in condition.branches]
 
 
-def _effect(effect: Effect, pool: _Pool) -> list[Any]:
+def _effect(effect: Effect, pool: Pool) -> list[Any]:
     name = type(effect).__name__
     if isinstance(effect, model.Filter):
         return [name, _condition(effect.keep, pool)]
@@ -142,7 +103,7 @@ def _effect(effect: Effect, pool: _Pool) -> list[Any]:
     return [name, list(value) if isinstance(value, tuple) else value]
 
 
-def _mask(mask: Mask, pool: _Pool) -> list[Any]:
+def _mask(mask: Mask, pool: Pool) -> list[Any]:
     if mask.applies is not None:
         raise ValueError("A mask of a rule set holds where its rule does")
     value = None if mask.means is not Means.CONSTANT else pool.add(Constant(_kind(mask.value), mask.value))
@@ -162,38 +123,40 @@ class _Restored:
     """Puts a rule set together from its data, and believes none of it."""
 
     def __init__(self, data: Any) -> None:
-        if _dict(data).get("format") != FORMAT:
+        if dict_of(data).get("format") != FORMAT:
             raise ValueError(f"expected format {FORMAT}, found {data.get('format')!r}")
         self._data = data
-        self._facts = _facts(tuple((_str(name), Kind(kind)) for name, kind in _dict(data["facts"]).items()))
+        self._facts = shared_facts(
+            tuple((text_of(name), Kind(kind)) for name, kind in dict_of(data["facts"]).items())
+        )
         self._expressions: list[Expression] = []
         self._sizes: list[int] = []
-        for entry in _list(data["expressions"]):
-            self._add(_list(entry))
-        self._slots = tuple(self._about_request(number) for number in _list(data["slots"]))
-        self._guards = tuple(self._guard(*_list(each)) for each in _list(data["guards"]))
+        for entry in list_of(data["expressions"]):
+            self._add(list_of(entry))
+        self._slots = tuple(self._about_request(number) for number in list_of(data["slots"]))
+        self._guards = tuple(self._guard(*list_of(each)) for each in list_of(data["guards"]))
 
     def ruleset(self) -> RuleSet:
         data = self._data
-        rules = tuple(self._rule(*_list(each)) for each in _list(data["rules"]))
+        rules = tuple(self._rule(*list_of(each)) for each in list_of(data["rules"]))
         if len({rule.id for rule in rules}) != len(rules):
             raise ValueError("two rules have one id")
         return RuleSet(
-            _str(data["tenant"]), rules, self._guards, self._slots, self._facts, _int(data["version"])
+            text_of(data["tenant"]), rules, self._guards, self._slots, self._facts, int_of(data["version"])
         )
 
     def _add(self, entry: list[Any]) -> None:
         size = 1
         found: Expression
         if entry[0] == "x":
-            numbers = [_int(number) for number in entry[2:]]
+            numbers = [int_of(number) for number in entry[2:]]
             if any(not 0 <= number < len(self._expressions) for number in numbers):
                 raise ValueError("an expression is made of later ones")
             size += sum(self._sizes[number] for number in numbers)
-            found = _call(_str(entry[1]), tuple(self._expressions[number] for number in numbers))
+            found = shared_call(text_of(entry[1]), tuple(self._expressions[number] for number in numbers))
         else:
             kind = Kind(entry[1])
-            found = _LEAVES[entry[0]](kind, *entry[2:])
+            found = LEAVES[entry[0]](kind, *entry[2:])
             if isinstance(found, Fact) and found.name != ROWS and self._facts.get(found.name) is not kind:
                 raise ValueError(f"the fact {found.name} is not declared as {kind}")
         if size > LARGEST_EXPRESSION:
@@ -202,7 +165,7 @@ class _Restored:
         self._sizes.append(size)
 
     def _expression(self, number: Any) -> Expression:
-        if not 0 <= _int(number) < len(self._expressions):
+        if not 0 <= int_of(number) < len(self._expressions):
             raise ValueError(f"there is no expression {number}")
         found: Expression = self._expressions[number]
         return found
@@ -217,7 +180,7 @@ class _Restored:
         return found
 
     def _guard(self, number: Any, possible: Any) -> Guard:
-        return Guard(_boolean(self._about_request(number)), bool(_of(possible, (0, 1))))
+        return Guard(condition_of(self._about_request(number)), bool(one_of(possible, (0, 1))))
 
     def _slotted(self, expression: Expression) -> Expression:
         """A residual or value: its slots are there, and of the right kind."""
@@ -230,10 +193,10 @@ class _Restored:
 
     def _condition(self, branches: Any) -> Condition:
         found: list[tuple[int, Expression | None]] = []
-        for guard, row in map(_list, _list(branches)):
-            if not ALWAYS <= _int(guard) < len(self._guards):
+        for guard, row in map(list_of, list_of(branches)):
+            if not ALWAYS <= int_of(guard) < len(self._guards):
                 raise ValueError(f"there is no guard {guard}")
-            found.append((guard, None if row is None else _boolean(self._slotted(self._expression(row)))))
+            found.append((guard, None if row is None else condition_of(self._slotted(self._expression(row)))))
         return Condition(tuple(found))
 
     def _rule(
@@ -248,17 +211,17 @@ class _Restored:
         count: Any,
         once: Any,
     ) -> Rule:
-        file, line, column = _list(place)
+        file, line, column = list_of(place)
         found = Rule(
-            id=_str(id_),
-            scope=_str(scope),
-            place=Place(_str(file), _int(line), _int(column)),
-            verbs=_strings(verbs, _VERBS),  # type: ignore[arg-type]
-            names=_strings(names),
+            id=text_of(id_),
+            scope=text_of(scope),
+            place=Place(text_of(file), int_of(line), int_of(column)),
+            verbs=texts_of(verbs, _VERBS),  # type: ignore[arg-type]
+            names=texts_of(names),
             applies=self._condition(applies),
-            effects=tuple(self._effect(*_list(each)) for each in _list(effects)),
-            count=None if count is None else self._count(*_list(count)),
-            once=_of(_str(once), _ONCE),
+            effects=tuple(self._effect(*list_of(each)) for each in list_of(effects)),
+            count=None if count is None else self._count(*list_of(count)),
+            once=one_of(text_of(once), _ONCE),
         )
         if (
             found.scope.partition(":")[0] not in {"all", "plan", "tenant"}
@@ -269,7 +232,7 @@ class _Restored:
         return found
 
     def _count(self, by: Any, at_least: Any, within: Any) -> Count:
-        if not isinstance(within, float | int) or within <= 0 or _int(at_least) < 1:
+        if not isinstance(within, float | int) or within <= 0 or int_of(at_least) < 1:
             raise ValueError("a count is not positive")
         return Count(None if by is None else self._about_request(by), at_least, float(within))
 
@@ -277,31 +240,31 @@ class _Restored:
         if name == "Filter":
             return model.Filter(self._condition(value))
         if name == "Masks":
-            return model.Masks(tuple(self._mask(*_list(each)) for each in _list(value)))
+            return model.Masks(tuple(self._mask(*list_of(each)) for each in list_of(value)))
         if name == "Deny":
             return model.Deny(
-                tuple(part if isinstance(part, str) else self._expression(part) for part in _list(value))
+                tuple(part if isinstance(part, str) else self._expression(part) for part in list_of(value))
             )
         if name == "Set":
             return model.Set(
-                tuple((_str(column), self._expression(number)) for column, number in _list(value))
+                tuple((text_of(column), self._expression(number)) for column, number in list_of(value))
             )
         if name == "Cap":
-            if _int(value) < 1:
+            if int_of(value) < 1:
                 raise ValueError("a cap is not positive")
             return model.Cap(value)
         if name in _OF_NAMES:
-            return _OF_NAMES[name](_strings(value))
-        return _OF_NAME[name](_str(value))
+            return _OF_NAMES[name](texts_of(value))
+        return _OF_NAME[name](text_of(value))
 
     def _mask(self, column: Any, means: Any, value: Any, count: Any, rule: Any) -> tuple[str, Mask]:
         constant = None if value is None else self._expression(value)
         if (means == Means.CONSTANT) != isinstance(constant, Constant) or (
-            means in {Means.LAST, Means.FIRST} and _int(count) < 1
+            means in {Means.LAST, Means.FIRST} and int_of(count) < 1
         ):
             raise ValueError(f"the mask of {column} is not one")
         shown = constant.value if isinstance(constant, Constant) else None
-        return _str(column), Mask(Means(means), shown, _int(count), None, _str(rule))
+        return text_of(column), Mask(Means(means), shown, int_of(count), None, text_of(rule))
 
 
 _OF_NAME: Mapping[str, Callable[[str], Effect]] = {
@@ -311,108 +274,3 @@ _OF_NAME: Mapping[str, Callable[[str], Effect]] = {
     )
 }  # fmt: skip
 _OF_NAMES: Mapping[str, Callable[[tuple[str, ...]], Effect]] = {"Hide": model.Hide, "Redact": model.Redact}
-
-
-# ---- expressions, each once
-@lru_cache(maxsize=65_536)
-def _call(function: str, arguments: tuple[Expression, ...]) -> Call:
-    kind = (
-        kinds.result(function, tuple(argument.kind for argument in arguments))
-        if function in FUNCTIONS
-        else None
-    )
-    if kind is None:
-        raise ValueError(f"the function {function!r} does not take such arguments")
-    return Call(kind, intern(function), arguments)
-
-
-@lru_cache(maxsize=16_384)
-def _shared_constant(kind: Kind, value: object) -> Constant:
-    return Constant(kind, value)
-
-
-@lru_cache(maxsize=16_384)
-def _fact(kind: Kind, name: str) -> Fact:
-    return Fact(kind, _str(name))
-
-
-@lru_cache(maxsize=16_384)
-def _column(kind: Kind, name: str, image: str) -> Column:
-    return Column(kind, _str(name), _of(_str(image), {"", "old", "new"}))
-
-
-@lru_cache(maxsize=4_096)
-def _slot(kind: Kind, index: int) -> Slot:
-    return Slot(kind, _int(index))
-
-
-@lru_cache(maxsize=4_096)
-def _facts(facts: tuple[tuple[str, Kind], ...]) -> Mapping[str, Kind]:
-    return MappingProxyType(dict(facts))
-
-
-def _constant(kind: Kind, value: Any) -> Constant:
-    return _shared_constant(kind, None if value is None else _VALUES[kind](value))
-
-
-def _decimal(value: Any) -> Decimal:
-    found = Decimal(_str(value))
-    if not found.is_finite():
-        raise ValueError(f"{value} is no number")
-    return found
-
-
-def _moment(value: Any) -> datetime:
-    found = datetime.fromisoformat(_str(value))
-    if found.tzinfo is None:
-        raise ValueError(f"{value} has no zone")
-    return found.astimezone(UTC)
-
-
-_VALUES: Mapping[Kind, Callable[[Any], Any]] = {
-    Kind.BOOL: lambda value: value if isinstance(value, bool) else _refuse(value),
-    Kind.INT: lambda value: _int(value),
-    Kind.NUMBER: _decimal,
-    Kind.TEXT: lambda value: _str(value),
-    Kind.DATE: lambda value: date.fromisoformat(_str(value)),
-    Kind.TIME: _moment,
-    Kind.DURATION: lambda value: timedelta(microseconds=_int(value)),
-    Kind.TEXTS: lambda value: _strings(value),
-    Kind.INTS: lambda value: tuple(map(_int, _list(value))),
-}
-_LEAVES: Mapping[str, Callable[..., Expression]] = {"c": _constant, "f": _fact, "r": _column, "s": _slot}
-
-
-# ---- what JSON may hold
-def _refuse(value: Any) -> NoReturn:
-    raise ValueError(f"{value!r} is not expected here")
-
-
-def _of(value: Any, known: Any) -> Any:
-    return value if value in known else _refuse(value)
-
-
-def _str(value: Any) -> str:
-    return intern(value) if isinstance(value, str) else _refuse(value)
-
-
-def _int(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else _refuse(value)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else _refuse(value)
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else _refuse(value)
-
-
-def _strings(value: Any, known: Any = None) -> tuple[str, ...]:
-    return tuple(_str(each) if known is None else _of(_str(each), known) for each in _list(value))
-
-
-def _boolean(expression: Expression) -> Expression:
-    if expression.kind is not Kind.BOOL:
-        raise ValueError(f"a value of type {expression.kind} is no condition")
-    return expression

@@ -101,7 +101,7 @@ def test_all_events_of_a_batch_are_seen_though_one_is_not_handled():
 
 def test_the_name_stands_where_we_look_for_it():
     handle = made({"s1": when(a=1)})
-    result, state = native.assert_event(handle, '{"id":"yes","a":1}')
+    _, state = native.assert_event(handle, '{"id":"yes","a":1}')
     _, message = native.start_action_for_state(handle, state)
     assert message.split('"', 8)[7] == "yes"
     assert native.complete_and_start_action(handle, state) is None
