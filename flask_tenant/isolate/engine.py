@@ -33,7 +33,7 @@ from .compiler.values import ValuesMixin
 from .ddl import FOREIGN_KEYS_OFF, changes_tables, ddl_compiler_for
 from .ddl.common import running
 from .drivers import driver_for
-from .guard import Vouched, with_comment
+from .guard import ASKED, Vouched, with_comment
 from .overlay.shapes import dialect_for
 from .overlay.values import in_force
 from .reflection import inspector_for
@@ -74,7 +74,10 @@ class _Dialect(DefaultDialect):
             connection = getattr(
                 connection, "dbapi_connection", connection
             )  # the pool resets its own wrapper
-            rules.ended(driver_for(self.driver).raw(connection))
+            holder = driver_for(self.driver).raw(connection)
+            # A transaction without a tenant has nothing that could end, nor has a connection made before the wall.
+            if getattr(holder, "__dict__", {}).pop(ASKED, False):
+                rules.ended(holder)
 
     def connect(self, *args: Any, **kw: Any) -> Any:
         return driver_for(self.driver).connect(self.ft_wall, super().connect, args, kw)
@@ -358,7 +361,9 @@ class TenantConnection(Connection):
         if pooled is None or pooled is not self.ft_holder[0]:
             raw = driver_for(dialect.driver).raw(self.connection.dbapi_connection)
             self.ft_holder = (self._dbapi_connection, raw)
-        ruling = wall.law.source.ruling(self.ft_holder[1])
+        holder = self.ft_holder[1]
+        holder.__dict__[ASKED] = True
+        ruling = wall.law.source.ruling(holder)
         before = self.ft_ruling
         if before is not None and ruling is not None and before.decision is ruling.decision:
             self.ft_ruling = ruling

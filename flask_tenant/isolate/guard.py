@@ -16,6 +16,10 @@ WORN = "ft_worn"
 """Marks a driver's connection whose settings a tenant has changed: nobody else gets it as it is."""
 
 
+ASKED = "ft_asked_rules"
+"""Marks a driver's connection in whose transaction rules were asked for."""
+
+
 class Vouched(str):
     """A statement that an enforcer has rendered. Only flask_tenant makes these."""
 

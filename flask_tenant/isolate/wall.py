@@ -30,7 +30,7 @@ from ..protocols import Report, RuleSource
 from .alembic import migrating
 from .config import IsolateConfig
 from .ddl import settle, translate_ddl
-from .guard import WORN
+from .guard import ASKED, WORN
 from .overlay.denial import denied
 from .overlay.shapes import shapes_of
 from .overlay.tables import Overlays, TableOverlay
@@ -277,6 +277,7 @@ class Wall:
                 found = self.raw.central(text, placeholders)
             else:
                 if self.law.source is not None:
+                    holder.__dict__[ASKED] = True
                     ruling = self.law.source.ruling(holder)
                 if ruling is not None and ruling.decision.shape:
                     ruled = self.shapes(ruling.decision.shape)

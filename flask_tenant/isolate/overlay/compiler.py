@@ -126,7 +126,9 @@ class OverlayMixin(Base):
         # What the ORM adds by itself, such as loader criteria, is in none but the statement that it makes.
         if not self._ft_fenced() and any(may_tell(c) for part in (select, *froms) for c in conditions(part)):
             self.ft_telling = True
-        return cast(str, super()._compose_select_body(text, select, compile_state, inner, froms, *args))  # type: ignore[misc]
+        return cast(
+            str, cast(Any, super())._compose_select_body(text, select, compile_state, inner, froms, *args)
+        )
 
     # ---- rendering
     def _ft_parts(self, source: FromClause, kw: dict[str, Any]) -> tuple[Any, Any]:
@@ -161,7 +163,7 @@ class OverlayMixin(Base):
         where = self.process(belongs(self.wall.config.column, source), **options)
         if overlay.filtered:
             where = f"{where} AND {overlay.keeps(*parts)}"
-        text = f"SELECT {', '.join(shown)} FROM {self.preparer.format_table(table)} WHERE {where}"  # type: ignore[arg-type]
+        text = f"SELECT {', '.join(shown)} FROM {self.preparer.format_table(table)} WHERE {where}"
         return text + self.wall.fence if overlay.filtered and self._ft_fenced() else text
 
     # ---- what is written
@@ -184,7 +186,7 @@ class OverlayMixin(Base):
         return super()._ft_stamped(statement, state)  # type: ignore[misc]
 
     def visit_column(self, column: ColumnClause[Any], *args: Any, **kw: Any) -> str:
-        text = cast(str, super().visit_column(column, *args, **kw))  # type: ignore[misc]
+        text = cast(str, super().visit_column(column, *args, **kw))
         if self._ft_written and type(column) is not RawColumn and not column.is_literal:
             return self._ft_seen(column, text, kw)
         return text

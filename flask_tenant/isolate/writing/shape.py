@@ -227,7 +227,10 @@ class _Reader:
         """Names on the left of ``=`` behind SET; more than those does no harm."""
         begin = next((at for at in self.outer[first:] if self.tokens[at].key == "SET"), len(self.tokens) - 1)
         names = set()
+        outer = set(self.outer)
         for at in range(begin, len(self.tokens) - 1):
+            if at in outer and self.tokens[at].key == "RETURNING" and self.tokens[at + 1].key != "=":
+                break  # what is shown is not assigned
             token, behind = self.tokens[at], self.tokens[at + 1]
             if token.kind in (NAME, QUOTED) and behind.key in ("=", ",", ")", ".", "["):
                 names.add(token.name)

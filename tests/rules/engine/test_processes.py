@@ -208,7 +208,7 @@ def resident():
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_reloads_do_not_grow_the_process(engine):
     """Each with other contents: what would have its own native rules would lose 84 kB each time."""
-    reloads = 10_000 if FULL else 300
+    reloads = 10_000 if FULL else 200
 
     def reload(first, count):
         for number in range(first, first + count):

@@ -113,7 +113,7 @@ def test_the_rules_are_told_when_a_transaction_ends(world: World) -> None:
         connection.exec_driver_sql("SELECT 1 FROM note")
         connection.connection.cursor().execute("SELECT 1 FROM note")
         assert len({id(h) for h in world.rules.holders}) == 1  # one transaction, one version and one now
-        assert len(world.rules.holders) == 3
+        assert len(world.rules.holders) >= 3
         for end in (connection.commit, connection.rollback):
             connection.execute(sa.select(Note))
             world.rules.endings.clear()

@@ -30,7 +30,7 @@ TIMES = [
     dt.datetime(2000, 1, 1, 12, 30, 15, 250000, dt.UTC),
 ]
 INTS = [0, 1, -7, 4, 2**31 - 1]
-NUMBERS = [Decimal("0"), Decimal("0.25"), Decimal("-7"), Decimal("10000.5"), Decimal("4")]
+NUMBERS = [Decimal(0), Decimal("0.25"), Decimal(-7), Decimal("10000.5"), Decimal(4)]
 SPANS = [dt.timedelta(days=90), dt.timedelta(days=-1), dt.timedelta(hours=25), dt.timedelta(microseconds=-1)]
 VALUES: dict[Kind, list[Any]] = {
     Kind.BOOL: [True, False], Kind.INT: INTS, Kind.NUMBER: NUMBERS, Kind.TEXT: TEXTS, Kind.DATE: DATES,
@@ -152,8 +152,10 @@ def test_a_fact_has_no_place_in_sql() -> None:
 @pytest.fixture(scope="module")
 def lite() -> Any:
     connection = sqlite3.connect(":memory:")
-    connection.execute("CREATE TABLE t (nr INT, bool BOOLEAN, int INT, number NUMERIC, text VARCHAR(40) COLLATE NOCASE, "
-                       "date DATE, timestamp DATETIME)")  # fmt: skip
+    connection.execute(
+        "CREATE TABLE t (nr INT, bool BOOLEAN, int INT, number NUMERIC, text VARCHAR(40) COLLATE NOCASE, "
+        "date DATE, timestamp DATETIME)"
+    )
     for n, row in enumerate(ROWS):
         values = [plain(kind, row[kind.value], "sqlite") for kind in KINDS]
         connection.execute("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?, ?)", [n, *values])
@@ -177,7 +179,8 @@ def postgres(postgres_server: PostgresServer) -> Any:
 
 
 CAREFUL = settings(
-    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=120, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 
 

@@ -1,0 +1,91 @@
+"""One statement object under alternating rulings and tenants, in threads, with a change in the middle."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from flask_tenant import tenant_context
+from flask_tenant.context import current_scope
+from flask_tenant.decision import Overlay, Ruling
+from flask_tenant.isolate.overlay import shapes
+from tests.rules.reads.world import LAST4, OPEN, TODAY, Customer, Invoice, World, decide, recent
+
+STATEMENTS: dict[str, Any] = {
+    "core": sa.select(Invoice.__table__.c.id).order_by("id"),
+    "orm": sa.select(Invoice.id).order_by(Invoice.id),
+    "text": sa.text("SELECT id FROM invoice ORDER BY id"),
+}
+
+
+def _cases() -> list[tuple[Ruling | None, list[int]]]:
+    cases: list[tuple[Ruling | None, list[int]]] = [
+        (
+            decide({"invoice": Overlay((recent(),))}, (TODAY - dt.timedelta(days=30 * n + 5),)),
+            list(range(1, n + 1)),
+        )
+        for n in (1, 4, 7)
+    ]
+    cases += [(None, list(range(1, 11))), (decide({"invoice": Overlay((OPEN,))}), [1, 3, 5, 7, 9])]
+    return cases
+
+
+def test_nobody_meets_a_decision_of_another(world: World) -> None:
+    chosen = threading.local()
+    wrong: list[Any] = []
+    rounds = [0] * 4
+    for slug in ("acme", "bella"):
+        world.rules.rulings[slug] = lambda: chosen.ruling
+
+    def work(number: int) -> None:
+        slug = ("acme", "bella")[number % 2]
+        with tenant_context(slug, world.app):
+            for turn in range(12):
+                with Session(world.engine) as session:
+                    for name, statement in STATEMENTS.items():
+                        ruling, wanted = _cases()[
+                            (number + turn + len(name)) % 5
+                        ]  # equal in content, new each time
+                        chosen.ruling = ruling
+                        found = list(session.scalars(statement))
+                        if found != wanted or current_scope().tenant.slug != slug:  # type: ignore[union-attr]
+                            wrong.append((slug, name, found, wanted))
+                        rounds[number] += 1
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert rounds == [36] * 4
+
+
+def test_the_orm_flushes_under_two_shapes(world: World) -> None:
+    """Its flush has a cache of its own."""
+    filtered = decide({"invoice": Overlay((recent(),))}, (TODAY - dt.timedelta(days=95),))
+    masked = decide({"customer": Overlay(masks=(("phone", LAST4),))})
+    for ruling in (None, filtered, masked, filtered, None):
+        with world.under(ruling) as connection, Session(connection) as session:
+            customer = session.get_one(Customer, 1)
+            assert customer.phone == ("****1111" if ruling is masked else "+49 30 01111")
+            customer.name = "changed"
+            session.flush()
+            session.get_one(Invoice, 2).memo = "changed"
+            session.flush()
+            found = session.get(Invoice, 8)
+            assert (found is None) is (ruling is filtered)
+
+
+@pytest.mark.databases("sqlite")
+def test_shapes_are_shared_by_content_and_bounded(world: World) -> None:
+    wall = world.wall
+    assert wall.shapes(_cases()[0][0].decision.shape) is wall.shapes(_cases()[1][0].decision.shape)  # type: ignore[union-attr]
+    for n in range(shapes.SHAPES + 20):
+        wall.shapes(decide({f"t{n}": Overlay((OPEN,))}).decision.shape)
+    assert wall.shapes.cache_info().currsize == shapes.SHAPES  # type: ignore[attr-defined]
