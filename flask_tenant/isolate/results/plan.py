@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from ...decision import Decision, ResultRules, Ruling
 from ...evaluation import evaluate
-from ...expressions import Constant, Expression, walk
+from ...expressions import Call, Constant, Expression, Slot, walk
 from ..compiler.plan import table_below
 
 AHEAD = 10_000
 """Up to how many rows are looked at before the first is given, where a rule asks how many there are."""
+
+_PLAIN = frozenset({"&&", "||", "!", "is_true", "not_false", "is_known", "==", "!=", "<", "<=", ">", ">="})
+"""With anything else in it, such as a product, a condition may change its mind at any number of rows."""
 
 Origins = Sequence[frozenset[tuple[str, str]] | None]
 """For each column of a result the (table, column) that it shows, ``None`` where nobody knows."""
@@ -46,7 +50,7 @@ class Plan:
         conditions = [
             c for _, rules in self.rules for _, c in (*rules.redact, *rules.transform) if c is not None
         ]
-        return min(AHEAD, max((_largest(c) for c in conditions), default=-1) + 1)
+        return min(AHEAD, max((_largest(c, self.ruling.values) for c in conditions), default=-1) + 1)
 
     def places(self, table: str, names: Sequence[str]) -> list[tuple[int, str]]:
         """Return position and column name of what a result shows of a table.
@@ -64,10 +68,14 @@ class Plan:
         return found
 
 
-def _largest(condition: Expression) -> int:
-    """A number of rows beyond which comparisons with the condition's constants come out alike."""
-    numbers = (e.value for e in walk(condition) if isinstance(e, Constant))
-    return sum(abs(int(n)) for n in numbers if isinstance(n, int)) + 1
+def _largest(condition: Expression, values: Sequence[Any]) -> int:
+    """A number of rows beyond which the condition comes out alike: beyond all that it compares with."""
+    parts = list(walk(condition))
+    if any(isinstance(e, Call) and e.function not in _PLAIN for e in parts):
+        return AHEAD
+    given: list[Any] = [e.value for e in parts if isinstance(e, Constant)]
+    given += [values[e.index] for e in parts if isinstance(e, Slot)]
+    return sum(abs(int(n)) + 1 for n in given if isinstance(n, int | Decimal)) + 1
 
 
 def governs(decision: Decision) -> bool:

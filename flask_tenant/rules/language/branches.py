@@ -105,16 +105,21 @@ def slotted(expression: Expression, collected: Collected) -> Expression:
     """Return an expression over the row in which whatever is the same for all rows is a slot, and thus bound.
 
     Constants too: two tenants whose rules differ in numbers only share their SQL, and a reload with other numbers does
-    not add to what is kept.
+    not add to what is kept. Beside ``rows`` they stay, for that never becomes SQL, and how many rows have to be seen to
+    know is read off them.
     """
     if not about_row(expression):
         return collected.slot(expression)
     if isinstance(expression, Call):
         expression = _spelt_out(expression)
+        counting = any(isinstance(part, Fact) and part.name == ROWS for part in walk(expression))
         return Call(
             expression.kind,
             expression.function,
-            tuple(slotted(each, collected) for each in expression.arguments),
+            tuple(
+                each if counting and isinstance(each, Constant) else slotted(each, collected)
+                for each in expression.arguments
+            ),
         )
     return expression
 

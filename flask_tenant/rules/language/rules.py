@@ -20,8 +20,8 @@ from .vocabulary import Vocabulary
 _T = TypeVar("_T")
 _VERBS: Mapping[str, tuple[Verb, ...]] = {"write": ("insert", "update")}
 _TABLES = frozenset({"read", "insert", "update", "delete", "result"})
-_BEFORE_ROWS = ("hide", "cap", "route", "deny", "emit", "do")
-"""Effects that are decided before a row is read, or for a result as a whole."""
+_BEFORE_ROWS = ("hide", "cap", "route", "deny")
+"""Effects of reading that are decided before a row is read."""
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _ALL_TABLES = "*"
 
@@ -140,7 +140,8 @@ class _Builder:
     # ---- conditions
     def _scopes(self) -> Names:
         """Return what ``when`` and ``unless`` may name."""
-        rows = self._verb == "result"
+        if self._verb == "result":
+            return Names(self._facts, rows=True, no_row="a rule for results judges a result as a whole")
         if self._verb in {"theme", "event"}:
             return Names(self._facts, no_row=f"a rule for {self._verb} is about no row")
         before = [
@@ -151,11 +152,11 @@ class _Builder:
                 before[0], ""
             )
             why = f"{before[0]} is decided for a statement as a whole{hint}"
-            return Names(self._facts, rows=rows, no_row=why)
-        return self._row(rows=rows)
+            return Names(self._facts, no_row=why)
+        return self._row()
 
-    def _row(self, *, rows: bool = False) -> Names:
-        return Names(self._facts, self._tables, images=self._verb == "update", rows=rows)
+    def _row(self) -> Names:
+        return Names(self._facts, self._tables, images=self._verb == "update")
 
     def _applies(self) -> Condition:
         names = self._scopes()

@@ -137,7 +137,8 @@ RULES = [
     ("- {id: a, for: {read: invoice}, when: row.paid, cap: 5}", 4, 39, "cap is decided for a statement as a whole"),
     ("- {id: a, for: {read: invoice}, when: row.paid, deny: x}", 4, 39, "filter can tell rows apart"),
     ("- {id: a, for: {read: invoice}, when: row.paid, hide: [note]}", 4, 39, "mask can tell rows apart"),
-    ("- {id: a, for: {result: invoice}, when: row.paid, emit: b}", 4, 41, "emit is decided for a statement as a whole"),
+    ("- {id: a, for: {result: invoice}, when: row.paid, emit: b}", 4, 41, "a rule for results judges a result as a whole, so row.paid cannot be named"),
+    ("- {id: a, for: {result: invoice}, when: row.paid, redact: [note]}", 4, 41, "a rule for results judges"),
     ('- {id: a, for: {read: invoice}, deny: "{row.note}"}', 4, 41, "a denial of reading is about no row"),
     # conditions: functions and types
     ("- {id: a, for: {read: invoice}, filter: row.note.matches('x')}", 4, 50, "regular expressions are not read"),

@@ -247,3 +247,13 @@ def test_the_opposite_of_a_comparison_is_its_opposite_for_all_values(symbol: str
         facts = {"a": a, "b": b}
         said = evaluate(straight, facts=facts)
         assert evaluate(opposite, facts=facts) is (None if said is None else not said)
+
+
+def test_numbers_beside_rows_can_be_read_off() -> None:
+    """How many rows have to be seen to know depends on them."""
+    ruleset = checked(
+        rules("- {id: a, for: {result: invoice}, when: rows > 500 && rows * 2 < user.id, redact: [iban]}")
+    ).ruleset
+    assert branches(ruleset, ruleset.rules[0].applies) == [
+        ("always", "not_false(&&(>(rows, 500), <(*(rows, 2), $0)))")
+    ]
