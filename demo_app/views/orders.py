@@ -61,7 +61,7 @@ def new() -> ResponseReturnValue:
         number=_next_number() if request.method == "GET" else None,
         customer_id=request.args.get("customer", type=int),
     )
-    return _write(form, Order(status=OrderStatus.NEW, created_by=current_user._get_current_object()))
+    return _write(form, Order(status=OrderStatus.NEW, created_by_id=current_user.id))
 
 
 @blueprint.route("/<int:order_id>/edit", methods=["GET", "POST"])
@@ -87,7 +87,6 @@ def _write(form: OrderForm, order: Order) -> ResponseReturnValue:
         else:
             flash(f"Order {order.number} is saved.", "success")
             return redirect(url_for(".show", order_id=order.id))
-    db.session.expunge_all()  # a new order is not to be stored by the queries of its own page
     return render_template("orders/edit.html", form=form, order_id=(request.view_args or {}).get("order_id"))
 
 

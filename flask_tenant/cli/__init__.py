@@ -38,8 +38,8 @@ for command in (
     domains.domain,
     tokens.token,
     config.config,
-    themes.theme,
     webhooks.webhooks,
+    themes.theme,
     *work.COMMANDS,
 ):
     tenant_cli.add_command(command)

@@ -26,7 +26,7 @@ def load(path: Path, source: str) -> tuple[Any, dict[str, tuple[int, int]]]:
     try:
         from ruamel.yaml import YAML
         from ruamel.yaml.error import YAMLError
-        from ruamel.yaml.events import AliasEvent
+        from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
     except ImportError as error:
         raise ConfigurationError(
             f"{source} is there, and ruamel.yaml is not", hint="pip install 'flask-tenant[theme]'"
@@ -40,33 +40,33 @@ def load(path: Path, source: str) -> tuple[Any, dict[str, tuple[int, int]]]:
         raise _refused(source, f"it is larger than {LARGEST // 1024} KiB")
     try:
         text = content.decode()
+        # Before anything is put together: thousands of brackets take the parser minutes.
+        depth = 0
         for event in YAML(typ="safe", pure=True).parse(text):
+            at = event.start_mark
             if isinstance(event, AliasEvent):
-                at = event.start_mark
                 raise _refused(source, "an alias (*) cannot stand in a theme", at.line, at.column)
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            if depth > DEEPEST:
+                raise _refused(source, "it is too deeply nested", at.line, at.column)
         node = YAML(typ="safe", pure=True).compose(text)
     except UnicodeDecodeError as error:
         raise _refused(source, f"it is not UTF-8: byte {error.start}") from None
-    except RecursionError:
-        raise _refused(source, "it is too deeply nested") from None
     except YAMLError as error:
         at = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "it is no YAML"
         raise _refused(source, problem, *((at.line, at.column) if at else ())) from None
     places: dict[str, tuple[int, int]] = {}
-    return (None if node is None else _plain(node, "", source, places, 0)), places
+    return (None if node is None else _plain(node, "", source, places)), places
 
 
-def _plain(node: Node, path: str, source: str, places: dict[str, tuple[int, int]], depth: int) -> Any:
+def _plain(node: Node, path: str, source: str, places: dict[str, tuple[int, int]]) -> Any:
     from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-    at = node.start_mark
-    if depth > DEEPEST:
-        raise _refused(source, "it is too deeply nested", at.line, at.column)
     if isinstance(node, ScalarNode):
         return _scalar(node)
     if isinstance(node, SequenceNode):
-        return [_plain(item, path, source, places, depth + 1) for item in node.value]
+        return [_plain(item, path, source, places) for item in node.value]
     assert isinstance(node, MappingNode)  # noqa: S101 - there are these three
     found: dict[str, Any] = {}
     for key, value in node.value:
@@ -79,7 +79,7 @@ def _plain(node: Node, path: str, source: str, places: dict[str, tuple[int, int]
         inner = f"{path}.{name}" if path else name
         shown = value.start_mark if value.value else here  # nothing stands nowhere
         places[inner] = (shown.line + 1, shown.column + 1)
-        found[name] = _plain(value, inner, source, places, depth + 1)
+        found[name] = _plain(value, inner, source, places)
     return found
 
 

@@ -63,7 +63,7 @@ def test_check(app: Flask, write: Write) -> None:
     write("tenants/bella/theme.yaml", "language: klingon\n")
     wrong = typed(app, "theme", "check")
     assert wrong.exit_code == 1
-    assert "themes/winter.yaml:1:26: colours.light.accent: accent #fbbf24 on" in wrong.output
+    assert "themes/winter.yaml:1:27: colours.light.accent: accent #fbbf24 on" in wrong.output
     assert "themes/tenants/bella/theme.yaml:1:11: language: 'klingon' is not a language" in wrong.output
     assert "bella" not in typed(app, "theme", "check", "acme").output
     assert len(json.loads(typed(app, "theme", "check", "--json").output)["findings"]) > 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from flask import Flask
@@ -120,9 +121,11 @@ def test_mistakes_in_files_have_a_place(
     state: Application, acme: Tenant, write: Write, text: str, finding: str
 ) -> None:
     write("winter.yaml", text)
+    before = time.monotonic()
     found = state.theming.store.check(acme, "winter")
     assert len(found) == 0 if not finding else found[0].startswith(finding), found
     assert all(len(f) < 800 for f in found)
+    assert time.monotonic() - before < 10, "a file that costs its reader much"
 
 
 def test_what_is_no_text_is_told(state: Application, acme: Tenant, write: Write) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from tests.rules.events.server import Process, servers
+from tests.services.availability import FULL
 from tests.services.databases import MakeDatabase
 from tests.services.redis import RedisServer, redis_running
 
 pytestmark = [pytest.mark.once]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql+psycopg", "redis"])
+@pytest.fixture(scope="module", params=["sqlite", *(["postgresql+psycopg"] if FULL else []), "redis"])
 def place(request: Any, make_database: MakeDatabase) -> Iterator[tuple[str, RedisServer | None]]:
     """A database, and a Redis where counting is to be there."""
     kind = request.param

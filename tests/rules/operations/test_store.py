@@ -1,4 +1,4 @@
-"""What is active, what was, and who has switched it: on every back end."""
+"""What is active, what was, and who has switched it; what depends on the database on both kinds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from flask_tenant.rules.model import RuleSet
 from flask_tenant.rules.store import Activated, Activations, RuleBook, RuleFile, differences
 from tests.rules.operations.language import compile_, dump, ids, restore
 
-pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
+pytestmark = pytest.mark.databases("sqlite")
+BOTH = pytest.mark.databases("sqlite", "postgresql+psycopg")
 
 
 @dataclass
@@ -61,6 +62,7 @@ def shop(engine: Engine) -> Shop:
     return Shop(directory, activations, RuleBook(directory, compile_, restore), acme, bella)
 
 
+@BOTH
 def test_what_is_active_holds_for_those_it_is_for(shop: Shop) -> None:
     assert shop.rules(shop.acme) is None
     done = shop.activate(ALL, OWN)
@@ -79,6 +81,7 @@ def test_a_tenant_that_comes_later_obeys_what_holds_for_all(shop: Shop) -> None:
     assert shop.seen(carla) == ["one", "two"]
 
 
+@BOTH
 def test_a_plan_s_rules_come_and_go_with_the_plan(shop: Shop) -> None:
     shop.activate(ALL, OWN, PLAN)
     assert shop.seen(shop.acme) == ["one", "two", "three"]
@@ -135,6 +138,7 @@ def test_a_file_that_is_removed_holds_no_longer(shop: Shop) -> None:
         shop.activate(remove=("acme.yaml",))
 
 
+@BOTH
 def test_going_back_is_an_activation_of_its_own(shop: Shop) -> None:
     shop.activate(ALL)
     shop.activate(RuleFile("_all.yaml", "all", "eight"), OWN)
@@ -163,6 +167,7 @@ def test_history_says_who_and_what(shop: Shop) -> None:
     assert [f.name for f in shop.activations.history.files()] == ["_all.yaml"]
 
 
+@BOTH
 def test_of_two_who_activate_at_once_one_fails(shop: Shop) -> None:
     other = Activations(shop.directory, compile_, dump, shop.directory.all)
 
@@ -194,6 +199,7 @@ def test_nothing_is_switched_without_the_proof(shop: Shop) -> None:
     assert shop.rules(shop.acme) is None
 
 
+@BOTH
 def test_rules_that_cannot_be_read_are_no_missing_rules(shop: Shop, engine: Engine) -> None:
     shop.activate(ALL)
     with engine.begin() as connection:

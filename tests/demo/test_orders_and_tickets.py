@@ -1,0 +1,91 @@
+"""Orders go from new to shipped, tickets from open to closed; the German texts are those of the catalogue."""
+
+from __future__ import annotations
+
+import io
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select, text
+
+import demo_app
+from demo_app.extensions import db
+from demo_app.models import CreditNote, Customer, Invoice, Order, Ticket, User
+from tests.demo.conftest import log_in
+
+pytestmark = pytest.mark.databases("sqlite")
+
+FORM = {
+    "customer_id": "1",
+    "ordered_on": "2026-06-15",
+    "description": "A crate of nails",
+    "total": "10000.01",
+}
+
+
+def test_an_order_from_new_to_shipped(app: Flask, client: FlaskClient) -> None:
+    path = client.post("/orders/new", data={**FORM, "number": "AT-O9001"}).headers["Location"]
+    assert "$10,000.01" in client.get(path).text
+    member = log_in(app, "member")
+    assert member.post(f"{path}/approve").status_code == 403
+    assert "cannot be shipped now" in client.post(f"{path}/ship", follow_redirects=True).text
+    for step, status in (("approve", "approved"), ("ship", "shipped")):
+        assert client.post(f"{path}/{step}").status_code == 302
+        with app.app_context():
+            order = db.session.scalars(select(Order).where(Order.number == "AT-O9001")).one()
+            assert (order.status, order.total) == (status, Decimal("10000.01"))
+            assert order.approver.role == "owner"
+    assert client.get(f"{path}/edit").status_code == 302
+    again = client.post("/orders/new", data={**FORM, "number": "AT-O9001"})
+    assert "Another order has this number" in again.text
+
+
+def test_people_who_write_sql_find_amounts_and_not_cents(app: Flask) -> None:
+    with app.app_context():
+        rows = db.session.execute(text('SELECT total FROM "order" WHERE total > 10000')).all()
+        assert rows
+        assert all(10_000 < total < 100_000 for (total,) in rows)
+
+
+def test_a_ticket_from_open_to_closed(app: Flask, client: FlaskClient) -> None:
+    path = client.post(
+        "/tickets/new", data={"subject": "Bent nails", "state": "open", "body": "All."}
+    ).headers["Location"]
+    for step, shown in (("take", "The ticket is yours"), ("close", "badge-closed"), ("reopen", "badge-open")):
+        assert shown in client.post(f"{path}/{step}", follow_redirects=True).text
+    with app.app_context():
+        ticket = db.session.scalars(select(Ticket).where(Ticket.subject == "Bent nails")).one()
+        assert (ticket.owner.role, ticket.closed_at) == ("owner", None)
+    assert "Bent nails" in client.get("/tickets/?state=mine").text
+
+
+def test_what_the_seed_brings(app: Flask) -> None:
+    with app.app_context():
+        roles = set(db.session.scalars(select(User.roles).where(User.roles != "")))
+        assert roles >= {"accounting", "agent", "auditor"}
+        assert all(db.session.scalars(select(Customer.tax_id)))
+        assert all(db.session.scalars(select(Invoice.iban).where(Invoice.id <= 200)))
+        assert len(db.session.scalars(select(CreditNote)).all()) >= 5
+        assert {o.status for o in db.session.scalars(select(Order))} >= {
+            "new",
+            "pending",
+            "approved",
+            "shipped",
+        }
+        assert {t.state for t in db.session.scalars(select(Ticket))} == {"open", "waiting", "closed"}
+
+
+def test_german_is_compiled_from_its_catalogue() -> None:
+    folder = Path(demo_app.__file__).parent / "translations" / "de" / "LC_MESSAGES"
+    with (folder / "messages.po").open("rb") as file:
+        catalogue = read_po(file, locale="de")
+    assert len(catalogue) > 150
+    assert all(message.string for message in catalogue)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    assert (folder / "messages.mo").read_bytes() == compiled.getvalue()
