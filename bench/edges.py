@@ -20,7 +20,7 @@ from flask_sqlalchemy import SQLAlchemy
 from werkzeug.test import EnvironBuilder
 
 from flask_tenant import Tenancy
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 
 TENANTS = 50
 LIMIT_US = 10.0

@@ -22,7 +22,9 @@ from bench import pages, single
 from bench.databases import TENANTS, Databases, load, seed, single_tenant_engine, tidy
 from bench.models import Base, Unit
 from flask_tenant import Tenancy
-from flask_tenant.extension import Application, state_of, tenant_context
+from flask_tenant.application import Application
+from flask_tenant.registry import state_of
+from flask_tenant.scopes import tenant_context
 
 if TYPE_CHECKING:
     from tests.services.postgres import PostgresServer

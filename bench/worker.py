@@ -90,7 +90,7 @@ class Side:
     # ---- the sides
     def _ours(self) -> Engine:
         from bench.tenanted import Tenanted, tenanted
-        from flask_tenant.extension import tenant_context
+        from flask_tenant.scopes import tenant_context
 
         state, engine = tenanted(self._databases.ours)
         self.scope = lambda: tenant_context(TENANTS[0], state.app)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from .context import current_tenant
 from .errors import TenancyError
-from .extension import Tenancy, central_context, for_each_tenant, tenant_context
+from .extension import Tenancy
 from .isolate import tenant_column
 from .model import Tenant
 from .routes import central_route
+from .scopes import central_context, for_each_tenant, tenant_context
 from .threads import TenantThreadPoolExecutor, create_tenant_task, in_tenant
 
 __version__ = "0.1.0"

@@ -18,7 +18,8 @@ from flask.cli import NoAppException, locate_app, prepare_import
 from sqlalchemy.engine import make_url
 
 from .errors import ConfigurationError, SchemaNotReadyError
-from .extension import KEY, Tenancy
+from .extension import Tenancy
+from .registry import KEY
 
 
 class NeedsScratchDatabaseError(ConfigurationError):

@@ -16,9 +16,10 @@ from typing import Any, ParamSpec, TypeVar
 
 import flask
 
+from .application import Application
 from .context import Scope, current_scope, current_tenant, nobody
-from .extension import Application, state_of
 from .model import Tenant
+from .registry import state_of
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, WeakSet
 import pytest
 
 import flask_tenant
-from flask_tenant import extension
+from flask_tenant import registry
 from flask_tenant.context import _scope
 from tests.services.availability import AGAIN, FULL
 
@@ -28,11 +28,11 @@ _built: WeakKeyDictionary[pytest.FixtureDef[Any], WeakSet[Any]] = WeakKeyDiction
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
     """Remember which applications a fixture builds."""
-    before = set(extension._apps)
+    before = set(registry._apps)
     try:
         return (yield)
     finally:
-        _built[fixturedef] = WeakSet(set(extension._apps) - before)
+        _built[fixturedef] = WeakSet(set(registry._apps) - before)
 
 
 def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[Any]) -> None:
@@ -43,10 +43,10 @@ def pytest_fixture_post_finalizer(fixturedef: pytest.FixtureDef[Any]) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Bring back the applications of those fixtures that the test shares with earlier ones."""
-    extension._apps.clear()
+    registry._apps.clear()
     used: Iterable[Any] = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009
     for fixture in (fixture for fixtures in used for fixture in fixtures):
-        extension._apps |= _built.get(fixture, WeakSet())
+        registry._apps |= _built.get(fixture, WeakSet())
 
 
 @pytest.hookimpl(wrapper=True)
@@ -59,7 +59,19 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         raise AssertionError(f"{left!r} was left behind in the main context")
 
 
-ONCE = {"adapters", "bench", "cli", "demo", "docs", "doctor", "edges", "rawsql", "soak", "testing", "thirdparty"}
+ONCE = {
+    "adapters",
+    "bench",
+    "cli",
+    "demo",
+    "docs",
+    "doctor",
+    "edges",
+    "rawsql",
+    "soak",
+    "testing",
+    "thirdparty",
+}
 """Folders whose tests run in the main environment only: no other version of SQLAlchemy or Python changes them much."""
 
 

@@ -24,7 +24,8 @@ from bench.soak.clients import Client, Tally
 from bench.soak.servers import resident, serving
 from bench.soak.site import ROWS, make_site
 from bench.soak.trouble import Fate, Operator, RedisServer
-from flask_tenant.extension import Application, state_of
+from flask_tenant.application import Application
+from flask_tenant.registry import state_of
 
 GROWTH = 1.10
 """How much larger the servers may be in the run's last quarter than in its second."""

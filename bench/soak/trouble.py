@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Protocol
 
-from flask_tenant.extension import Application
+from flask_tenant.application import Application
 from flask_tenant.model import TenantState
 
 SEEN_SECONDS = 10.0

@@ -14,9 +14,10 @@ from click.shell_completion import CompletionItem
 from flask.cli import AppGroup, ScriptInfo
 from sqlalchemy.exc import DBAPIError
 
+from ..application import Application
 from ..errors import TenancyError, TenantNotFoundError
-from ..extension import Application, state_of
 from ..model import Tenant
+from ..registry import state_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..errors import TenancyError
-from ..extension import state_of
+from ..registry import state_of
 
 
 @click.group()

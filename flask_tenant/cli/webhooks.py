@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from ..application import Application
 from ..errors import ConfigurationError
-from ..extension import Application
 from ..rules.events.webhooks.deliver import SETTING, Attempt
 from ..rules.events.webhooks.signature import secret_of, shown
 from .frame import (

@@ -15,9 +15,10 @@ import click
 from flask.cli import FlaskGroup, shell_command
 
 from .. import pipeline
+from ..application import Application
 from ..errors import TenantError
-from ..extension import COMMANDED, Application
 from ..model import Tenant, TenantState
+from ..registry import COMMANDED
 from .frame import (
     FOREIGN,
     ExitCode,

@@ -12,9 +12,9 @@ from flask import Flask
 from sqlalchemy.engine import Connection
 
 from ..errors import TenancyError
-from ..extension import tenant_context
 from ..isolate import Isolation, plainly
 from ..model import Tenant
+from ..scopes import tenant_context
 from .canary import Canaries, Owner
 from .fill import Rows
 from .findings import Leak

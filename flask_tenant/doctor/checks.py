@@ -9,8 +9,9 @@ from typing import Any
 from flask import Flask
 from sqlalchemy.engine import Engine
 
+from ..application import Application
 from ..discovery import same_database
-from ..extension import Application, is_exempt
+from ..engines import is_exempt
 from ..isolate import Isolation, check_schema, is_tenanted, plainly
 from ..settings import Settings
 from .findings import Check

@@ -66,9 +66,11 @@ def guard_of(order: dict[str, Any]) -> Guard:
 
 def examine(order: dict[str, Any], guard: Guard, say: Say) -> dict[str, Any]:
     """Load the application, and do all of it."""
+    from ..application import Application
     from ..context import internal
-    from ..extension import KEY, Application, central_context
     from ..model import Tenant
+    from ..registry import KEY
+    from ..scopes import central_context
     from ..settings import Settings
     from . import login as logins
     from .attacks import Attacks

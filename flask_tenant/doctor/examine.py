@@ -14,7 +14,7 @@ from typing import Any
 from flask import Flask
 
 from ..errors import TenancyError
-from ..extension import state_of
+from ..registry import state_of
 from .checks import check_all, engines_of_process
 from .findings import Examination
 from .plan import Plan

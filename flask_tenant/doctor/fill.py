@@ -16,9 +16,9 @@ from sqlalchemy.engine import Connection, Engine
 
 from ..context import internal
 from ..errors import TenancyError
-from ..extension import tenant_context
 from ..isolate import Isolation, physical, plainly
 from ..model import TableView, Tenant
+from ..scopes import tenant_context
 from .canary import OWNERS, Canaries, Owner
 from .findings import TableResult
 from .values import Omit, Place, Values, listed_values

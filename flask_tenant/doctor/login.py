@@ -12,8 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from ..errors import ConfigurationError
-from ..extension import tenant_context
 from ..model import Tenant
+from ..scopes import tenant_context
 from .canary import Owner
 from .fill import Rows
 

@@ -21,8 +21,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.pool import NullPool
 
+from ..engines import exempt_engine
 from ..errors import TenancyError
-from ..extension import exempt_engine
 from ..isolate import Isolation, sequence_table
 from ..model import TEMPLATE_ID
 from .guard import Server, copy_sqlite

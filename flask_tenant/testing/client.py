@@ -13,8 +13,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import Cookie
 from werkzeug.wrappers import Request
 
-from ..extension import Application, state_of
+from ..application import Application
 from ..model import Tenant
+from ..registry import state_of
 from .tenants import as_tenant, tenant_for
 
 

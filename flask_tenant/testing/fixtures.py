@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 
-from ..extension import state_of
 from ..model import Tenant
+from ..registry import state_of
 from .client import TenantClient
 from .client import tenant_client as client_of
 from .tenants import as_tenant, tested

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
-from ..extension import Application
+from ..application import Application
 from ..model import TEMPLATE_ID, Tenant
 from .client import tenant_client
 from .marks import HeldRow, Snapshot, found_in, snapshot, text_of

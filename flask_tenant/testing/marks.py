@@ -17,7 +17,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.orm import InstanceState
 from werkzeug.wrappers import Response
 
-from ..extension import Application
+from ..application import Application
 from ..isolate import physical
 from ..model import TEMPLATE_ID, TableView, Tenant
 

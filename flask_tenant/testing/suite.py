@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, Connection
 from sqlalchemy.schema import CreateTable, DropTable
 
 from ..context import Scope, entered
-from ..extension import exempt_engine
+from ..engines import exempt_engine
 from ..isolate import Wall, physical, plainly, sequence_table
 
 _emptied: dict[URL, set[tuple[str | None, str, str, str]]] = {}

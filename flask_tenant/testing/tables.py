@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from ..extension import Application
+from ..application import Application
 from ..model import Tenant
 from .marks import snapshot, text_of
 from .tenants import as_tenant

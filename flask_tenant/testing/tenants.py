@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import flask
 from flask import Flask
 
+from ..application import Application
 from ..context import Scope
-from ..extension import Application, state_of
 from ..model import Tenant
+from ..registry import state_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

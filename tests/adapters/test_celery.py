@@ -18,8 +18,9 @@ from flask_tenant import central_context, tenant_context
 from flask_tenant.adapters import jobs
 from flask_tenant.adapters.jobs import HEADER
 from flask_tenant.context import Scope, entered
-from flask_tenant.extension import exempt_engine, state_of
+from flask_tenant.engines import exempt_engine
 from flask_tenant.model import Tenant
+from flask_tenant.registry import state_of
 from tests.adapters.processes import wait_for, worker
 from tests.adapters.shop import create_app, note
 from tests.services.redis import RedisServer

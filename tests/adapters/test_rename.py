@@ -11,7 +11,7 @@ from flask import Flask, session, url_for
 
 from flask_tenant import tenant_context
 from flask_tenant.adapters import jobs
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from tests.adapters.conftest import MakeApp
 
 

@@ -14,7 +14,7 @@ from rq.job import Job
 
 from flask_tenant import central_context, tenant_context
 from flask_tenant.adapters.jobs import HEADER
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from tests.adapters import shop
 from tests.adapters.processes import worker
 from tests.adapters.test_celery import ACME, BELLA, NOBODY

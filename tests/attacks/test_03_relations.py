@@ -177,7 +177,7 @@ def test_what_runs_below_the_wall_stops_the_start(
         engine = sa.create_engine(url)
         make_app(engine)
         physical = sa.create_engine(url)
-        from flask_tenant.extension import exempt_engine
+        from flask_tenant.engines import exempt_engine
 
         exempt_engine(physical)
         with physical.begin() as connection:

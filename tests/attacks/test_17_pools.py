@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from flask_tenant import TenancyError, extension, tenant_context
+from flask_tenant import TenancyError, registry, tenant_context
 from tests.attacks.cases import on_postgresql, on_sqlite
 from tests.attacks.world import WAYS, Customer, Way, World, fill, make_app, run, visit
 from tests.services.databases import MakeDatabase
@@ -35,7 +35,7 @@ def narrow_site(make_database: MakeDatabase, back_end: str) -> Iterator[tuple[An
 @pytest.fixture
 def narrow(narrow_site: tuple[Any, sa.Engine]) -> tuple[Any, sa.Engine]:
     """The same, known to this test."""
-    extension._apps.add(narrow_site[0].extensions[extension.KEY])
+    registry._apps.add(narrow_site[0].extensions[registry.KEY])
     return narrow_site
 
 

@@ -21,7 +21,7 @@ from flask_tenant import (
     TenancyError,
     central_context,
     current_tenant,
-    extension,
+    registry,
     signals,
     tenant_context,
 )
@@ -67,7 +67,7 @@ def standing_site(make_database: MakeDatabase, back_end: str) -> Iterator[tuple[
 @pytest.fixture
 def site(standing_site: tuple[flask.Flask, sa.Engine]) -> tuple[flask.Flask, sa.Engine]:
     """The same, known to this test."""
-    extension._apps.add(standing_site[0].extensions[extension.KEY])
+    registry._apps.add(standing_site[0].extensions[registry.KEY])
     return standing_site
 
 

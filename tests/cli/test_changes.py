@@ -10,8 +10,9 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from flask_tenant.extension import exempt_engine, state_of
+from flask_tenant.engines import exempt_engine
 from flask_tenant.model import TenantState
+from flask_tenant.registry import state_of
 from tests.cli.conftest import Type, error
 from tests.extension.notes import Notes
 

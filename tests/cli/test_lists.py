@@ -13,7 +13,7 @@ from click.shell_completion import ShellComplete
 from flask import Flask
 from flask.cli import FlaskGroup, ScriptInfo
 
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from tests.cli.conftest import Type, error
 
 pytestmark = pytest.mark.databases("sqlite")

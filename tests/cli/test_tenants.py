@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from flask import Flask
 
 from flask_tenant import TenancyError, signals, tenant_context
+from flask_tenant.engines import exempt_engine
 from flask_tenant.errors import InvalidSlugError, TenantExistsError
-from flask_tenant.extension import exempt_engine, state_of
+from flask_tenant.registry import state_of
 from tests.extension.notes import Notes, rows
 
 ONE_EACH = pytest.mark.databases("sqlite", "postgresql+psycopg")

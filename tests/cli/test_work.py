@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 
 from flask_tenant import pipeline
-from flask_tenant.extension import COMMANDED, state_of
 from flask_tenant.model import TenantState
+from flask_tenant.registry import COMMANDED, state_of
 from tests.cli.conftest import Type
 from tests.extension.notes import Notes, rows
 from tests.extension.processes import python

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from flask import Flask
 
 from flask_tenant import tenant_context
+from flask_tenant.engines import exempt_engine
 from flask_tenant.errors import TenancyError, TenantExistsError
-from flask_tenant.extension import exempt_engine, state_of
 from flask_tenant.model import TenantState
+from flask_tenant.registry import state_of
 from tests.extension.notes import Notes, rows
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")

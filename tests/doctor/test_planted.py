@@ -95,7 +95,7 @@ class _physical:  # noqa: N801
     """An engine of the test's own, past the wall."""
 
     def __init__(self, url: str) -> None:
-        from flask_tenant.extension import exempt_engine
+        from flask_tenant.engines import exempt_engine
 
         self.engine = sa.create_engine(url)
         exempt_engine(self.engine)

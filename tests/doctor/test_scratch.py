@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from flask_tenant import tenant_context
 from flask_tenant.doctor.scratch import Copies, ScratchError, copies
-from flask_tenant.extension import exempt_engine, state_of
+from flask_tenant.engines import exempt_engine
+from flask_tenant.registry import state_of
 from tests.extension.notes import Notes
 from tests.services.databases import MakeDatabase
 from tests.services.postgres import PostgresServer

@@ -12,7 +12,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from flask_tenant import Tenancy, central_route, current_tenant
 from flask_tenant.context import current_scope
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 
 
 def make_site(folder: Path, **config: Any) -> Flask:

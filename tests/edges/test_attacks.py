@@ -17,7 +17,7 @@ from joserfc import jwk, jwt
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_tenant.errors import ConfigurationError
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from tests.edges.site import Asked, ask, make_site
 
 API = "api.example.com"

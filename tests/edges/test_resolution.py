@@ -10,8 +10,8 @@ from flask import Flask
 
 from flask_tenant import tenant_context
 from flask_tenant.errors import ConfigurationError, TenantError
-from flask_tenant.extension import state_of
 from flask_tenant.model import TenantState
+from flask_tenant.registry import state_of
 from tests.edges.site import ask, make_site
 
 ALL = ["domain", "subdomain", "path", "token", "header", "session"]

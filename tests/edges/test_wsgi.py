@@ -16,7 +16,7 @@ from werkzeug.test import EnvironBuilder
 from flask_tenant import current_tenant, in_tenant, signals, tenant_context
 from flask_tenant.context import current_scope
 from flask_tenant.errors import NoTenantError
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from flask_tenant.threads import TenantThreadPoolExecutor
 from tests.edges.site import make_site
 

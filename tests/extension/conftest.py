@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from tests.extension.notes import Notes
 
 

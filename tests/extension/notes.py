@@ -102,7 +102,7 @@ class Notes:
 
 def rows(url: str, table: str) -> list[tuple[Any, ...]]:
     """Every row of a table as the database has it, past every wall."""
-    from flask_tenant.extension import exempt_engine
+    from flask_tenant.engines import exempt_engine
 
     engine = sa.create_engine(url)
     exempt_engine(engine)

@@ -14,7 +14,7 @@ from alembic.operations import Operations
 
 from flask_tenant import central_context, current_tenant, tenant_context
 from flask_tenant.errors import NoTenantError, TenantNotFoundError
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from tests.extension.notes import Notes, rows
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")

@@ -15,7 +15,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_tenant import Tenancy, TenancyError, tenant_context
 from flask_tenant.context import current_scope
 from flask_tenant.errors import ConfigurationError, NoTenantError, UnknownEngineError
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from tests.extension.notes import Notes, rows
 from tests.extension.processes import python, until
 
@@ -24,7 +24,7 @@ BOTH = pytest.mark.databases("sqlite", "postgresql+psycopg")
 OTHER = """
 import sys
 from tests.extension.notes import Notes
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 
 notes = Notes(sys.argv[1])
 state_of(notes.create_app()).create("cora", "Cora")

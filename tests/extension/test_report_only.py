@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from flask_tenant import signals, tenant_context
 from flask_tenant.errors import NoTenantError, StatementRefusedError, TenancyError
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from tests.extension.notes import Notes
 
 UNSAFE = "SELECT count(*), my_function(1) FROM note"

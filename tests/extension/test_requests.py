@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from flask_tenant.context import current_scope
 from flask_tenant.errors import NoTenantError
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from tests.extension.notes import Notes, rows
 
 

@@ -26,7 +26,7 @@ from flask_tenant.errors import (
     TenantError,
     TenantNotFoundError,
 )
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from tests.extension.notes import Notes, rows
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")

@@ -11,8 +11,8 @@ from flask import Flask, current_app, url_for
 
 from flask_tenant import Tenancy, Tenant, current_tenant, tenant_context
 from flask_tenant.errors import TenantNotFoundError
-from flask_tenant.extension import state_of
 from flask_tenant.model import TenantState
+from flask_tenant.registry import state_of
 from tests.extension.notes import Notes, rows
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")

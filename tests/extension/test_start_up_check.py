@@ -11,8 +11,8 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_tenant import Tenancy, TenancyError
+from flask_tenant.engines import exempt_engine
 from flask_tenant.errors import ConfigurationError, SchemaNotReadyError, UnsafeObjectError
-from flask_tenant.extension import exempt_engine
 from tests.extension.notes import Notes
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flask_tenant import tenant_context
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from tests.extension.notes import rows
 from tests.extension.processes import python
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from tests.extension.notes import rows
 
 SLUGS = ("acme", "bella")

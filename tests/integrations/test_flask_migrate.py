@@ -16,7 +16,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_tenant import Tenancy, for_each_tenant, tenant_context
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from tests.extension.notes import rows
 from tests.integrations.helpers import table
 

@@ -14,8 +14,9 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
 from flask_tenant import Tenancy, tenant_context
+from flask_tenant.engines import exempt_engine
 from flask_tenant.errors import ConfigurationError, NoTenantError, TenantChangedError, UnknownEngineError
-from flask_tenant.extension import exempt_engine, state_of
+from flask_tenant.registry import state_of
 from tests.integrations.helpers import at, table, with_tenants
 
 BOTH = pytest.mark.databases("sqlite", "postgresql+psycopg")

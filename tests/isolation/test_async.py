@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from flask_tenant import Tenancy, tenant_context
 from flask_tenant.errors import NoTenantError, StatementRefusedError
-from flask_tenant.extension import _apps, state_of
+from flask_tenant.registry import _apps, state_of
 from tests.isolation import schema as s
 from tests.isolation.oracle import Unordered, learnt, normal
 from tests.isolation.world import World

@@ -15,8 +15,8 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from flask_tenant import Tenancy, central_context, tenant_context
-from flask_tenant.extension import _apps, state_of
 from flask_tenant.isolate.guard import Vouched
+from flask_tenant.registry import _apps, state_of
 from tests.isolation import schema
 from tests.isolation.rows import COUNTRIES, TENANTS, fill
 

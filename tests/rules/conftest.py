@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flask_tenant import extension
+from flask_tenant import registry
 from tests.rules.shop import Shop
 from tests.services.databases import MakeDatabase
 
@@ -23,7 +23,7 @@ def standing_shop(back_end: str, make_database: MakeDatabase) -> Iterator[Shop]:
 @pytest.fixture
 def shop(standing_shop: Shop) -> Iterator[Shop]:
     """A shop as it was in the beginning. Nobody ever changes what is bella's."""
-    extension._apps.add(standing_shop.app.extensions[extension.KEY])
+    registry._apps.add(standing_shop.app.extensions[registry.KEY])
     standing_shop.fill()
     before = standing_shop.rows(slug="bella")
     assert before, "there is nobody to protect"

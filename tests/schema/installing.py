@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.reflection import Inspector
 
 from flask_tenant.context import current_scope
-from flask_tenant.extension import exempt_engine
+from flask_tenant.engines import exempt_engine
 from flask_tenant.isolate import alembic
 from flask_tenant.isolate.config import IsolateConfig
 from flask_tenant.isolate.ddl import FOREIGN_KEYS_OFF, changes_tables, ddl_compiler_for, running, settle

@@ -18,10 +18,10 @@ from flask import Flask
 from flask_tenant import Tenancy, tenant_context
 from flask_tenant.context import Scope, entered
 from flask_tenant.errors import ConfigurationError, DdlRefusedError, RefusedError
-from flask_tenant.extension import _apps, state_of
 from flask_tenant.isolate import TEMPLATE, alembic
 from flask_tenant.isolate.keys import check_schema
 from flask_tenant.isolate.live import LiveTable
+from flask_tenant.registry import _apps, state_of
 from tests.schema import migrations
 from tests.schema.installing import CONFIG, live, opened, run
 from tests.schema.test_create_all import KINDS, shown

@@ -8,7 +8,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flask_tenant import Tenancy, tenant_context
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 
 
 def make_app(url: str) -> tuple[Flask, SQLAlchemy, type]:

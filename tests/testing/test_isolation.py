@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from flask import Flask, request, session
 
 from flask_tenant import tenant_context
-from flask_tenant.extension import exempt_engine, state_of
+from flask_tenant.engines import exempt_engine
+from flask_tenant.registry import state_of
 from flask_tenant.testing import LeakFoundError, NothingProvenError, assert_isolated, tenant_client
 from tests.extension.notes import Notes
 

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from flask_tenant import current_tenant
 from flask_tenant.context import current_scope
 from flask_tenant.errors import NoTenantError, TenantNotFoundError
-from flask_tenant.extension import state_of
+from flask_tenant.registry import state_of
 from flask_tenant.testing import TenantClient, as_tenant, tenant_client
 from tests.extension.notes import Notes, rows
 from tests.extension.processes import python

@@ -12,8 +12,9 @@ from flask import Flask, render_template, render_template_string
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_tenant import Tenancy
-from flask_tenant.extension import Application, state_of
+from flask_tenant.application import Application
 from flask_tenant.model import Tenant
+from flask_tenant.registry import state_of
 from flask_tenant.theme.templates import OverridingLoader
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 32

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 
-from flask_tenant.extension import Application
+from flask_tenant.application import Application
 from tests.theme.conftest import Write
 
 

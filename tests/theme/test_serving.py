@@ -7,8 +7,9 @@ import re
 import pytest
 from flask import Flask
 
-from flask_tenant.extension import Application, state_of
+from flask_tenant.application import Application
 from flask_tenant.model import Tenant
+from flask_tenant.registry import state_of
 from tests.theme.conftest import PNG, SVG, Write, get
 
 

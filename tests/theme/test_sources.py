@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 
 from flask_tenant import Tenancy, tenant_context
+from flask_tenant.application import Application
 from flask_tenant.decision import Decision, Ruling
 from flask_tenant.errors import RuleEngineError
-from flask_tenant.extension import Application
 from flask_tenant.model import Tenant
 from tests.theme.conftest import Write, get
 

@@ -9,7 +9,7 @@ from flask import Flask, render_template, render_template_string
 from jinja2 import TemplateNotFound
 
 from flask_tenant import tenant_context
-from flask_tenant.extension import Application
+from flask_tenant.application import Application
 from flask_tenant.model import Tenant
 from flask_tenant.theme.templates import OverridingLoader
 from tests.theme.conftest import Write, get

@@ -12,8 +12,9 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_tenant import Tenancy
+from flask_tenant.application import Application
 from flask_tenant.expressions import Call, Constant, Expression, Fact, Kind
-from flask_tenant.extension import Application, state_of
+from flask_tenant.registry import state_of
 from flask_tenant.rules.events import Event
 from flask_tenant.rules.model import ALWAYS, Condition, Count, Effect, Guard, Place, Rule, RuleSet
 from flask_tenant.rules.runtime import MemoryBook

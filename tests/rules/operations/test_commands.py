@@ -16,9 +16,10 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_tenant import Tenancy, tenant_context
+from flask_tenant.application import Application
 from flask_tenant.errors import RuleEngineError
 from flask_tenant.expressions import Kind
-from flask_tenant.extension import Application, state_of
+from flask_tenant.registry import state_of
 
 Type = Callable[..., Result]
 PACK = Path(__file__).resolve().parents[3] / "rules" / "_all" / "recent-records.yaml"

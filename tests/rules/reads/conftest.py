@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flask_tenant import extension
+from flask_tenant import registry
 from tests.rules.reads.world import World
 from tests.services.databases import MakeDatabase
 
@@ -23,8 +23,8 @@ def standing_world(back_end: str, make_database: MakeDatabase) -> Iterator[World
 @pytest.fixture
 def world(standing_world: World) -> Iterator[World]:
     """The database whose rows are read."""
-    extension._apps.add(
-        standing_world.app.extensions[extension.KEY]
+    registry._apps.add(
+        standing_world.app.extensions[registry.KEY]
     )  # tests of other folders have forgotten it
     yield standing_world
     standing_world.rules.rulings.clear()

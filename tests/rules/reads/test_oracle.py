@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from flask_tenant import extension
+from flask_tenant import registry
 from flask_tenant.decision import Mask, Means, Overlay, Ruling
 from flask_tenant.evaluation import evaluate
 from flask_tenant.expressions import Constant, Kind, Slot
@@ -105,7 +105,7 @@ class Copy:
 def copy(back_end: str, make_database: MakeDatabase, standing_world: World) -> Iterator[Copy]:
     with make_database(back_end) as url:
         found = Copy(url)
-        extension._apps.add(standing_world.app.extensions[extension.KEY])
+        registry._apps.add(standing_world.app.extensions[registry.KEY])
         standing_world.tenancy.exempt(found.engine)
         yield found
         found.engine.dispose()

@@ -17,7 +17,7 @@ from flask_tenant import Tenancy, central_context, tenant_context
 from flask_tenant.context import current_scope
 from flask_tenant.decision import Decision, Mask, Means, Overlay, Ruling
 from flask_tenant.expressions import Call, Column, Constant, Expression, Kind, Slot
-from flask_tenant.extension import _apps, state_of
+from flask_tenant.registry import _apps, state_of
 
 TENANTS = ("acme", "bella")
 TODAY = dt.date(2026, 11, 22)

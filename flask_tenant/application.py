@@ -1,0 +1,398 @@
+"""What Tenancy keeps for one Flask application, and how its parts are put together."""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import flask
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.orm import scoped_session
+
+from . import pipeline, signals
+from .adapters import Around, Surroundings
+from .admission import Admission
+from .context import NO_TENANT_HINT, Scope, internal, nobody
+from .directory import Directory, own_database
+from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
+from .engines import Users, _users
+from .errors import ConfigurationError, NoTenantError
+from .event_rules import EventRules
+from .governance import Governance
+from .isolate import (
+    TEMPLATE,
+    Isolation,
+    ScopedSessions,
+    migrating,
+    plainly,
+)
+from .model import Answer, RequestFacts, Resolution, Tenant
+from .protocols import Adapter
+from .registry import COMMANDED, _here, _resolution
+from .report import Report
+from .rules.events import Postponed
+from .rules.runtime import Rules
+from .settings import Settings
+from .startup import Startup
+from .stay import Stay
+from .theme import Theming
+
+if TYPE_CHECKING:
+    # At run time SQLAlchemy 2.1's asyncio module needs greenlet, which applications without asyncio do not have.
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from .extension import Tenancy
+
+log = logging.getLogger("flask_tenant")
+
+
+class Application:
+    """What Tenancy keeps for one Flask application: ``app.extensions["tenancy"]``.
+
+    :param engines: the engines that hold tenant data, or bind keys of Flask-SQLAlchemy
+    :param sessions: the application's own ``scoped_session`` objects
+    """
+
+    def __init__(
+        self,
+        tenancy: Tenancy,
+        app: Flask,
+        startup: Startup,
+        engines: Iterable[Engine | AsyncEngine | str],
+        sessions: Iterable[scoped_session[Any]],
+    ) -> None:
+        self.tenancy = tenancy
+        self._app = weakref.ref(app)
+        self.settings = Settings.read(app.config)
+        self.startup = startup
+        # Weak: the compiled statements that SQLAlchemy keeps lead here, and engines hold connections.
+        self.isolations: weakref.WeakKeyDictionary[Engine, Isolation] = weakref.WeakKeyDictionary()
+        self._postponed = Postponed(
+            lambda: nullcontext() if flask.has_app_context() else self.app.app_context()
+        )
+        # First in, last out: what had to wait is done when all sessions are closed.
+        self.governance = Governance(self, _here, tenancy.facts)
+        self.adapters: tuple[Adapter, ...] = (self._postponed, self.governance)
+        self.report = Report(
+            self.settings.enforcement == "report",
+            weakref.WeakMethod(self._count),
+            lambda error: signals.statement_reported.send(tenancy, error=error),
+        )
+        self._wanted = list(engines)
+        self._own_engines: list[Engine] = []
+        self._home: Callable[[], Isolation | None] = lambda: None
+        self._template_scope = Scope(TEMPLATE)
+        self._directory: Directory | None = None
+        self._events: EventRules | None = None
+        self._adapted: set[int] = set()
+        self._extensions_seen = -1
+        for registry in sessions:
+            self._adapt(registry)
+        self._commanded = os.environ.get(COMMANDED)
+        self.around: Around = Around(
+            app=lambda: self.app,
+            settings=self.settings,
+            here=_here,
+            find=lambda tenant_id: self.directory.find_id(tenant_id),
+            enter=self.enter,
+            resolution=_resolution,
+        )
+        self.surroundings = Surroundings(self.around)
+        self.theming = Theming(app, self.settings, _here, lambda: self.rules.current())
+        self.admission = Admission(
+            self.settings,
+            lambda: self.app,
+            lambda: self.directory,
+            self.default,
+            tenancy.routes,
+            self.report.active,
+        )
+
+    # ---- engines
+    def discover(self) -> None:
+        """Find engines and sessions of the application that are not tenanted yet."""
+        found = look_into(self.app)
+        self._follow(found)
+        engines = [] if self._wanted else list(found.binds.get(None, ()))
+        for wanted in self._wanted:
+            if isinstance(wanted, str):
+                engines.extend(found.named(wanted))
+            else:
+                engines.append(synchronous(wanted))
+        for key in self.settings.exempt_engines:
+            for engine in found.named(key):
+                self.tenancy.exempt(engine)
+        for engine in sorted(engines, key=lambda e: e.dialect.is_async):
+            if engine not in self.isolations:
+                self._adopt(engine)
+        self.surround()
+
+    def surround(self) -> None:
+        """Look for libraries around the SQL that have to follow the tenant. Cheap: for each scope."""
+        new = self.surroundings.discover()
+        if new:
+            self.adapters = (*self.adapters, *new)
+
+    def adopt_twin(self, engine: Engine) -> bool:
+        """Put the wall into an engine that goes to a tenanted database, such as one made by a migration script."""
+        twin = next((known for known in list(self.isolations) if same_database(engine, known)), None)
+        if twin is None:
+            return False
+        isolation = self.isolations[twin]
+        isolation.share(engine)
+        self.isolations[engine] = isolation
+        return True
+
+    def _follow(self, found: Found) -> None:
+        """Let the application's sessions follow the tenant."""
+        if found.registry is not None:
+            self._adapt(found.registry)
+        if found.lite and not any(isinstance(adapter, LiteSessions) for adapter in self.adapters):
+            self.adapters = (*self.adapters, LiteSessions(self.app, _here))
+
+    @property
+    def rules(self) -> Rules:
+        """What rules hold."""
+        return self.governance.runtime
+
+    def tables(self) -> tuple[str, ...]:
+        """The names of all tables, for rules about ``"*"``."""
+        names = {isolation.views.names() for isolation in self.isolations.values()}
+        return names.pop() if len(names) == 1 else tuple(sorted({name for some in names for name in some}))
+
+    @property
+    def app(self) -> Flask:
+        """The Flask application."""
+        found = self._app()
+        if found is None:
+            raise ConfigurationError("The Flask application is gone")
+        return found
+
+    def _adapt(self, registry: scoped_session[Any]) -> None:
+        if id(registry) not in self._adapted:
+            self._adapted.add(id(registry))
+            self.adapters = (*self.adapters, ScopedSessions.of(registry, _here))
+
+    def _adopt(self, engine: Engine) -> None:
+        if self.adopt_twin(engine):
+            return
+        if engine.dialect.is_async:
+            # What is our own to do cannot wait for an event loop.
+            own = blocking(engine)
+            self._own_engines.append(own)
+            weakref.finalize(self, own.dispose)
+            self._adopt(own)
+            self.adopt_twin(engine)
+            return
+        users = _users.get(engine)
+        if users is None:
+            users = Users(engine, self.settings)
+            users.isolation.install()
+            _users[engine] = users
+        users.join(self)
+        isolation = users.isolation
+        isolation.check()  # before anything is written
+        if self._directory is None:
+            self._open_directory(isolation)
+        self.isolations[engine] = isolation
+
+    def _open_directory(self, isolation: Isolation) -> None:
+        """Open the directory: in a database of its own, or beside the tenants' rows."""
+        settings, own = self.settings, self.settings.directory_url
+        connect: Callable[[], AbstractContextManager[Connection]] = isolation.begin
+        if own is not None:
+            engine = sa.create_engine(own)
+            self.tenancy.exempt(engine)
+            weakref.finalize(self, engine.dispose)
+            connect = own_database(engine)
+        else:
+            self._home = weakref.ref(isolation)
+        directory = Directory(
+            connect,
+            prefix=settings.table_prefix,
+            apart=own is not None,
+            seconds=settings.cache_seconds,
+            size=settings.cache_size,
+            redis_url=settings.redis_url,
+        )
+        directory.prepare()
+        self._directory = directory
+
+    @property
+    def events(self) -> EventRules:
+        """What event rules need and keep."""
+        if self._events is None:
+            tenancy = self.tenancy
+            self._events = EventRules(
+                tenancy,
+                lambda: self.app,
+                self.directory,
+                self.settings,
+                tenancy.hooks,
+                self._postponed,
+                self.rules,
+                send=tenancy.events.send,
+            )
+        return self._events
+
+    # ---- tenants
+    @property
+    def directory(self) -> Directory:
+        """The tenants.
+
+        :raises ConfigurationError: when no engine was found that could hold them
+        """
+        if self._directory is None:
+            self.discover()
+        if self._directory is None:
+            raise ConfigurationError(
+                "No database engine was found in the application",
+                hint="Register Flask-SQLAlchemy (or -Lite) with it, or pass Tenancy(engines=[engine])",
+            )
+        return self._directory
+
+    def tenants(self, connection: Connection) -> list[Tenant]:
+        """All tenants, read on a connection that is open already where that one can."""
+        if self._directory is None:
+            return []
+        if self.isolations.get(connection.engine) is not self._home():
+            return self._directory.all()
+        with plainly(connection):
+            return self._directory.read(connection)
+
+    def _count(self) -> int:
+        with internal():
+            return self._directory.count() if self._directory is not None else 0
+
+    def _only(self, *, asked: bool) -> Scope | None:
+        """In report-only mode, what forgot to name its tenant works for the only one, and is listed if it ``asked``."""
+        with internal():
+            tenants = self._directory.all() if self._directory is not None and self.report.active() else []
+        if not tenants:
+            return None
+        if asked:
+            self.report.passes(
+                NoTenantError("Tenant data was asked for while no tenant is active", hint=NO_TENANT_HINT)
+            )
+        return Scope(tenants[0], key=("default", tenants[0].id))
+
+    def default(self) -> Tenant | None:
+        """The configured default tenant."""
+        return self.directory.get(self.settings.default) if self.settings.default else None
+
+    def create(self, slug: str, name: str) -> Tenant:
+        """Create a tenant with what start-up and migrations have seeded."""
+        return self.create_many([(slug, name)])[0]
+
+    def create_many(self, wanted: Sequence[tuple[str, str]]) -> list[Tenant]:
+        """Create tenants, slug and name of each: all of them, or none."""
+        directory = self.directory
+        for slug, name in wanted:
+            signals.tenant_creating.send(self.tenancy, slug=slug, name=name)
+
+        with ExitStack() as others:
+            seeders: list[Callable[[int], None]] = []
+            left = len(wanted)
+
+            def fill(connection: Connection, tenant: Tenant) -> None:
+                nonlocal left
+                for isolation in () if seeders else dict.fromkeys(self.isolations.values()):
+                    home = isolation is self._home()
+                    seeders.append(
+                        isolation.seeder(connection if home else others.enter_context(isolation.begin()))
+                    )
+                for seed in seeders:
+                    seed(tenant.id)
+                left -= 1
+                if not left:
+                    others.close()  # committed together, after everything else has gone well
+
+            made = directory.create_many(wanted, fill)
+        if self.tenancy.seeds:
+            made = self.tenancy.seeds.plant(
+                made, self.app, enter=self.enter, set_state=directory.set_state, remove=self._remove
+            )
+        for tenant in made:
+            log.info("Tenant %s created (id %s)", tenant.slug, tenant.id)
+            signals.tenant_created.send(self.tenancy, tenant=tenant)
+        return made
+
+    def _remove(self, tenant: Tenant) -> None:
+        """Remove a tenant whose creation has failed half-way, with its rows in every database."""
+
+        def empty(connection: Connection, tenant: Tenant) -> None:
+            with ExitStack() as others:
+                for isolation in dict.fromkeys(self.isolations.values()):
+                    home = isolation is self._home()
+                    isolation.empty(connection if home else others.enter_context(isolation.begin()), tenant)
+
+        self.directory.remove(tenant, empty)
+
+    # ---- scopes
+    def fallback(self, *, asked: bool = True) -> Scope | None:
+        """What holds outside any scope: the template while the application is built or migrated, else the default.
+
+        :param asked: false when nobody wants tenant data, only to know
+        """
+        if self.startup.running() or (migrating() and not flask.has_request_context()):
+            return self._template_scope
+        slug = self._commanded or self.settings.default
+        if slug is None or self._directory is None:
+            return self._only(asked=asked)
+        with internal():
+            found = self._directory.find(slug)
+        return Scope(found, key=("default", found.id)) if found is not None else None
+
+    def enter(self, scope: Scope) -> AbstractContextManager[Scope]:
+        """Enter a scope with everything that must follow it."""
+        return Stay(self, scope)
+
+    # ---- the edges
+    def admit(self, facts: RequestFacts) -> Resolution | Answer:
+        """Decide who a request is for, or what it is answered in place of the application."""
+        self.startup.end()
+        self._commanded = None  # it was for a script: what serves requests works for whom these name
+        return self.admission(facts)
+
+    def nobody(self, environ: dict[str, Any], facts: RequestFacts) -> Answer | None:
+        """What a request is told that names no tenant: nothing, if it is served."""
+        if self.theming.serves(facts.path):
+            return None  # central pages have their looks, too
+        return self.admission.nobody(environ, facts)
+
+    def enter_request(self, resolution: Resolution) -> AbstractContextManager[object]:
+        """Enter the scope of a resolved request."""
+        scope = pipeline.scope_of(resolution)
+        if scope is None:
+            self._dress()
+            return nobody()
+        return Stay(self, scope, request=True)
+
+    def discover_for(self, *, request: bool) -> None:
+        """Look for engines and sessions; for a request, only when the application has got another extension."""
+        count = len(self.app.extensions)
+        if not request or count != self._extensions_seen:
+            self.discover()
+            self._extensions_seen = count
+        else:
+            self.surround()
+        self._dress()
+
+    def _dress(self) -> None:
+        """Let pages look as the tenant does. Cheap: for each scope."""
+        if not self.startup.running() and self.theming.dress(self.app):
+            language = self.theming.language
+            if language not in self.adapters:
+                self.adapters = (*self.adapters, language)
+
+    def surrounding(self, *, request: bool) -> Scope | None:
+        """What holds around a scope that is entered outside any other."""
+        if request and self.settings.default is None and self.settings.enforcement != "report":
+            return None  # neither the template nor anybody else is around a request
+        return self.fallback(asked=False)
