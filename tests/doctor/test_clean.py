@@ -72,7 +72,7 @@ def test_the_clean_demo(demo: dict[str, Any], tmp_path: Path) -> None:
         "GET /customers/export.csv": "the plan says: for this test",
         "GET /static/<path:filename>": "static files, the same for everybody",
     }
-    assert len(called) == 26
+    assert len(called) == 34
     # The log-in page sends those away who are logged in; everything else was seen.
     assert [r["route"] for r in called if not any(s.startswith("2") for s in r["statuses"])] == ["GET /login"]
     for route in called:
