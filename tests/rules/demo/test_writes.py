@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
 from demo_app.extensions import db
 from demo_app.models import Invoice, Order, Payment, Ticket
+from flask_tenant import refusing
 from flask_tenant.errors import RefusedError, RuleDeniedError
 from tests.rules.demo.world import ACCOUNTING, AGENT, AUDITOR, TODAY, WAYS, Demo, send
 
@@ -142,6 +144,19 @@ def test_the_applications_own_handler_comes_first(
     response = demo.browser(AGENT).post(f"/invoices/{old}/delete")
     assert (response.status_code, response.text) == (409, "Sorry: Books for 2026-05-20 are closed.")
     assert is_there(demo, "invoice", old)
+
+
+def test_a_handler_that_was_there_before_is_kept() -> None:
+    app = Flask("before")
+    app.register_error_handler(RuleDeniedError, lambda error: (f"Sorry: {error.message}", 409))
+    refusing.listen(app)
+
+    @app.get("/")
+    def page() -> str:
+        raise RuleDeniedError("No.", rule="a")
+
+    response = app.test_client().get("/")
+    assert (response.status_code, response.text) == (409, "Sorry: No.")
 
 
 # ---- big-orders

@@ -231,6 +231,19 @@ def test_signals_become_events(make_shop: MakeShop, caplog: Any) -> None:
     assert len(errors(caplog)) == 1
 
 
+def test_a_signal_is_an_event_of_the_application_that_sent_it(make_shop: MakeShop) -> None:
+    signal = blinker.Signal()
+    shops = [make_shop(LOCKOUT), make_shop(LOCKOUT)]
+    for shop in shops:  # as a factory does that is called twice
+        shop.tenancy.events.connect(signal, "login.failed", lambda sender: {"user.id": 7})
+    with shops[0].inside():
+        for _ in range(2):
+            signal.send()
+        assert shops[0].calls == []  # each counted once
+        signal.send()
+    assert [len(shop.calls) for shop in shops] == [1, 0]
+
+
 # ---- the database's own trouble
 @pytest.mark.databases("sqlite")
 @pytest.mark.parametrize("kind", ["count", "once", "webhook"])
