@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -307,7 +308,18 @@ def test_a_copy_that_is_not_ready_is_not_taken(pair: Pair, make_database: MakeDa
     assert list(engines) == ["replica"]
 
 
-def test_flask_sqlalchemy_with_bind_keys(back_end: str, make_database: MakeDatabase) -> None:
+RULE = """\
+version: 1
+scope: {tenant: acme}
+rules:
+- {id: reports, for: {read: "*"}, when: path.startsWith("/reports"), route: replica}
+- {id: short, for: {read: word}, filter: row.id < 10}
+"""
+
+
+def test_from_a_rule_file_with_flask_sqlalchemy_and_bind_keys(
+    back_end: str, make_database: MakeDatabase, tmp_path: Path
+) -> None:
     class Own(DeclarativeBase):
         pass
 
@@ -317,41 +329,53 @@ def test_flask_sqlalchemy_with_bind_keys(back_end: str, make_database: MakeDatab
         id: Mapped[int] = mapped_column(primary_key=True)
         text: Mapped[str]
 
-    def made(url: str, binds: dict[str, str]) -> tuple[Flask, Tenancy]:
+    def made(url: str, word: str, binds: dict[str, str]) -> Flask:
         app = Flask("words")
-        app.config.update(SQLALCHEMY_DATABASE_URI=url, SQLALCHEMY_BINDS=binds)
+        app.config.update(
+            SQLALCHEMY_DATABASE_URI=url, SQLALCHEMY_BINDS=binds, TENANT_BASE_DOMAIN="example.test"
+        )
         db.init_app(app)
         tenancy = Tenancy()
-        tenancy.engines.add("replica", "copy")
+        if binds:
+            tenancy.engines.add("replica", "copy")
         tenancy.init_app(app)
         with app.app_context(), central_context(reason="set-up"):
             db.create_all()
-        state_of(app).create("acme", "Acme")
-        with app.app_context(), tenant_context("acme"):
-            db.session.add(Word(id=1, text="there" if not binds else "here"))
-            db.session.commit()
-        return app, tenancy
+        for slug in ("acme", "bella"):
+            state_of(app).create(slug, slug)
+            with app.app_context(), tenant_context(slug):
+                db.session.add_all([Word(id=1, text=f"{slug} {word}"), Word(id=10, text="long")])
+                db.session.commit()
 
-    class Always:
-        def ruling(self, holder: object) -> Any:
-            return ROUTED
+        @app.get("/reports")
+        @app.get("/words")
+        def words() -> list[Any]:
+            read = [
+                db.session.scalars(sa.select(Word.text)).all(),
+                db.session.scalars(sa.text("SELECT text FROM word")).all(),
+            ]
+            db.session.add(Word(id=2, text="new"))
+            return [*read, db.session.scalars(sa.select(Word.text).order_by(Word.id)).all()]
 
-        def ended(self, holder: object) -> None:
-            pass
+        return app
 
+    def seen(slug: str, path: str) -> Any:
+        return app.test_client().get(path, base_url=f"http://{slug}.example.test").json
+
+    (tmp_path / "acme.yaml").write_text(RULE)
     with make_database(back_end) as url, make_database(back_end) as copy_url:
-        apps = [made(copy_url, {})[0], made(url, {"copy": copy_url})[0]]
-        registry._apps.discard(state_of(apps[0]))
-        app = apps[1]
-        with app.app_context():
-            state_of(app).isolations[db.engine].wall.rules = Always()
-            assert db.engines["copy"] in state_of(app).replicas.values()
-            with tenant_context("acme"):
-                assert db.session.scalar(sa.select(Word.text)) == "there"
-                assert db.session.scalar(sa.text("SELECT text FROM word")) == "there"
-                db.session.add(Word(id=2, text="new"))
-                assert db.session.scalars(sa.select(Word.text).order_by(Word.id)).all() == ["here", "new"]
-        for one in apps:
+        copy = made(copy_url, "there", {})
+        registry._apps.discard(state_of(copy))
+        app = made(url, "here", {"copy": copy_url})
+        arguments = ["tenant", "rules", "activate", "--folder", str(tmp_path), "--why", "test", "--yes"]
+        done = app.test_cli_runner().invoke(args=arguments)
+        assert done.exit_code == 0, done.output
+        there, here = ["acme there"], ["acme here"]
+        assert seen("acme", "/reports") == [there, there, [*here, "new"]]
+        assert seen("acme", "/words") == [here, here, [*here, "new"]]
+        free = ["bella here", "long"]
+        assert [sorted(one) for one in seen("bella", "/reports")] == [free, free, [*free, "new"]]
+        for one in (copy, app):
             registry._apps.discard(state_of(one))
             with one.app_context():
                 for engine in db.engines.values():
