@@ -79,7 +79,7 @@ def test_the_clean_demo(demo: dict[str, Any], tmp_path: Path) -> None:
         assert not any(status.startswith("5") for status in route["statuses"]), route
         assert "none" not in route["statuses"], route
     tables = visit.report["tables"]
-    assert len(tables) == 8
+    assert len(tables) == 11
     assert all(table["rows"] == 3 and table["canaries"] and not table["problem"] for table in tables), tables
     assert visit.report["login"] == "the first canary user of 'user', by Flask-Login"
     assert visit.report["attacks"] > 900

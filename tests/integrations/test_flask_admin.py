@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_admin import Admin
 from flask_admin.contrib.sqla import ModelView
+from flask_babel import Babel
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_tenant import Tenancy, tenant_context
@@ -77,6 +78,7 @@ class Blog:
             inline_models = (Note,)
             can_export = True
 
+        Babel(app)  # where it is installed, Flask-Admin counts on it
         admin = Admin(app)
         for view in (ModelView(Author, db), ModelView(Tag, db), PostView(Post, db)):
             admin.add_view(view)

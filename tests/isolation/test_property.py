@@ -19,7 +19,7 @@ from tests.isolation.statements import statements
 from tests.isolation.world import World
 from tests.services.availability import examples
 
-EXAMPLES = examples(500)
+EXAMPLES = examples(800)
 WANTED = int(os.environ.get("TENANCY_EXAMPLES", EXAMPLES))
 
 

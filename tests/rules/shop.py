@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
-from flask_tenant import Tenancy, extension, tenant_context
+from flask_tenant import Tenancy, tenant_context
+from flask_tenant.context import current_scope
 from flask_tenant.decision import Decision, Denial, Overlay, Ruling, WriteRules
 from flask_tenant.expressions import Call, Column, Constant, Expression, Kind
 
@@ -100,7 +101,7 @@ class Rules:
 
     def ruling(self, holder: object) -> Ruling | None:
         self.asked += 1
-        scope = extension.current_scope()
+        scope = current_scope()
         if scope is None or scope.tenant is None or scope.tenant.slug != "acme":
             return None
         return self.made
