@@ -1,14 +1,30 @@
-"""What can be said of whoever uses the application: for rules about what they may see and do."""
+"""What rules about this application may ask, hear and call: facts, events, hooks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import has_request_context
 from flask_login import current_user
 
+from demo_app.extensions import db
+from demo_app.models import User
+from demo_app.signals import login_failed, usage_changed
+
 KNOWN = {"roles": "list(text)"}
 """Facts by name, with their types."""
+
+EVENTS: dict[str, dict[str, str]] = {
+    "login.failed": {"user.id": "int"},
+    "account.locked": {"user.id": "int"},
+    "usage.changed": {"usage.ratio": "number"},
+    "invoice.exported": {},
+}
+"""Events by name, with the facts that come with each."""
+
+LARGEST_ORDER = 100_000
+"""Above this, nobody may order by a form."""
 
 
 def roles() -> list[str] | None:
@@ -18,10 +34,35 @@ def roles() -> list[str] | None:
     return [*current_user.role_list, current_user.role]
 
 
-def known_to(extension: Any) -> Any:
-    """Tell an extension that decides by facts where to ask for them.
+def approval(row: Mapping[str, Any]) -> bool:
+    """Say whether an order may be written at all."""
+    return float(row["total"]) <= LARGEST_ORDER
 
-    :param extension: has a registry ``facts``, whose ``provider(name, type)`` is a decorator
+
+def lock_account(event: Any) -> None:
+    """Let a user not log in any more, until an owner allows it again.
+
+    :param event: has ``facts``, by name
+    """
+    user = db.session.get(User, event.facts["user.id"]) if event.facts.get("user.id") else None
+    if user is not None:
+        user.active = False
+        db.session.commit()
+
+
+def known_to(extension: Any) -> Any:
+    """Tell an extension that decides by rules what there is for them.
+
+    :param extension: has the registries ``facts``, ``events``, ``hooks`` and ``webhooks``
     """
     extension.facts.provider("roles", KNOWN["roles"])(roles)
+    for name, facts in EVENTS.items():
+        extension.events.declare(name, facts)
+    extension.events.connect(
+        login_failed, "login.failed", lambda sender, user: {"user.id": user.id if user else None}
+    )
+    extension.events.connect(usage_changed, "usage.changed", lambda sender, ratio: {"usage.ratio": ratio})
+    extension.hooks.register("approval")(approval)
+    extension.hooks.register("lock_account")(lock_account)
+    extension.webhooks.add("ops")
     return extension

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from flask_login import UserMixin
 from sqlalchemy import (
@@ -154,6 +155,11 @@ class InvoiceLine(Model):
         self.tax_amount = rounded(self.net_amount * self.tax_percent / 100)
 
 
+def _paid_on(context: Any) -> date:
+    paid_on: date = context.get_current_parameters()["paid_on"]
+    return paid_on
+
+
 class Payment(Model):
     """Money received for an invoice."""
 
@@ -162,6 +168,9 @@ class Payment(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     invoice_id: Mapped[int] = mapped_column(ForeignKey("invoice.id", ondelete="CASCADE"), index=True)
     paid_on: Mapped[date] = mapped_column(index=True)
+    issued_on: Mapped[date] = mapped_column(
+        default=_paid_on
+    )  # of the receipt: to which month's books it belongs
     amount: Mapped[Decimal] = mapped_column(Hundredths)
     method: Mapped[str] = mapped_column(String(20), default="transfer")
     reference: Mapped[str] = mapped_column(String(80), default="")

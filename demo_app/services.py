@@ -13,6 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from demo_app.extensions import db
 from demo_app.models import Customer, Invoice, InvoiceLine, Payment, Product, Status, User
 from demo_app.settings import company
+from demo_app.signals import usage_changed
+
+MONTHLY_SHARE = 200
+"""How many invoices a month are thought to be enough."""
 
 
 class InvoicingError(Exception):
@@ -74,7 +78,14 @@ def create_invoice(entered: InvoiceInput, lines: Sequence[LineInput], author: Us
     _fill(invoice, entered)
     db.session.add(invoice)
     _commit(entered.number)
+    _tell_usage(invoice.issued_on)
     return invoice
+
+
+def _tell_usage(day: date) -> None:
+    if usage_changed.receivers:
+        written = select(func.count(Invoice.id)).where(Invoice.issued_on >= day.replace(day=1))
+        usage_changed.send(ratio=Decimal(db.session.scalar(written) or 0) / MONTHLY_SHARE)
 
 
 def update_invoice(invoice: Invoice, entered: InvoiceInput, lines: Sequence[LineInput]) -> None:

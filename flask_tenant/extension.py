@@ -58,6 +58,7 @@ class Tenancy:
             lambda name, facts, tenant: signals.event_happened.send(
                 self, name=name, facts=facts, tenant=tenant
             ),
+            lambda: state_of().tenancy is self,
         )
         self.facts = Facts(_resolution)
         self.webhooks = WebhookNames()

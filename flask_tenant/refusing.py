@@ -33,5 +33,5 @@ def _capped(response: Response) -> Response:
 
 def listen(app: Flask) -> None:
     """Answer for the rules, where the application does not itself: its own handler of the error comes first."""
-    app.register_error_handler(RuleDeniedError, _denied)
+    app.error_handler_spec[None][None].setdefault(RuleDeniedError, _denied)
     app.after_request(_capped)

@@ -14,6 +14,7 @@ from demo_app.clock import utcnow
 from demo_app.extensions import db, login_manager
 from demo_app.forms import LoginForm
 from demo_app.models import User
+from demo_app.signals import login_failed
 
 blueprint = Blueprint("auth", __name__)
 
@@ -38,6 +39,7 @@ def login() -> ResponseReturnValue:
             user.last_login_at = utcnow()
             db.session.commit()
             return redirect(_safe_target(request.args.get("next", "")))
+        login_failed.send(user=user)
         form.password.errors = ["E-mail address or password is wrong."]
     return render_template("login.html", form=form)
 

@@ -45,13 +45,18 @@ class Events(Mapping[str, Mapping[str, Kind]]):
 
     :param reaction: what the current application's rules do about events
     :param observe: tells observers of an event
+    :param mine: whether the current application is one of those whose events these are
     """
 
     def __init__(
-        self, reaction: Callable[[], Reaction], observe: Callable[[str, Mapping[str, Any], Tenant], object]
+        self,
+        reaction: Callable[[], Reaction],
+        observe: Callable[[str, Mapping[str, Any], Tenant], object],
+        mine: Callable[[], bool] = lambda: True,
     ) -> None:
         self._reaction = reaction
         self._observe = observe
+        self._mine = mine
         self._declared: dict[str, Mapping[str, Kind]] = {}
 
     def declare(self, name: str, facts: Mapping[str, Kind] = _NO_KINDS) -> None:
@@ -134,6 +139,8 @@ class Events(Mapping[str, Mapping[str, Kind]]):
             if scope is None or scope.tenant is None:
                 log.debug("The signal for the event %s came outside any tenant", name)
                 return
+            if not self._mine():
+                return  # signals are the process's: a factory may have built several applications in it
             try:
                 found = facts(sender, **values)
             except Exception:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from ...decision import Mask, Means
-from ...expressions import TRUE, Column, Expression, Kind, walk
+from ...expressions import TRUE, Column, Expression, Fact, Kind, walk
 from .. import model
 from ..model import Condition, Effect, Place, Rule, Verb
 from . import branches, conditions, schema, words
@@ -285,8 +285,9 @@ class _Builder:
             path = (*self._path, effect, number)
             self._column(path, column)
             for table in self._tables:
-                if effect == "hide" and column in self._vocabulary.keys.get(table, ()):
-                    self._error(path, f'"{column}" is part of a key of "{table}": keys cannot be hidden')
+                if column in self._vocabulary.keys.get(table, ()):
+                    done = "hidden" if effect == "hide" else "redacted"
+                    self._error(path, f'"{column}" is part of a key of "{table}": keys cannot be {done}')
                 self._claim(effect, self._document.place(path), table, column)
 
     def _column(self, path: Path, column: str, *, key: bool = False) -> Kind | bool | None:
@@ -309,7 +310,9 @@ class _Builder:
                 if not isinstance(part, str):
                     self._reads("message", part, self._place("deny"))
             self._note_image()
-            yield model.Deny(found)
+            yield model.Deny(
+                tuple(part if isinstance(part, str) else self._worked_out(part) for part in found)
+            )
 
     def _note_image(self) -> None:
         """Somebody who may not change closed invoices must not reopen them in the same statement."""
@@ -342,9 +345,14 @@ class _Builder:
             for table in self._tables:
                 for verb in self._verbs:
                     self._claim("set", place, table, column, value, verb)
-            found.append((column, value))
+            found.append((column, self._worked_out(value)))
         if found:
             yield model.Set(tuple(found))
+
+    def _worked_out(self, value: Expression) -> Expression:
+        """Return an expression that asks for no facts: those who show or write it are told the values of slots."""
+        asks = any(isinstance(part, Fact) for part in walk(value))
+        return branches.slotted(value, self._built.collected) if asks else value
 
     def _count(self) -> model.Count | None:
         given = self._data["count"]

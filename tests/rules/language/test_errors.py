@@ -180,6 +180,7 @@ RULES = [
     ("- {id: a, for: {read: invoice}, mask: {note: 5}}", 4, 46, "expected a constant of type text"),
     ("- {id: a, for: {read: invoice}, mask: {number: empty}}", 4, 40, '"number" is part of a key of "invoice": keys cannot be masked'),
     ("- {id: a, for: {read: invoice}, hide: [id]}", 4, 40, "keys cannot be hidden"),
+    ("- {id: a, for: {result: invoice}, redact: [id]}", 4, 44, '"id" is part of a key of "invoice": keys cannot be redacted'),
     # messages and values
     ('- {id: a, for: {delete: invoice}, deny: "a {row.totl}"}', 4, 45, 'no column "totl"; did you mean "total"?'),
     ('- {id: a, for: {delete: invoice}, deny: "a {row.total + 1}"}', 4, 44, "expected {row.column} or {fact}"),

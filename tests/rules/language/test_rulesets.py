@@ -47,6 +47,12 @@ def rule(ruleset: RuleSet, name: str) -> Rule:
     return found
 
 
+def slot(ruleset: RuleSet, fact: str) -> Slot:
+    """The slot of a fact."""
+    (found,) = (n for n, each in enumerate(ruleset.slots) if isinstance(each, Fact) and each.name == fact)
+    return Slot(ruleset.slots[found].kind, found)
+
+
 def applies(**conditions: str) -> tuple[list[tuple[str, str]], list[str]]:
     """The branches of a rule about invoices with these conditions, and the slots."""
     body = "\n".join(f"  {name}: >-\n    {text}" for name, text in conditions.items())
@@ -91,8 +97,11 @@ def test_the_example_of_the_documentation() -> None:
     assert big.verbs == ("insert", "update")
     assert big.effects == (
         model.Validate("approval"),
-        model.Set((("approved_by", Fact(Kind.INT, "user.id")), ("status", Constant(Kind.TEXT, "pending")))),
+        model.Set(
+            (("approved_by", user := slot(ruleset, "user.id")), ("status", Constant(Kind.TEXT, "pending")))
+        ),
     )
+    assert user.kind is Kind.INT
     assert rule(ruleset, "log-exports").effects == (model.Redact(("iban",)), model.Emit("invoice.exported"))
     lockout = rule(ruleset, "lockout")
     assert lockout.count == model.Count(Fact(Kind.INT, "user.id"), 3, 300.0)
@@ -224,7 +233,7 @@ def test_rules_stand_from_the_widest_scope_to_the_narrowest() -> None:
 def test_braces_in_messages() -> None:
     ruleset = checked(rules('- {id: a, for: {delete: invoice}, deny: "{{{row.note}}} {user.id}"}')).ruleset
     assert ruleset.rules[0].effects == (
-        model.Deny(("{", Column(Kind.TEXT, "note"), "} ", Fact(Kind.INT, "user.id"))),
+        model.Deny(("{", Column(Kind.TEXT, "note"), "} ", slot(ruleset, "user.id"))),
     )
 
 
