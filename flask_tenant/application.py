@@ -35,6 +35,7 @@ from .isolate import (
 from .model import Answer, RequestFacts, Resolution, Tenant
 from .protocols import Adapter
 from .registry import COMMANDED, _here, _resolution
+from .replicas import adopt
 from .report import Report
 from .rules.events import Postponed
 from .rules.runtime import Rules
@@ -73,6 +74,7 @@ class Application:
         self.startup = startup
         # Weak: the compiled statements that SQLAlchemy keeps lead here, and engines hold connections.
         self.isolations: weakref.WeakKeyDictionary[Engine, Isolation] = weakref.WeakKeyDictionary()
+        self.replicas: weakref.WeakValueDictionary[str, Engine] = weakref.WeakValueDictionary()
         self._postponed = Postponed(
             lambda: nullcontext() if flask.has_app_context() else self.app.app_context()
         )
@@ -131,6 +133,11 @@ class Application:
         for engine in sorted(engines, key=lambda e: e.dialect.is_async):
             if engine not in self.isolations:
                 self._adopt(engine)
+        for name, replica in self.tenancy.engines.items():
+            if name not in self.replicas:
+                adopted = adopt(name, replica, found, self.isolations)
+                if adopted is not None:
+                    self.replicas[name] = adopted
         self.surround()
 
     def surround(self) -> None:

@@ -49,6 +49,7 @@ class Users:
         )
         self.isolation.wall.rules = self
         self.isolation.wall.law.tenancy = self.tenancy
+        self.isolation.wall.law.routes = self.replica
 
     def join(self, application: Application) -> None:
         """Add an application.
@@ -77,6 +78,11 @@ class Users:
         """Whose hooks rules call, and who sends what they tell."""
         speaker = self._speaker()
         return speaker.tenancy if speaker is not None else None
+
+    def replica(self, name: str) -> Engine | None:
+        """The engine that rules call by this name."""
+        speaker = self._speaker()
+        return speaker.replicas.get(name) if speaker is not None else None
 
     def fallback(self) -> Scope | None:
         """What holds outside any scope."""

@@ -18,6 +18,7 @@ from .errors import ConfigurationError
 from .hooks import Hooks
 from .model import Tenant
 from .registry import KEY, _apps, _resolution, state_of
+from .replicas import Engines
 from .routes import CentralRoutes
 from .rules.events import Events, WebhookNames
 from .rules.facts import Facts
@@ -51,6 +52,7 @@ class Tenancy:
         self._sessions = list(sessions)
         self.seeds = Seeds()
         self.hooks = Hooks()
+        self.engines = Engines(self._look)
         self.events = Events(
             lambda: state_of().events.reaction,
             lambda name, facts, tenant: signals.event_happened.send(
@@ -118,6 +120,12 @@ class Tenancy:
     def themes(self) -> list[str]:
         """Names of the themes that rules and configurations may choose."""
         return state_of().theming.store.names()
+
+    def _look(self) -> None:
+        """Let applications that are there already look for engines."""
+        for state in list(_apps):
+            if state.tenancy is self:
+                state.discover()
 
     def exempt(self, engine: Engine | AsyncEngine) -> None:
         """Declare that an engine holds no tenant data: it is left alone."""

@@ -103,7 +103,9 @@ class Governance:
             self._proven = loaded
         told = wanted(scope.tenant) if KEY in scope.tenant.config else None
         if told is not None:
-            self._recorder.begin(scope, told, list(self.application.isolations))
+            self._recorder.begin(
+                scope, told, [*self.application.isolations, *self.application.replicas.values()]
+            )
 
     def leave(self, scope: Scope) -> None:
         """Write what was recorded of the stay, if anything."""

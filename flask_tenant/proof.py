@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -31,6 +31,7 @@ class Application(Protocol):
     """What is asked of Tenancy's state of an application."""
 
     isolations: WeakKeyDictionary[Engine, Isolation]
+    replicas: WeakValueDictionary[str, Engine]
 
     @property
     def directory(self) -> Directory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import routing
 from .alembic import migrating
 from .central import tenant_column
 from .ddl import sequence_table
@@ -26,6 +27,7 @@ __all__ = [
     "physical",
     "plainly",
     "refuse_unguarded",
+    "routing",
     "sequence_table",
     "tenant_column",
 ]

@@ -128,16 +128,29 @@ class Isolation:
         :raises UnsafeObjectError: when triggers, views or functions have not been vouched for
         """
         self.views.load()
-        problems = check_schema(self.catalog, self.config)
+        self._check(self.catalog, self.engine)
+
+    def check_copy(self, engine: Engine) -> None:
+        """Look at a database that follows this one, in the same way.
+
+        :param engine: shares the wall, and can be waited for
+        """
+        catalog = Catalog(self.config)
+        with internal(), engine.connect() as connection, plainly(connection):
+            catalog.load(connection)
+        self._check(catalog, engine)
+
+    def _check(self, catalog: Catalog, engine: Engine) -> None:
+        problems = check_schema(catalog, self.config)
         if problems:
             listed = "\n".join(f"  {p}" for p in problems)
             raise SchemaNotReadyError(
-                f"The database {self.engine.url.render_as_string()} is not ready for tenants:\n{listed}",
+                f"The database {engine.url.render_as_string()} is not ready for tenants:\n{listed}",
                 value=[p.table for p in problems],
                 hint="Nothing was changed. Start with an empty database, name tables that belong to no tenant in "
                 "TENANT_SHARED_TABLES, or try the application on a scratch database with 'flask-tenant run'",
             )
-        unsafe = [o for o in self.catalog.objects if not o.safe]
+        unsafe = [o for o in catalog.objects if not o.safe]
         if unsafe:
             raise UnsafeObjectError(
                 "The database holds what runs below the wall: " + ", ".join(str(o) for o in unsafe),

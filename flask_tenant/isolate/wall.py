@@ -41,7 +41,7 @@ from .rawsql.lexer import scan
 from .rawsql.words import ROW_ADDRESSES
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
 
     from .rawsql import Placeholders, RawSql, Rewritten
     from .views import LiveViews
@@ -55,15 +55,20 @@ Fallback = Callable[[], "Scope | None"]
 class _Law:
     """Where the rules come from, for all walls of one engine's tenants."""
 
-    __slots__ = ("source", "tenancy")
+    __slots__ = ("routes", "source", "tenancy")
 
     def __init__(self) -> None:
         self.source: RuleSource | None = None
         self.tenancy: Callable[[], Any] = _nobody
+        self.routes: Callable[[str], Engine | None] = _nowhere
 
 
 def _nobody() -> None:
     """No application has taken the engine yet."""
+
+
+def _nowhere(name: str) -> None:
+    """No application has registered an engine for reads."""
 
 
 class _Strict:

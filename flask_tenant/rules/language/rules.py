@@ -209,6 +209,10 @@ class _Builder:
             yield model.Cap(int(data["cap"]))
         if "route" in data:
             self._known("route", known.engines, "engine")
+            if _ALL_TABLES not in self._names:  # a transaction's reads belong together
+                self._error(
+                    (*self._path, "for"), '"route" is for all reads of a tenant: expected {read: "*"}'
+                )
             self._claim("route", self._place("route"), value=data["route"])
             yield model.Route(data["route"])
         if "deny" in data:

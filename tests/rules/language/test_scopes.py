@@ -64,14 +64,14 @@ def test_what_a_wider_rule_depends_on_cannot_be_set(wide: str) -> None:
 @pytest.mark.parametrize("scope", [PLAN, TENANT])
 def test_masks_and_routes_of_a_wider_scope_cannot_be_replaced(scope: str) -> None:
     pairs = [
-        ("mask: {note: \"'x'\"}", "mask: {note: \"'y'\"}", "neither is stricter"),
-        ("route: replica", "route: archive", "a statement has one engine"),
+        ("invoice", "mask: {note: \"'x'\"}", "mask: {note: \"'y'\"}", "neither is stricter"),
+        ('"*"', "route: replica", "route: archive", "a statement has one engine"),
     ]
-    for one, other, message in pairs:
+    for tables, one, other, message in pairs:
         with pytest.raises(RuleFileError, match=message):
             checked(
-                rules(f"- {{id: a, for: {{read: invoice}}, {one}}}", "all"),
-                rules(f"- {{id: b, for: {{read: invoice}}, {other}}}", scope),
+                rules(f"- {{id: a, for: {{read: {tables}}}, {one}}}", "all"),
+                rules(f"- {{id: b, for: {{read: {tables}}}, {other}}}", scope),
             )
 
 
