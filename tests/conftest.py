@@ -78,7 +78,7 @@ ONCE = {
 ABOVE = {"cli", "demo", "doctor", "testing"}
 """Folders about what stands above the wall: on PostgreSQL a quarter of their tests will do, but for the long run."""
 
-BESIDE = {"extension", "integrations", "schema"}
+BESIDE = {"extension", "integrations", "rules", "schema"}
 """Folders whose tests are about both databases alike: on PostgreSQL half of them will do, but for the long run."""
 
 
@@ -86,7 +86,7 @@ def _every(folder: str, name: str) -> int:
     """Of how many tests of this kind one runs. The long run has them all."""
     if FULL:
         return 1
-    again = 3 if AGAIN else 1
+    again = 4 if AGAIN else 1
     if folder == "attacks":
         # The walls before the database are the same code; psycopg2's are psycopg's behind another cursor.
         return again * (8 if "psycopg2" in name else 3 if "postgresql" in name else 1)
