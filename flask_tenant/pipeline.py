@@ -4,7 +4,8 @@
     directory  what is this tenant
     isolate    show it its own tables
 
-Later stages (rules, theme, meter) join here; a stage never calls another.
+Rules are no step of a request but are asked for each statement, see ``governance.py``; so are themes for each page. A
+stage never calls another.
 """
 
 from __future__ import annotations
