@@ -5,6 +5,7 @@
     │   ├── UnknownEngineError        an engine is neither tenanted nor exempt
     │   ├── SchemaNotReadyError       the database lacks the tenant column, or has keys that are not per tenant
     │   ├── UnsafeObjectError         triggers, views or functions that nobody has vouched for
+    │   ├── ProviderError             a provider's settings make no sense
     │   ├── RuleFileError             a rule file, or a theme, cannot be accepted
     │   └── RuleConflictError         somebody else has activated rules in between
     ├── TenantError                   a tenant is missing or wrong
@@ -17,6 +18,15 @@
     │   ├── TokenError                an API token is unknown
     │   ├── TenantConfigError         a tenant's configuration cannot be kept
     │   └── TenantChangedError        a session or connection of one tenant was used under another
+    ├── IdentityError                 somebody cannot log in, or a member cannot be what is wanted
+    │   ├── LoginRefusedError         a log-in proves nothing, or not enough
+    │   │   └── TooManyAttemptsError  there were too many of them
+    │   ├── ProviderUnavailableError  a provider does not answer
+    │   ├── MemberError               a member or an invitation is unknown, or cannot be changed so
+    │   │   └── LastAdministratorError  a tenant would be left without one
+    │   └── SignUpError               a sign-up cannot go on
+    ├── MailError                     mail was not taken
+    ├── AuditError                    the audit trail was tampered with, or cannot be written
     └── RefusedError                  what cannot be proven to stay inside the tenant
         ├── StatementRefusedError     a statement, or a part of one
         ├── HiddenColumnError         the tenant column was named
@@ -253,3 +263,77 @@ class WebhookRefusedError(RefusedError):
     """A webhook's URL leads to where none may go, such as the server's own network; it was not called."""
 
     code = "webhook-refused"
+
+
+class ProviderError(ConfigurationError):
+    """A provider's settings make no sense."""
+
+    code = "provider"
+
+
+class IdentityError(TenancyError):
+    """Somebody cannot log in, or a member cannot be what is wanted."""
+
+    code = "identity"
+
+
+class LoginRefusedError(IdentityError):
+    """A log-in proves nothing, or not enough. Visitors are told no more than that.
+
+    :param reason: a stable word for the log, such as ``audience``
+    """
+
+    code = "login-refused"
+
+    def __init__(self, message: str, *, reason: str, value: object = None, hint: str = "") -> None:
+        super().__init__(message, value=value, hint=hint)
+        self.reason = reason
+
+
+class TooManyAttemptsError(LoginRefusedError):
+    """There were too many attempts: for the account, or from the network.
+
+    :param seconds: after which to try again
+    """
+
+    code = "login-throttled"
+
+    def __init__(self, message: str, *, seconds: int, value: object = None, hint: str = "") -> None:
+        super().__init__(message, reason="throttled", value=value, hint=hint)
+        self.seconds = seconds
+
+
+class ProviderUnavailableError(IdentityError):
+    """A provider does not answer, or not in time."""
+
+    code = "provider-unavailable"
+
+
+class MemberError(IdentityError):
+    """A member or an invitation is unknown, or cannot be changed so."""
+
+    code = "member"
+
+
+class LastAdministratorError(MemberError):
+    """A tenant would be left without an administrator; nothing was changed."""
+
+    code = "last-administrator"
+
+
+class SignUpError(IdentityError):
+    """A sign-up cannot go on; it stays as it is."""
+
+    code = "sign-up"
+
+
+class MailError(TenancyError):
+    """Mail was not taken; it may be sent again."""
+
+    code = "mail"
+
+
+class AuditError(TenancyError):
+    """The audit trail was tampered with, or cannot be written."""
+
+    code = "audit"

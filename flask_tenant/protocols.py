@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from email.message import EmailMessage
 from typing import Protocol
 
 from .context import Scope
 from .decision import Ruling
 from .errors import TenancyError
+from .identity import Ask, Attempt, Finding, GoTo, Identified, Provider
 from .model import RequestFacts, TableView, Tenant
 
 
@@ -76,3 +78,51 @@ class RuleSource(Protocol):
 
     def ended(self, holder: object) -> None:
         """Called when the holder's transaction has ended: the next statement may be under another version."""
+
+
+class Authenticator(Protocol):
+    """One provider at work. Two steps, so that a form of ours and a trip to another site are one to whoever calls."""
+
+    def begin(self, attempt: Attempt) -> Ask | GoTo:
+        """Begin a log-in.
+
+        :raises ProviderUnavailableError: when the provider does not answer
+        """
+
+    def finish(self, attempt: Attempt, answer: Mapping[str, str]) -> Identified:
+        """End a log-in with what the visitor typed, or what the provider sent along with the browser.
+
+        :raises LoginRefusedError: when it proves nothing; its reason is for the log
+        :raises ProviderUnavailableError: when the provider does not answer
+        """
+
+
+class ProviderKind(Protocol):
+    """A kind of provider, such as OIDC. SAML would be another.
+
+    Derive from it, and give it a ``name``: what :attr:`~flask_tenant.identity.Provider.kind` says.
+    """
+
+    name: str
+
+    def open(self, provider: Provider) -> Authenticator:
+        """Return what logs people in through a provider.
+
+        :raises ProviderError: for settings that make no sense
+        """
+
+    def examine(self, provider: Provider) -> Iterable[Finding]:
+        """Try a provider out, without logging anybody in, and say precisely what is wrong."""
+
+
+class Sender(Protocol):
+    """Sends mail."""
+
+    def send(self, message: EmailMessage) -> None:
+        """Hand a message over.
+
+        :raises MailError: when it was not taken; it may be sent again
+        """
+
+    def close(self) -> None:
+        """Let go of connections."""

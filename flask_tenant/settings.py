@@ -54,6 +54,8 @@ class Settings:
     :param redis_url: ``TENANT_REDIS_URL``: where servers share what they know of tenants
     :param cache_seconds: ``TENANT_CACHE_SECONDS``: how long a tenant may be kept in memory and in Redis
     :param cache_size: ``TENANT_CACHE_SIZE``: how many tenants each process keeps in memory
+    :param login: ``TENANT_LOGIN``: whether members log in through us: local passwords, or the tenants' own providers
+    :param login_path: ``TENANT_LOGIN_PATH``: below which our pages for people are served
     :param webhook_hosts: ``TENANT_WEBHOOK_HOSTS``: hosts and networks that webhooks may call though they are not public
     """
 
@@ -90,6 +92,8 @@ class Settings:
     cache_seconds: float = 60.0
     cache_size: int = 10_000
     webhook_hosts: frozenset[str] = frozenset()
+    login: bool = False
+    login_path: str = "/_tenant"
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
@@ -176,9 +180,14 @@ class Settings:
             ("TENANT_PATH_PREFIX", self.path_prefix),
             ("TENANT_ASK_PATH", self.ask_path),
             ("TENANT_THEME_PATH", self.theme_path),
+            ("TENANT_LOGIN_PATH", self.login_path),
         ):
             if path is not None and not _PATH.match(str(path)):
                 raise ConfigurationError(f"{key} is {path!r}", value=path, hint="Use a path such as '/t'")
+        if not isinstance(self.login, bool):
+            raise ConfigurationError(
+                f"TENANT_LOGIN is {self.login!r}", value=self.login, hint="Use True or False"
+            )
         if not _HEADER.match(self.header):
             raise ConfigurationError(
                 f"TENANT_HEADER is {self.header!r}", value=self.header, hint="Use a name such as 'X-Tenant'"

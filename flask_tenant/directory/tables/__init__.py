@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from .audit import Audit
+from .columns import tenant
+from .people import People
+from .signup import SignUp
+
 PREFIX = "tenancy_"
 
 
@@ -53,7 +58,7 @@ class Tables:
             f"{prefix}domain",
             metadata,
             sa.Column("host", sa.String(253), primary_key=True),
-            _tenant(prefix),
+            tenant(prefix),
             sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
             sa.Column("confirmed_at", sa.DateTime(timezone=True)),
             sa.Column("preferred", sa.SmallInteger, nullable=False, server_default="0"),
@@ -63,7 +68,7 @@ class Tables:
         self.config = sa.Table(
             f"{prefix}config",
             metadata,
-            _tenant(prefix, primary_key=True),
+            tenant(prefix, primary_key=True),
             sa.Column("key", sa.String(100), primary_key=True),
             sa.Column("value", sa.Text, nullable=False),
         )
@@ -73,22 +78,23 @@ class Tables:
             f"{prefix}token",
             metadata,
             sa.Column("id", sa.Integer, primary_key=True),
-            _tenant(prefix),
+            tenant(prefix),
             sa.Column("name", sa.String(200), nullable=False),
             sa.Column("digest", sa.String(64), nullable=False, unique=True),
             sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
             sa.Column("expires_at", sa.DateTime(timezone=True)),
             sa.Column("revoked_at", sa.DateTime(timezone=True)),
+            sa.Column("scopes", sa.Text),
             sa.Index(f"ix_{prefix}token_tenant", "tenant_id"),
             sqlite_autoincrement=True,
         )
-        """``digest`` is the SHA-256 of the secret, in hexadecimal digits."""
+        """``digest`` is the SHA-256 of the secret, in hexadecimal digits; ``scopes`` is JSON, NULL for all."""
 
         self.former = sa.Table(
             f"{prefix}former_slug",
             metadata,
             sa.Column("slug", sa.String(63), primary_key=True),
-            _tenant(prefix),
+            tenant(prefix),
             sa.Column("renamed_at", sa.DateTime(timezone=True), nullable=False),
             sa.Index(f"ix_{prefix}former_slug_tenant", "tenant_id"),
         )
@@ -195,7 +201,7 @@ class Tables:
             f"{prefix}webhook",
             metadata,
             sa.Column("id", sa.Integer, primary_key=True),
-            _tenant(prefix),
+            tenant(prefix),
             sa.Column("name", sa.String(100), nullable=False),
             sa.Column("message", sa.String(32), nullable=False),
             sa.Column("body", sa.Text, nullable=False),
@@ -209,13 +215,6 @@ class Tables:
         )
         """Webhooks that have not been delivered; ``due_at`` is NULL when they were given up."""
 
-
-def _tenant(prefix: str, *, primary_key: bool = False) -> sa.Column[int]:
-    return sa.Column(
-        "tenant_id",
-        sa.Integer,
-        sa.ForeignKey(f"{prefix}tenant.id"),
-        primary_key=primary_key,
-        nullable=False,
-        autoincrement=False,
-    )
+        self.people = People(metadata, prefix)
+        self.audit = Audit(metadata, prefix)
+        self.signup = SignUp(metadata, prefix)
