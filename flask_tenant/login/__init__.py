@@ -1,0 +1,1 @@
+"""Who somebody is, who vouches for it, and to which tenants they belong."""
