@@ -239,7 +239,7 @@ def pin() -> None:
 
 
 def npm() -> None:
-    """Install what tests need of npm into .build/node: exactly what the lock file says, and no package's scripts run."""
+    """Install what tests need of npm into .build/node: what the lock file says, and no package's scripts run."""
     folder = BUILD / "node"
     wanted = [NODE / "package.json", NODE / "package-lock.json"]
     made_from = digest(*wanted)

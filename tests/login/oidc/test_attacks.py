@@ -7,19 +7,22 @@ this thing for which it is refused.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import time
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 
 from flask_tenant.errors import LoginRefusedError, ProviderError, ProviderUnavailableError
 from flask_tenant.identity import Attempt, Identity
 from flask_tenant.login.oidc import Oidc
-from tests.login.oidc.hostile import CALLBACK, CLIENT, SECRET, SUBJECT, Hostile, Login, half_hash
+from tests.login.oidc.hostile import CALLBACK, CLIENT, SECRET, SUBJECT, Hostile, Login, half_hash, reply
 
 
 def refuse(login: Login, reason: str, **how: Any) -> LoginRefusedError:
@@ -148,19 +151,11 @@ def test_a_key_that_the_token_brings_along(login: Login, hostile: Hostile) -> No
 
 
 def test_an_extension_that_we_do_not_know(login: Login, hostile: Hostile) -> None:
-    honest = jwt.encode
-    hostile.header = {"typ": "JWT"}
-
     def sign(header: dict[str, Any], claims: dict[str, Any]) -> str:
         # joserfc refuses to make it: sign the parts by hand
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import ec, utils
-
-        assert honest
         signed = f"{_encoded({**header, 'crit': ['exp2'], 'exp2': 1})}.{_encoded(claims)}"
-        r, s = utils.decode_dss_signature(
-            hostile.key.private_key.sign(signed.encode(), ec.ECDSA(hashes.SHA256()))  # type: ignore[union-attr]
-        )
+        private: Any = hostile.key.private_key
+        r, s = utils.decode_dss_signature(private.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
         raw = r.to_bytes(32) + s.to_bytes(32)
         return f"{signed}.{base64.urlsafe_b64encode(raw).rstrip(b'=').decode()}"
 
@@ -222,7 +217,9 @@ def test_another_key_of_the_same_name_is_good_at_once(login: Login, hostile: Hos
     assert login.finish().identity.subject == SUBJECT
 
 
-def test_forgeries_do_not_make_us_ask_for_keys_again_and_again(hostile: Hostile, kind: Oidc, clock: Any) -> None:
+def test_forgeries_do_not_make_us_ask_for_keys_again_and_again(
+    hostile: Hostile, kind: Oidc, clock: Any
+) -> None:
     client = kind.open(hostile.provider())
     stranger = ECKey.generate_key("P-256", {"kid": "nobody"})
     hostile.header = {"kid": "nobody"}
@@ -293,8 +290,6 @@ def test_the_code_goes_with_its_verifier_and_our_secret(login: Login, hostile: H
     login.finish()
     _, body, headers = next(asked for asked in hostile.asked if asked[0] == "/token")
     sent = {name: value[0] for name, value in parse_qs(body).items()}
-    import hashlib
-
     challenge = base64.urlsafe_b64encode(hashlib.sha256(sent["code_verifier"].encode()).digest())
     assert challenge.rstrip(b"=").decode() == login.sent["code_challenge"]
     assert sent["redirect_uri"] == CALLBACK
@@ -314,8 +309,6 @@ def test_nothing_is_said_twice(hostile: Hostile, kind: Oidc) -> None:
 
 
 def test_a_code_that_the_provider_does_not_know(login: Login, hostile: Hostile) -> None:
-    from tests.login.oidc.hostile import reply
-
     for error, reason in (("invalid_grant", "code"), ("invalid_client", "client")):
         body = json.dumps({"error": error, "error_description": "no"}).encode()
         hostile.answers["/token"] = lambda handler, body=body: reply(handler, 400, body)  # type: ignore[misc]
@@ -328,7 +321,12 @@ def test_somebody_elses_userinfo(login: Login, hostile: Hostile) -> None:
     refuse(login, "userinfo-subject")
     hostile.userinfo = {"email": "boss@example.com"}
     refuse(login, "userinfo-subject")
-    hostile.userinfo = {"sub": SUBJECT, "email": "me@example.com", "groups": ["staff"], "email_verified": True}
+    hostile.userinfo = {
+        "sub": SUBJECT,
+        "email": "me@example.com",
+        "groups": ["staff"],
+        "email_verified": True,
+    }
     found = login.finish()
     assert (found.email, found.email_verified, found.groups) == ("me@example.com", True, ("staff",))
 
@@ -380,7 +378,9 @@ def test_text_that_no_column_would_take(login: Login, hostile: Hostile) -> None:
         ({"groups": ["a"]}, "", ()),
     ],
 )
-def test_groups(hostile: Hostile, kind: Oidc, claims: dict[str, Any], path: str, groups: tuple[str, ...]) -> None:
+def test_groups(
+    hostile: Hostile, kind: Oidc, claims: dict[str, Any], path: str, groups: tuple[str, ...]
+) -> None:
     client = kind.open(hostile.provider(settings={"groups_claim": path}))
     hostile.claims = {"groups": None, **claims}
     assert Login(hostile, client).finish().groups == groups
@@ -412,7 +412,9 @@ def test_a_password_that_was_asked_for_too_long_ago(hostile: Hostile, kind: Oidc
         {"id_token_signing_alg_values_supported": ["HS256", "none"]},
     ],
 )
-def test_a_discovery_document_that_leads_astray(hostile: Hostile, kind: Oidc, document: dict[str, Any]) -> None:
+def test_a_discovery_document_that_leads_astray(
+    hostile: Hostile, kind: Oidc, document: dict[str, Any]
+) -> None:
     hostile.discovery = document
     with pytest.raises(ProviderUnavailableError, match="discovery document"):
         kind.open(hostile.provider()).begin(Attempt(CALLBACK))

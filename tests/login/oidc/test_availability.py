@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from flask_tenant.login.oidc import Oidc, client, transport
 from tests.login.oidc.hostile import CALLBACK, SUBJECT, Hostile, Login, reply
 from tests.services.redis import free_port
 
-LIMIT = 0.4
+LIMIT = 0.25
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -118,8 +119,6 @@ def test_whatever_it_does(hostile: Hostile, kind: Oidc, gate: threading.Event, p
 
 
 def test_a_chunked_answer_is_read(hostile: Hostile, kind: Oidc) -> None:
-    import json
-
     def chunked(handler: BaseHTTPRequestHandler) -> None:
         begins(handler, Transfer_Encoding="chunked")
         for part in json.dumps(hostile.document()).partition(","):
@@ -179,8 +178,6 @@ def test_logging_out_does_not_wait_for_a_dead_provider(
 def test_an_answer_may_be_as_long_as_it_may_be(
     hostile: Hostile, kind: Oidc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import json
-
     length = len(json.dumps(hostile.document()))
     monkeypatch.setattr(transport, "LARGEST", length)
     kind.open(hostile.provider()).begin(Attempt(CALLBACK))
