@@ -468,10 +468,3 @@ def test_settings_that_make_no_sense(
 def test_an_identitys_authority_is_the_issuer(kind: Oidc, hostile: Hostile) -> None:
     with pytest.raises(ProviderError, match="authority"):
         kind.open(hostile.provider(authority="https://accounts.example.com"))
-
-
-def test_another_row_is_another_client(kind: Oidc, hostile: Hostile) -> None:
-    row = hostile.provider()
-    assert kind.open(row) is kind.open(hostile.provider())
-    assert kind.open(row) is not kind.open(hostile.provider(secrets={"client_secret": "new"}))
-    assert kind.open(row) is not kind.open(hostile.provider(tenant_id=2))
