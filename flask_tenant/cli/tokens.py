@@ -77,7 +77,9 @@ class _Expiry(click.ParamType):  # type: ignore[type-arg,unused-ignore] # generi
 @slug_argument
 @click.option("--name", required=True, help="What it is for.")
 @click.option("--expires", type=_Expiry(), help="12h, 30d, 8w, 1y, or a date (UTC); never by default.")
-@click.option("--scope", "scopes", multiple=True, help="What it is good for; may be repeated. By default everything.")
+@click.option(
+    "--scope", "scopes", multiple=True, help="What it is good for; may be repeated. By default everything."
+)
 @json_option
 def create(slug: str, name: str, expires: datetime | None, scopes: tuple[str, ...]) -> None:
     """Create an API token of the tenant SLUG, and show its secret once."""

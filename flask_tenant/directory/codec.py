@@ -59,7 +59,9 @@ def decode_token(text: bytes) -> tuple[Token, int]:
         number, name, *times, scopes = json.loads(rest)
         created, expires, revoked = map(_time, times)
         good_for = None if scopes is None else frozenset(scopes)
-        return Token(int(number), int(tenant_id), str(name), created, expires, revoked, good_for), int(version)
+        return Token(int(number), int(tenant_id), str(name), created, expires, revoked, good_for), int(
+            version
+        )
     except TypeError as error:
         raise ValueError(f"no token: {error}") from None
 
