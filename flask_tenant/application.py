@@ -7,6 +7,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -16,8 +17,10 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import scoped_session
 
 from . import pipeline, signals
+from .actors import whoever
 from .adapters import Around, Surroundings
 from .admission import Admission
+from .audit import Anchor, Keys, Trail
 from .context import NO_TENANT_HINT, Scope, internal, nobody
 from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
@@ -43,6 +46,7 @@ from .settings import Settings
 from .startup import Startup
 from .stay import Stay
 from .theme import Theming
+from .transactions import following
 
 if TYPE_CHECKING:
     # At run time SQLAlchemy 2.1's asyncio module needs greenlet, which applications without asyncio do not have.
@@ -92,6 +96,8 @@ class Application:
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
         self._events: EventRules | None = None
+        self._trail: Trail | None = None
+        self.actor: Callable[[], str] = whoever
         self._adapted: set[int] = set()
         self._extensions_seen = -1
         for registry in sessions:
@@ -221,7 +227,7 @@ class Application:
         else:
             self._home = weakref.ref(isolation)
         directory = Directory(
-            connect,
+            following(connect),
             prefix=settings.table_prefix,
             apart=own is not None,
             seconds=settings.cache_seconds,
@@ -247,6 +253,35 @@ class Application:
                 send=tenancy.events.send,
             )
         return self._events
+
+    @property
+    def trail(self) -> Trail:
+        """The audit trail.
+
+        :raises ConfigurationError: when its anchor cannot be written
+        """
+        if self._trail is None:
+            app, settings = self.app, self.settings
+            secrets: tuple[str | bytes, ...] = settings.audit_keys or (
+                app.secret_key or "",
+                *(app.config.get("SECRET_KEY_FALLBACKS") or ()),
+            )
+            name = settings.audit_anchor
+            anchor = Anchor(Path(app.instance_path, name) if name is not None else None)
+            self._trail = Trail(
+                self.directory.connect,
+                self.directory.tables.audit.entry,
+                Keys(secrets),
+                anchor,
+                put_off=self._postponed.put_off,
+            )
+        return self._trail
+
+    def write_down(self, action: str, **details: Any) -> None:
+        """Write central work to the audit trail, where it is kept."""
+        settings = self.settings
+        if settings.login if settings.audit is None else settings.audit:
+            self.trail.note(action, actor=self.actor(), **details)
 
     # ---- tenants
     @property
