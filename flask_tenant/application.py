@@ -7,6 +7,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import scoped_session
 
 from . import pipeline, signals
-from .actors import whoever
+from .actors import actor_of, whoever
 from .adapters import Around, Surroundings
 from .admission import Admission
 from .audit import Anchor, Keys, Trail
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     # At run time SQLAlchemy 2.1's asyncio module needs greenlet, which applications without asyncio do not have.
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from .accounts import Accounts
     from .extension import Tenancy
 
 log = logging.getLogger("flask_tenant")
@@ -79,12 +81,12 @@ class Application:
         # Weak: the compiled statements that SQLAlchemy keeps lead here, and engines hold connections.
         self.isolations: weakref.WeakKeyDictionary[Engine, Isolation] = weakref.WeakKeyDictionary()
         self.replicas: weakref.WeakValueDictionary[str, Engine] = weakref.WeakValueDictionary()
-        self._postponed = Postponed(
+        self.postponed = Postponed(
             lambda: nullcontext() if flask.has_app_context() else self.app.app_context()
         )
         # First in, last out: what had to wait is done when all sessions are closed.
         self.governance = Governance(self, _here, tenancy.facts)
-        self.adapters: tuple[Adapter, ...] = (self._postponed, self.governance)
+        self.adapters: tuple[Adapter, ...] = (self.postponed, self.governance)
         self.report = Report(
             self.settings.enforcement == "report",
             weakref.WeakMethod(self._count),
@@ -97,7 +99,6 @@ class Application:
         self._directory: Directory | None = None
         self._events: EventRules | None = None
         self._trail: Trail | None = None
-        self.actor: Callable[[], str] = whoever
         self._adapted: set[int] = set()
         self._extensions_seen = -1
         for registry in sessions:
@@ -237,6 +238,15 @@ class Application:
         directory.prepare()
         self._directory = directory
 
+    @cached_property
+    def accounts(self) -> Accounts:
+        """People and their log-ins."""
+        if not self.settings.login:
+            raise ConfigurationError("Nobody logs in through us", hint="Set TENANT_LOGIN to True")
+        from .accounts import Accounts
+
+        return Accounts(self)
+
     @property
     def events(self) -> EventRules:
         """What event rules need and keep."""
@@ -248,7 +258,7 @@ class Application:
                 self.directory,
                 self.settings,
                 tenancy.hooks,
-                self._postponed,
+                self.postponed,
                 self.rules,
                 send=tenancy.events.send,
             )
@@ -273,7 +283,7 @@ class Application:
                 self.directory.tables.audit.entry,
                 Keys(secrets),
                 anchor,
-                put_off=self._postponed.put_off,
+                put_off=self.postponed.put_off,
             )
         return self._trail
 
@@ -281,7 +291,15 @@ class Application:
         """Write central work to the audit trail, where it is kept."""
         settings = self.settings
         if settings.login if settings.audit is None else settings.audit:
-            self.trail.note(action, actor=self.actor(), **details)
+            self.trail.note(action, actor=self._actor(), **details)
+
+    def _actor(self) -> str:
+        """Who is doing what central work does."""
+        if self.settings.login and flask.has_request_context():
+            session = self.accounts.entry.session()
+            if session is not None:
+                return actor_of(session)
+        return whoever()
 
     # ---- tenants
     @property
