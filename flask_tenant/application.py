@@ -36,6 +36,7 @@ from .isolate import (
     migrating,
     plainly,
 )
+from .mail import Composer, Mail, sender_of, templates
 from .model import Answer, RequestFacts, Resolution, Tenant
 from .protocols import Adapter
 from .registry import COMMANDED, _here, _resolution
@@ -286,6 +287,18 @@ class Application:
                 put_off=self.postponed.put_off,
             )
         return self._trail
+
+    @cached_property
+    def mail(self) -> Mail:
+        """What sends mail.
+
+        :raises ConfigurationError: for a ``TENANT_MAIL_URL`` or ``TENANT_MAIL_FROM`` that makes no sense
+        """
+        environment = templates(self.app.jinja_loader)
+        environment.globals["theme"] = self.theming.look
+        self.theming.override(environment)
+        composer = Composer(environment, self.settings.mail_from, lambda tenant: self.enter(Scope(tenant)))
+        return Mail(composer, self.tenancy.sender or sender_of(self.settings.mail_url))
 
     def write_down(self, action: str, **details: Any) -> None:
         """Write central work to the audit trail, where it is kept."""

@@ -62,6 +62,8 @@ class Settings:
     :param login_seconds: ``TENANT_LOGIN_SECONDS``: how long somebody stays logged in at most
     :param login_idle_seconds: ``TENANT_LOGIN_IDLE_SECONDS``: how long somebody stays logged in who does nothing
     :param login_limits: ``TENANT_LOGIN_LIMITS``: how often what may be tried, in place of the usual limits
+    :param mail_url: ``TENANT_MAIL_URL``: what sends mail; ``None`` for nothing
+    :param mail_from: ``TENANT_MAIL_FROM``: who mail is from
     :param webhook_hosts: ``TENANT_WEBHOOK_HOSTS``: hosts and networks that webhooks may call though they are not public
     """
 
@@ -103,6 +105,8 @@ class Settings:
     audit: bool | None = None
     audit_keys: tuple[str, ...] = ()
     audit_anchor: str | None = None
+    mail_url: str | None = None
+    mail_from: str = "noreply@localhost"
     login_seconds: int = 43_200
     login_idle_seconds: int = 7_200
     login_limits: Mapping[str, str] = field(default_factory=dict, hash=False)

@@ -22,7 +22,7 @@ from ..login.tickets import Tickets
 from ..rules.events import Postponed
 from ..settings import Settings
 from .entry import Entry
-from .parts import Mail, NoMail, OnlyLocal, Providers
+from .parts import Mail, OnlyLocal, Providers
 
 
 class Application(Protocol):
@@ -43,6 +43,10 @@ class Application(Protocol):
     @property
     def trail(self) -> Trail:
         """The audit trail."""
+
+    @property
+    def mail(self) -> Mail:
+        """What sends mail."""
 
 
 class Accounts:
@@ -108,10 +112,10 @@ class Accounts:
         """Writes into the audit trail."""
         return self.application.trail.write
 
-    @cached_property
+    @property
     def mail(self) -> Mail:
         """Sends mail."""
-        return NoMail()
+        return self.application.mail
 
     def later(self, work: Callable[[], None]) -> None:
         """Do work when the application's own transactions are over, or now where there are none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from ..errors import MailError, ProviderError
+from ..errors import ProviderError
 from ..identity import LOCAL, Provider
 from ..model import Tenant
 from ..protocols import Authenticator, ProviderKind
@@ -63,11 +63,3 @@ class OnlyLocal:
         if provider.kind != LOCAL:
             raise ProviderError(f"There is no kind {provider.kind!r} of providers", value=provider.kind)
         return self._kind.open(provider)
-
-
-class NoMail:
-    """An installation that cannot send mail."""
-
-    def send(self, to: str, template: str, tenant: Tenant | None, **values: Any) -> None:
-        """Refuse."""
-        raise MailError(f"The mail {template!r} was not sent: no sender is configured", value=template)
