@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.services.postgres",
     "tests.services.databases",
     "tests.services.redis",
+    "tests.services.smtp",
     "tests.services.oidc",
 ]
 
@@ -73,6 +74,7 @@ ONCE = {
     "docs",
     "doctor",
     "edges",
+    "mail",
     "rawsql",
     "soak",
     "testing",
