@@ -7,6 +7,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     # At run time SQLAlchemy 2.1's asyncio module needs greenlet, which applications without asyncio do not have.
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from .accounts import Accounts
     from .extension import Tenancy
 
 log = logging.getLogger("flask_tenant")
@@ -75,12 +77,12 @@ class Application:
         # Weak: the compiled statements that SQLAlchemy keeps lead here, and engines hold connections.
         self.isolations: weakref.WeakKeyDictionary[Engine, Isolation] = weakref.WeakKeyDictionary()
         self.replicas: weakref.WeakValueDictionary[str, Engine] = weakref.WeakValueDictionary()
-        self._postponed = Postponed(
+        self.postponed = Postponed(
             lambda: nullcontext() if flask.has_app_context() else self.app.app_context()
         )
         # First in, last out: what had to wait is done when all sessions are closed.
         self.governance = Governance(self, _here, tenancy.facts)
-        self.adapters: tuple[Adapter, ...] = (self._postponed, self.governance)
+        self.adapters: tuple[Adapter, ...] = (self.postponed, self.governance)
         self.report = Report(
             self.settings.enforcement == "report",
             weakref.WeakMethod(self._count),
@@ -231,6 +233,15 @@ class Application:
         directory.prepare()
         self._directory = directory
 
+    @cached_property
+    def accounts(self) -> Accounts:
+        """People and their log-ins."""
+        if not self.settings.login:
+            raise ConfigurationError("Nobody logs in through us", hint="Set TENANT_LOGIN to True")
+        from .accounts import Accounts
+
+        return Accounts(self)
+
     @property
     def events(self) -> EventRules:
         """What event rules need and keep."""
@@ -242,7 +253,7 @@ class Application:
                 self.directory,
                 self.settings,
                 tenancy.hooks,
-                self._postponed,
+                self.postponed,
                 self.rules,
                 send=tenancy.events.send,
             )

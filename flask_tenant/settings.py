@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from .errors import ConfigurationError
@@ -56,6 +56,9 @@ class Settings:
     :param cache_size: ``TENANT_CACHE_SIZE``: how many tenants each process keeps in memory
     :param login: ``TENANT_LOGIN``: whether members log in through us: local passwords, or the tenants' own providers
     :param login_path: ``TENANT_LOGIN_PATH``: below which our pages for people are served
+    :param login_seconds: ``TENANT_LOGIN_SECONDS``: how long somebody stays logged in at most
+    :param login_idle_seconds: ``TENANT_LOGIN_IDLE_SECONDS``: how long somebody stays logged in who does nothing
+    :param login_limits: ``TENANT_LOGIN_LIMITS``: how often what may be tried, in place of the usual limits
     :param webhook_hosts: ``TENANT_WEBHOOK_HOSTS``: hosts and networks that webhooks may call though they are not public
     """
 
@@ -94,6 +97,9 @@ class Settings:
     webhook_hosts: frozenset[str] = frozenset()
     login: bool = False
     login_path: str = "/_tenant"
+    login_seconds: int = 43_200
+    login_idle_seconds: int = 7_200
+    login_limits: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
@@ -133,7 +139,12 @@ class Settings:
                 value=self.table_prefix,
                 hint="Use up to 20 lower-case letters, digits and _",
             )
-        for name, least in (("cache_seconds", 1), ("cache_size", 1)):
+        for name, least in (
+            ("cache_seconds", 1),
+            ("cache_size", 1),
+            ("login_seconds", 60),
+            ("login_idle_seconds", 60),
+        ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
                 raise ConfigurationError(

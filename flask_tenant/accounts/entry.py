@@ -1,0 +1,255 @@
+"""Logging in and out, step by step. Pages show what happens; what may happen is decided here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import flask
+
+from ..errors import LoginRefusedError, TooManyAttemptsError
+from ..identity import LOCAL, Ask, Attempt, GoTo, Identified, LoginSession, Member, MemberState, Provider
+from ..login.throttle import network_of
+from ..model import Tenant
+from ..protocols import Authenticator
+from .parts import local_provider
+
+if TYPE_CHECKING:
+    from .accounts import Accounts
+
+log = logging.getLogger("flask_tenant.login")
+
+KEY = "_tenancy_login"
+"""Under which name the browser's session has the secret of the log-in session."""
+
+WAY = "_tenancy_way"
+"""Under which name it has what a log-in that is under way elsewhere is found by."""
+
+WAY_SECONDS = 600.0
+"""How long somebody may take to log in elsewhere."""
+
+
+class Arrived(NamedTuple):
+    """Somebody whose log-in has succeeded, and who has no session yet.
+
+    :param after: where they wanted to go: a path of this site
+    """
+
+    member: Member
+    provider: Provider
+    who: Identified
+    after: str = "/"
+
+
+class Entry:
+    """The steps.
+
+    :param accounts: the parts
+    """
+
+    def __init__(self, accounts: Accounts) -> None:
+        self.accounts = accounts
+
+    # ---- who it is about
+    def tenant(self) -> Tenant | None:
+        """Return whose site the current request is for; ``None`` at the central host."""
+        around = self.accounts.application.around
+        resolution = around.resolution()
+        return resolution.tenant if resolution is not None else around.tenant()
+
+    def providers(self, tenant: Tenant | None) -> list[Provider]:
+        """Return the ways to log in: a tenant's own, and passwords of ours at the central host."""
+        return [local_provider(0)] if tenant is None else self.accounts.providers.of(tenant)
+
+    # ---- logging in
+    def begin(self, provider: Provider, callback: str, *, hint: str = "", after: str = "/") -> Ask | GoTo:
+        """Begin a log-in. What has to be there when the browser comes back stays on the server, and is good once.
+
+        :param callback: absolute URL of this site to which a provider sends the browser back
+        :param hint: the e-mail address that was typed before, if any
+        :param after: where to go then: a path of this site, which the caller has made sure of
+        :raises ProviderUnavailableError: when the provider does not answer
+        :raises ProviderError: for settings that make no sense
+        """
+        found = self._open(provider).begin(Attempt(callback, hint=hint))
+        if isinstance(found, GoTo):
+            payload = {
+                "provider": provider.name,
+                "callback": callback,
+                "memory": dict(found.memory),
+                "hint": hint,
+                "after": after,
+            }
+            flask.session[WAY] = self.accounts.tickets.issue(WAY, provider.tenant_id, payload, WAY_SECONDS)
+        return found
+
+    def come_back(self, provider: Provider, answer: Mapping[str, str]) -> Arrived:
+        """End a log-in with what the provider sent along with the browser; it has to be the browser that began it.
+
+        :raises LoginRefusedError: when it proves nothing; it is logged, and visitors are told no more than that
+        :raises ProviderUnavailableError: when the provider does not answer
+        """
+        secret = flask.session.pop(WAY, "")
+        way = self.accounts.tickets.redeem(WAY, provider.tenant_id, str(secret)) if secret else None
+        try:
+            self.accounts.throttle.hit("login", network=self.network())
+            if way is None or way["provider"] != provider.name:
+                raise LoginRefusedError(
+                    f"This browser has not begun to log in through {provider.name!r}, or too long ago",
+                    reason="not-begun",
+                )
+            attempt = Attempt(way["callback"], way["memory"], way["hint"])
+            return self._arrived(provider, attempt, answer, way["after"])
+        except LoginRefusedError as error:
+            self._refused(provider, error)
+            raise
+
+    def answer(
+        self, provider: Provider, callback: str, answer: Mapping[str, str], *, after: str = "/"
+    ) -> Arrived:
+        """End a log-in with what was typed into a form: ``username`` and ``password``.
+
+        :raises LoginRefusedError: when it proves nothing; it is logged, and visitors are told no more than that
+        :raises TooManyAttemptsError: when there were too many
+        :raises ProviderUnavailableError: when the provider does not answer
+        """
+        throttle, network = self.accounts.throttle, self.network()
+        # Whoever has a password of ours has the same one at every tenant: so it is tried once for all of them.
+        place = LOCAL if provider.kind == LOCAL else f"{provider.tenant_id}:{provider.name}"
+        account = f"{place}:{answer.get('username', '')}"
+        try:
+            throttle.hit("login", account=account, network=network)
+            arrived = self._arrived(provider, Attempt(callback), answer, after)
+        except LoginRefusedError as error:
+            self._refused(provider, error)
+            raise
+        throttle.forgive("login", account=account, network=network)
+        return arrived
+
+    def open(self, arrived: Arrived) -> LoginSession:
+        """Open a session for somebody who has arrived: the browser gets a new one, and nothing of the old is left."""
+        member, accounts = arrived.member, self.accounts
+        secret = accounts.sessions.open(
+            member,
+            arrived.provider,
+            arrived.who,
+            network=self.network(),
+            agent=flask.request.headers.get("User-Agent", ""),
+        )
+        opened = self._begin_anew(member.tenant_id, secret)
+        accounts.audit(
+            "login.succeeded",
+            tenant_id=member.tenant_id,
+            actor=f"person:{member.person_id}",
+            provider=arrived.provider.name,
+            network=self.network(),
+        )
+        return opened
+
+    def _begin_anew(self, tenant_id: int, secret: str) -> LoginSession:
+        """Give the browser a session that has nothing of the one before it but who is logged in now."""
+        self._end_current()
+        flask.session[KEY] = secret
+        found = self.accounts.sessions.find(tenant_id, secret)
+        if found is None:
+            raise LoginRefusedError("The session was ended while it began", reason="ended")
+        return found
+
+    def _end_current(self) -> LoginSession | None:
+        before = self.session()
+        if before is not None:
+            self.accounts.sessions.end(before.digest)
+        flask.session.clear()
+        # A session that a server keeps gets another id: somebody else may have chosen this one (fixation).
+        regenerate = getattr(flask.current_app.session_interface, "regenerate", None)
+        if regenerate is not None:
+            regenerate(flask.session)
+        flask.g.pop(KEY, None)
+        return before
+
+    def _open(self, provider: Provider) -> Authenticator:
+        if provider.tenant_id == 0:
+            return self.accounts.local.open(provider)
+        return self.accounts.providers.open(provider)
+
+    def _arrived(
+        self, provider: Provider, attempt: Attempt, answer: Mapping[str, str], after: str
+    ) -> Arrived:
+        who = self._open(provider).finish(attempt, answer)
+        return Arrived(self.accounts.people.arrive(provider, who), provider, who, after)
+
+    def _refused(self, provider: Provider, error: LoginRefusedError) -> None:
+        """Write down why somebody was refused. They themselves are not told."""
+        network = self.network()
+        log.warning(
+            "Log-in refused at %s through %r from %s: %s (%s)",
+            f"tenant {provider.tenant_id}" if provider.tenant_id else "the central host",
+            provider.name,
+            network,
+            error.reason,
+            error.message,
+        )
+        if not isinstance(error, TooManyAttemptsError):
+            self.accounts.audit(
+                "login.failed",
+                tenant_id=provider.tenant_id,
+                actor="visitor",
+                provider=provider.name,
+                reason=error.reason,
+                network=network,
+            )
+
+    # ---- being logged in
+    def session(self) -> LoginSession | None:
+        """Return the log-in session of the current request, if there is one that is good here."""
+        found = self._found()
+        return None if found is None else found[0]
+
+    def member(self) -> Member | None:
+        """Return who is logged in: an active member of the request's tenant (of 0 at the central host), or ``None``."""
+        found = self._found()
+        return None if found is None else found[1]
+
+    def _found(self) -> tuple[LoginSession, Member] | None:
+        secret = flask.session.get(KEY)
+        if not isinstance(secret, str) or not secret:
+            return None
+        tenant = self.tenant()
+        tenant_id = tenant.id if tenant is not None else 0
+        asked = tenant_id, secret
+        kept = flask.g.get(KEY)
+        if kept is None or kept[0] != asked:
+            # Once in a request: what a request does, it does as one and the same.
+            kept = flask.g._tenancy_login = asked, self._look(tenant_id, secret)
+        found: tuple[LoginSession, Member] | None = kept[1]
+        return found
+
+    def _look(self, tenant_id: int, secret: str) -> tuple[LoginSession, Member] | None:
+        session = self.accounts.sessions.find(tenant_id, secret)
+        if session is None:
+            return None
+        people = self.accounts.people
+        at = session.person_id
+        member = people.member(tenant_id, at) if tenant_id else people.at_centre(at)
+        if member is None or member.state is not MemberState.ACTIVE:
+            return None
+        if self.accounts.sessions.stale(session):
+            self.accounts.later(lambda: self.accounts.sessions.touch(session))
+        return session, member
+
+    def network(self) -> str:
+        """Return which network the current request comes from."""
+        return network_of(flask.request.remote_addr)
+
+    # ---- logging out
+    def log_out(self) -> tuple[LoginSession | None, str]:
+        """End the current log-in session, on all servers, and empty the browser's.
+
+        :returns: the session that has ended, if there was one, and what its provider wants to see to log out there
+        """
+        ended = self._end_current()
+        if ended is None:
+            return None, ""
+        self.accounts.audit("logout", tenant_id=ended.tenant_id, actor=f"person:{ended.person_id}")
+        return ended, self.accounts.sessions.hint(ended.digest)
