@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import flask
 
-from ..errors import LoginRefusedError, TooManyAttemptsError
+from ..errors import ConfigurationError, LoginRefusedError, MemberError, TooManyAttemptsError
 from ..identity import LOCAL, Ask, Attempt, GoTo, Identified, LoginSession, Member, MemberState, Provider
 from ..login.throttle import network_of
 from ..model import Tenant
@@ -63,12 +63,15 @@ class Entry:
         return [local_provider(0)] if tenant is None else self.accounts.providers.of(tenant)
 
     # ---- logging in
-    def begin(self, provider: Provider, callback: str, *, hint: str = "", after: str = "/") -> Ask | GoTo:
+    def begin(
+        self, provider: Provider, callback: str, *, hint: str = "", after: str = "/", invitation: str = ""
+    ) -> Ask | GoTo:
         """Begin a log-in. What has to be there when the browser comes back stays on the server, and is good once.
 
         :param callback: absolute URL of this site to which a provider sends the browser back
         :param hint: the e-mail address that was typed before, if any
         :param after: where to go then: a path of this site, which the caller has made sure of
+        :param invitation: the secret of one that is to be accepted by this log-in, if any
         :raises ProviderUnavailableError: when the provider does not answer
         :raises ProviderError: for settings that make no sense
         """
@@ -80,6 +83,7 @@ class Entry:
                 "memory": dict(found.memory),
                 "hint": hint,
                 "after": after,
+                "invitation": invitation,
             }
             flask.session[WAY] = self.accounts.tickets.issue(WAY, provider.tenant_id, payload, WAY_SECONDS)
         return found
@@ -100,16 +104,23 @@ class Entry:
                     reason="not-begun",
                 )
             attempt = Attempt(way["callback"], way["memory"], way["hint"])
-            return self._arrived(provider, attempt, answer, way["after"])
+            return self._arrived(provider, attempt, answer, way["after"], way["invitation"])
         except LoginRefusedError as error:
             self._refused(provider, error)
             raise
 
     def answer(
-        self, provider: Provider, callback: str, answer: Mapping[str, str], *, after: str = "/"
+        self,
+        provider: Provider,
+        callback: str,
+        answer: Mapping[str, str],
+        *,
+        after: str = "/",
+        invitation: str = "",
     ) -> Arrived:
         """End a log-in with what was typed into a form: ``username`` and ``password``.
 
+        :param invitation: the secret of one that is to be accepted by this log-in, if any
         :raises LoginRefusedError: when it proves nothing; it is logged, and visitors are told no more than that
         :raises TooManyAttemptsError: when there were too many
         :raises ProviderUnavailableError: when the provider does not answer
@@ -120,7 +131,7 @@ class Entry:
         account = f"{place}:{answer.get('username', '')}"
         try:
             throttle.hit("login", account=account, network=network)
-            arrived = self._arrived(provider, Attempt(callback), answer, after)
+            arrived = self._arrived(provider, Attempt(callback), answer, after, invitation)
         except LoginRefusedError as error:
             self._refused(provider, error)
             raise
@@ -160,11 +171,17 @@ class Entry:
         before = self.session()
         if before is not None:
             self.accounts.sessions.end(before.digest)
-        flask.session.clear()
         # A session that a server keeps gets another id: somebody else may have chosen this one (fixation).
         regenerate = getattr(flask.current_app.session_interface, "regenerate", None)
         if regenerate is not None:
+            flask.session[KEY] = ""  # Flask-Session leaves an empty one as it is
             regenerate(flask.session)
+        elif hasattr(flask.session, "sid"):
+            raise ConfigurationError(
+                f"{type(flask.current_app.session_interface).__name__} cannot give a session another id",
+                hint="Use Flask's own sessions, or Flask-Session 0.8 or later",
+            )
+        flask.session.clear()
         flask.g.pop(KEY, None)
         return before
 
@@ -174,10 +191,16 @@ class Entry:
         return self.accounts.providers.open(provider)
 
     def _arrived(
-        self, provider: Provider, attempt: Attempt, answer: Mapping[str, str], after: str
+        self, provider: Provider, attempt: Attempt, answer: Mapping[str, str], after: str, invitation: str
     ) -> Arrived:
-        who = self._open(provider).finish(attempt, answer)
-        return Arrived(self.accounts.people.arrive(provider, who), provider, who, after)
+        who, people = self._open(provider).finish(attempt, answer), self.accounts.people
+        if not invitation:
+            return Arrived(people.arrive(provider, who), provider, who, after)
+        try:
+            member = people.accept(provider.tenant_id, invitation, provider, who)
+        except MemberError as error:
+            raise LoginRefusedError(error.message, reason="invitation", value=error.value) from error
+        return Arrived(member, provider, who, after)
 
     def _refused(self, provider: Provider, error: LoginRefusedError) -> None:
         """Write down why somebody was refused. They themselves are not told."""
