@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from flask import Flask, Request
+from werkzeug.routing import Map
 
 from ...errors import ConfigurationError
 from ...model import Tenant
 from ...resolve.build import Hosts
 from ...resolve.hosts import host_name, split_port
 from ...settings import Settings
+from ...wsgi import RESOLUTION
 
 
 class Addresses:
@@ -19,17 +24,23 @@ class Addresses:
     the tenant's own domain, one below the base domain, a central host; or one of this very machine.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, app: Callable[[], Flask], settings: Settings, paths: Mapping[bool, Map]) -> None:
+        self._app = app
         self._settings = settings
         self._hosts = Hosts(settings)
+        self._paths = {tenant: found.bind("", settings.login_path) for tenant, found in paths.items()}
 
-    def of(self, tenant: Tenant | None, app: Flask, request: Request) -> str:
+    def path(self, page: str, tenant: bool, **values: Any) -> str:
+        """Return a page's path below where a tenant (or the central host) begins."""
+        return self._paths[tenant].build(page, values)
+
+    def of(self, tenant: Tenant | None, request: Request) -> str:
         """Return where a tenant (or the central host) begins: scheme, host and mount point, without a final slash.
 
-        :param request: says the port, and where the base domain is not set whether this is development
+        :param request: says the port, and without a base domain whether this is development
         :raises ConfigurationError: when it is not known
         """
-        base = self._base(app, request)
+        base = self._base(request)
         host, path = base, ""
         if tenant is None:
             asked = host_name(request.host)
@@ -48,14 +59,15 @@ class Addresses:
             )
         port = self._port(host, base, request)
         scheme = self._settings.external_scheme or request.scheme
-        return f"{scheme}://{host}{port}{app.config['APPLICATION_ROOT'].rstrip('/')}{path}"
+        return f"{scheme}://{host}{port}{_mount(request)}{path}"
 
-    def _base(self, app: Flask, request: Request) -> str:
+    def _base(self, request: Request) -> str:
         """The configured domain. Without one, names below ``localhost`` will do: they lead nowhere else (RFC 6761)."""
         if self._hosts.base:
             return self._hosts.base
-        if app.config.get("SERVER_NAME"):
-            return split_port(app.config["SERVER_NAME"])[0]
+        named = self._app().config.get("SERVER_NAME")
+        if named:
+            return split_port(named)[0]
         asked = host_name(request.host)
         return "localhost" if asked == "localhost" or asked.endswith(".localhost") else ""
 
@@ -66,3 +78,10 @@ class Addresses:
             if port and (name in (host, base) or name.endswith(f".{base}")):
                 return f":{port}"
         return ""
+
+
+def _mount(request: Request) -> str:
+    """Where the application is mounted, without the part of the path that names the tenant."""
+    resolution = request.environ.get(RESOLUTION)
+    named = resolution.script_name if resolution is not None else ""
+    return request.script_root.removesuffix(named) if named else request.script_root

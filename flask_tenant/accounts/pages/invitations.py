@@ -5,7 +5,8 @@ from __future__ import annotations
 from werkzeug.wrappers import Response
 
 from ...errors import MemberError, TooManyAttemptsError
-from ...identity import LOCAL, Invitation
+from ...identity import LOCAL, Identified, Identity, Invitation
+from ..entry import Arrived
 from .login import ways
 from .passwords import RULE
 from .routes import For, Pages
@@ -24,7 +25,8 @@ def invitation(visit: Visit, secret: str) -> Response:
 @pages.post("/invitation/<secret>", For.ANYBODY)
 def join(visit: Visit, secret: str) -> Response:
     """Accept with a new password."""
-    if not any(provider.kind == LOCAL for provider in visit.entry.providers(visit.tenant)):
+    local = next((p for p in visit.entry.providers(visit.tenant) if p.kind == LOCAL), None)
+    if local is None:
         return problem(visit, 404)
     try:
         visit.throttle("invitation")
@@ -35,10 +37,14 @@ def join(visit: Visit, secret: str) -> Response:
         return _gone(visit)
     name, password = visit.field("name", 200), visit.request.form.get("password", "")
     try:
-        visit.entry.join(visit.here, secret, name, password, after=visit.home)
+        member = visit.accounts.people.accept_with_password(visit.tenant_id, secret, name, password)
     except MemberError as error:
         about = "name" if not name else "password"
-        return _page(visit, secret, found, 400, {about: f"{error.message}. {error.hint}".rstrip(". ") + "."}, name)
+        return _page(
+            visit, secret, found, 400, {about: f"{error.message}. {error.hint}".rstrip(". ") + "."}, name
+        )
+    who = Identified(Identity(LOCAL, str(member.person_id)), member.name, member.email, email_verified=True)
+    visit.entry.open(Arrived(member, local, who))
     return visit.go(visit.home)
 
 

@@ -28,10 +28,16 @@ REFUSED = "That did not work. Check what you typed and try again; if it stays so
 """What everybody is told whose log-in is refused, whatever the reason: the log has it."""
 
 
+FORMS = ("local", "ldap")
+"""Kinds that ask with a form of ours, which stands on the page at once. Another kind that does so is one click away."""
+
+
 # ---- which ways there are
 def way(visit: Visit, name: str) -> Provider:
     """The provider of that name here."""
-    found = next((provider for provider in visit.entry.providers(visit.tenant) if provider.name == name), None)
+    found = next(
+        (provider for provider in visit.entry.providers(visit.tenant) if provider.name == name), None
+    )
     if found is None:
         raise NotFound
     return found
@@ -42,7 +48,7 @@ def ways(visit: Visit) -> tuple[list[Provider], list[Provider]]:
     elsewhere: list[Provider] = []
     forms: list[Provider] = []
     for provider in visit.entry.providers(visit.tenant):
-        (forms if visit.accounts.asks(provider) else elsewhere).append(provider)
+        (forms if provider.kind in FORMS else elsewhere).append(provider)
     return elsewhere, forms
 
 
@@ -100,9 +106,7 @@ def callback(visit: Visit, name: str) -> Response:
     sent = Counter(key for key, _ in visit.request.args.items(multi=True))
     # RFC 6749, section 3.1: parameters must not come twice. Which of the two would count?
     answer = {} if max(sent.values(), default=0) > 1 else visit.request.args.to_dict()
-    return _finish(
-        visit, provider, lambda: visit.entry.come_back(provider, visit.url("callback", name=name), answer)
-    )
+    return _finish(visit, provider, lambda: visit.entry.come_back(provider, answer))
 
 
 def _finish(visit: Visit, provider: Provider, arrive: Callable[[], Arrived], typed: str = "") -> Response:
@@ -126,13 +130,14 @@ def _page(
     visit: Visit, chosen: Provider | None = None, status: int = 200, problem: str = "", typed: str = ""
 ) -> Response:
     elsewhere, forms = ways(visit)
-    form = chosen if chosen in forms else next(iter(forms), None)
+    name = chosen.name if chosen is not None else ""
+    form = next((p for p in forms if p.name == name), next(iter(forms), None))
     return visit.show(
         "login",
         status,
         elsewhere=elsewhere,
         form=form,
-        others=[provider for provider in forms if provider is not form],
+        others=[p for p in forms if p is not form],
         typed=typed,
         more=_more(visit),
         notice=bad(problem) if problem else None,
@@ -159,7 +164,7 @@ def _more(visit: Visit) -> dict[str, Any]:
 @pages.get("/logout", For.MEMBERS, At.BOTH)
 def log_out(visit: Visit) -> Response:
     """Ask: a link alone, which any site may have, logs nobody out."""
-    return visit.show("log_out", name=visit.name)
+    return visit.show("log_out", name=visit.me.name)
 
 
 @pages.post("/logout", For.ANYBODY, At.BOTH)

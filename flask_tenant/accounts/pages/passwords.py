@@ -11,7 +11,7 @@ from ...errors import ConfigurationError, MailError, MemberError, TooManyAttempt
 from ...identity import LOCAL
 from ...login.passwords import SHORTEST
 from .routes import At, For, Pages
-from .visit import Visit, bad
+from .visit import Visit
 
 log = logging.getLogger("flask_tenant.login")
 
@@ -52,7 +52,9 @@ def reset_send(visit: Visit) -> Response:
             visit.tenant is None or visit.accounts.people.member(visit.tenant_id, person.id) is not None
         )
         if person is None or not mine:
-            log.info("A new password was asked for at tenant %s, for an address without account", visit.tenant_id)
+            log.info(
+                "A new password was asked for at tenant %s, for an address without account", visit.tenant_id
+            )
             return
         secret = visit.accounts.tickets.issue("reset", visit.tenant_id, {"person": person.id}, RESET_SECONDS)
         try:
@@ -98,7 +100,12 @@ def new_password_send(visit: Visit, secret: str) -> Response:
 
 
 def _page(
-    visit: Visit, status: int = 200, typed: str = "", errors: dict[str, str] | None = None, *, sent: bool = False
+    visit: Visit,
+    status: int = 200,
+    typed: str = "",
+    errors: dict[str, str] | None = None,
+    *,
+    sent: bool = False,
 ) -> Response:
     return visit.show(
         "reset", status, typed=typed, errors=errors or {}, sent=sent, minutes=int(RESET_SECONDS // 60)

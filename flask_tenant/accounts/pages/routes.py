@@ -70,7 +70,9 @@ class Pages:
         """Take a form: a decorator."""
         return self._add("POST", path, audience, at, forged=forged)
 
-    def _add(self, method: str, path: str, audience: For, at: At, **more: Any) -> Callable[[Handler], Handler]:
+    def _add(
+        self, method: str, path: str, audience: For, at: At, **more: Any
+    ) -> Callable[[Handler], Handler]:
         def add(handler: Handler) -> Handler:
             name: str = getattr(handler, "__name__")  # noqa: B009
             self.all.append(Page(name, path, method, audience, at, handler, **more))

@@ -48,8 +48,8 @@ def foreign(request: Request) -> bool:
 def safe_path(wanted: str, root: str) -> str | None:
     """Return a path of this tenant's, ``None`` for anything that may lead elsewhere.
 
-    Browsers take ``\\`` for ``/``, and drop tabs and line ends (WHATWG URL, "basic URL parser"): what holds one of these
-    is refused, and so is what begins with two slashes.
+    Browsers take ``\\`` for ``/``, and drop tabs and line ends (WHATWG URL, "basic URL parser"): what holds one of
+    these is refused, and so is what begins with two slashes.
 
     :param root: the mount point that the tenant is told by, if any
     """

@@ -8,25 +8,34 @@ the pages need of the application they get: its session, opened and saved by its
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from http import HTTPStatus
+import logging
+from collections.abc import Iterable, Mapping
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import flask
 from flask import Flask
 from flask.signals import got_request_exception
+from jinja2 import Environment
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import Map
 from werkzeug.wrappers import Request, Response
 
-from ...errors import LoginRefusedError, ProviderUnavailableError, TenancyError, TooManyAttemptsError
-from . import central, invitations, login, members, sessions, switching
+from ...errors import ProviderUnavailableError
+from ...settings import Settings
+from ...theme import Theming
+from ..accounts import Accounts
+from . import central, invitations, login, members, passwords, sessions, switching
+from .addresses import Addresses
+from .environment import environment_of
 from .routes import For, Page, mapped
 from .safety import genuine
 from .visit import Visit, problem
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger("flask_tenant.login")
 
 LARGEST_FORM = 64 * 1024
 """Bytes that a form of ours may have."""
@@ -50,62 +59,80 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_MODULES = (login.pages, switching.pages, invitations.pages, members.pages, sessions.pages, central.pages)
+_MODULES = tuple(
+    module.pages for module in (login, passwords, invitations, sessions, members, switching, central)
+)
+
+
+class Application(Protocol):
+    """What pages need of Tenancy's state of an application."""
+
+    settings: Settings
+    theming: Theming
+
+    @property
+    def app(self) -> Flask:
+        """The Flask application."""
+
+    @property
+    def accounts(self) -> Accounts:
+        """People and their log-ins."""
 
 
 class PeoplesPages:
     """Answers below one path, in place of the application.
 
+    :param state: Tenancy's state of the application
     :param inner: the application's own WSGI callable
-    :param path: below which it answers
-    :param visit: makes what a page knows, in the request's context
     """
 
-    def __init__(
-        self, inner: WSGIApplication, path: str, app: Callable[[], Flask], visit: Callable[[], Visit]
-    ) -> None:
+    def __init__(self, state: Application, inner: WSGIApplication) -> None:
+        self._state = state
         self._inner = inner
-        self._path = path
-        self._app = app
-        self._visit = visit
-        self._maps = {tenant: mapped(_MODULES, tenant=tenant) for tenant in (True, False)}
+        self._path = state.settings.login_path
+        self._pages: dict[bool, dict[str, Page]] = {}
+        self._maps: dict[bool, Map] = {}
+        for tenant in (True, False):
+            self._maps[tenant], self._pages[tenant] = mapped(_MODULES, tenant=tenant)
+        self._addresses = Addresses(lambda: state.app, state.settings, self._maps)
+        self._environment: Environment | None = None
+
+    def serves(self, path: str) -> bool:
+        """Whether a path is one of ours: they are served where no tenant is named, too."""
+        return path == self._path or path.startswith(f"{self._path}/")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        if path != self._path and not path.startswith(f"{self._path}/"):
+        if not self.serves(path):
             return self._inner(environ, start_response)
-        if path == f"{self._path}/style.css":
+        if path == f"{self._path}/style.css" and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return _style(Request(environ))(environ, start_response)
         return self._serve(environ)(environ, start_response)
 
     def _serve(self, environ: WSGIEnvironment) -> Response:
-        app = self._app()
-        request = app.request_class(environ)
-        request.max_content_length = LARGEST_FORM
+        app = self._state.app
         with app.request_context(environ):
             flask.request.max_content_length = LARGEST_FORM
-            visit = self._visit()
             try:
-                response = self._answer(visit, environ)
+                response = self._answer()
             except Exception as error:
                 got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
                 if app.debug or app.testing or app.config["PROPAGATE_EXCEPTIONS"]:
                     raise
-                app.log_exception((type(error), error, error.__traceback__))
-                response = problem(visit, 500)
+                app.logger.exception("A page for people has failed: %s", environ["PATH_INFO"])
+                return Response("Something went wrong. Try again in a moment.\n", 500, _HEADERS)
             for name, value in _HEADERS.items():
                 response.headers.setdefault(name, value)
-            if not app.session_interface.is_null_session(flask.session):
-                app.session_interface.save_session(app, flask.session, response)
+            session = cast(Any, flask.session)._get_current_object()
+            if not app.session_interface.is_null_session(session):
+                app.session_interface.save_session(app, session, cast("flask.Response", response))
         return response
 
-    def _answer(self, visit: Visit, environ: WSGIEnvironment) -> Response:
-        found, pages = self._maps[visit.tenant is not None]
-        adapter = found.bind_to_environ({**environ, "PATH_INFO": environ["PATH_INFO"][len(self._path) :] or "/"})
-        visit.adapter = adapter
+    def _answer(self) -> Response:
+        visit = self._visit()
         try:
-            name, values = adapter.match()
-            return self._show(visit, pages[name], values)
+            name, values = visit.adapter.match(flask.request.path[len(self._path) :] or "/")
+            return self._show(visit, self._pages[visit.tenant is not None][name], values)
         except MethodNotAllowed as error:
             response = problem(visit, 405)
             response.headers["Allow"] = ", ".join(error.valid_methods or ())
@@ -113,9 +140,37 @@ class PeoplesPages:
         except HTTPException as error:
             return problem(visit, error.code or 500)
 
-    def _show(self, visit: Visit, page: Page, values: dict[str, Any]) -> Response:
+    def _visit(self) -> Visit:
+        state = self._state
+        request: flask.Request = cast(Any, flask.request)._get_current_object()
+        entry = state.accounts.entry
+        tenant = entry.tenant()
+        if self._environment is None:
+            self._environment = environment_of(state.app, state.theming)
+        adapter = self._maps[tenant is not None].bind(
+            request.host, f"{request.script_root}{self._path}", default_method=request.method
+        )
+        return Visit(
+            app=state.app,
+            accounts=state.accounts,
+            environment=self._environment,
+            addresses=self._addresses,
+            request=request,
+            session=cast(Any, flask.session)._get_current_object(),
+            tenant=tenant,
+            adapter=adapter,
+            style_url=f"{request.script_root}{self._path}/style.css?v={STYLE_DIGEST}",
+            login=entry.session(),
+            member=entry.member(),
+        )
+
+    def _show(self, visit: Visit, page: Page, values: Mapping[str, Any]) -> Response:
         if page.method == "POST" and not page.forged and not genuine(visit.request, visit.session):
-            log.warning("A form for %s that we have not handed out was refused, from %s", page.path, visit.network)
+            log.warning(
+                "A form for %s that we have not handed out was refused, from %s",
+                page.path,
+                visit.entry.network(),
+            )
             return problem(visit, 400)
         refused = _refused(visit, page.audience)
         if refused is not None:
@@ -131,11 +186,11 @@ def _refused(visit: Visit, audience: For) -> Response | None:
     """What somebody is told whom a page is not for."""
     if audience is For.ANYBODY:
         return None
-    if visit.member is None and visit.login is None:
+    if visit.login is None:
         here = visit.request.full_path.rstrip("?") if visit.request.method == "GET" else ""
         return visit.go(visit.path("log_in", **({"next": f"{visit.root}{here}"} if here else {})))
     allowed = {
-        For.MEMBERS: True,
+        For.MEMBERS: visit.member is not None,
         For.ADMINISTRATORS: visit.member is not None and visit.member.is_administrator,
         For.OPERATORS: visit.operator,
     }

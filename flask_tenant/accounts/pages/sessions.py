@@ -8,31 +8,38 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from ...identity import LoginSession
-from .routes import For, Pages
+from .routes import At, For, Pages
 from .visit import Visit, problem
 
 pages = Pages()
 
 _BROWSERS = {"Edg/": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome", "Safari/": "Safari"}
-_SYSTEMS = {"Windows": "Windows", "Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Mac OS X": "macOS", "Linux": "Linux"}
+_SYSTEMS = {
+    "Windows": "Windows",
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Mac OS X": "macOS",
+    "Linux": "Linux",
+}
 
 
-@pages.get("/account", For.MEMBERS)
+@pages.get("/", For.MEMBERS, At.BOTH)
 def account(visit: Visit) -> Response:
     """Who one is here."""
     me = visit.me
     return visit.show("account", name=me.name, email=me.email, roles=sorted(me.roles))
 
 
-@pages.get("/sessions", For.MEMBERS)
+@pages.get("/sessions", For.MEMBERS, At.BOTH)
 def sessions(visit: Visit) -> Response:
     """List them."""
     people, mine = visit.accounts.people, visit.login
-    names = {member.person_id: member.name for member in people.members(visit.tenant_id)}
+    names = {member.person_id: member.name for member in (visit.me, *people.members(visit.tenant_id))}
     return visit.show("sessions", sessions=[_shown(visit, found, names, mine) for found in _listed(visit)])
 
 
-@pages.post("/sessions/end", For.MEMBERS)
+@pages.post("/sessions/end", For.MEMBERS, At.BOTH)
 def end_session(visit: Visit) -> Response:
     """End one. Members can end their own, administrators any of the tenant's."""
     digest = visit.field("session")
@@ -46,7 +53,7 @@ def end_session(visit: Visit) -> Response:
     return visit.go(visit.path("sessions"), "The session is ended.")
 
 
-@pages.post("/sessions/end-mine", For.MEMBERS)
+@pages.post("/sessions/end-mine", For.MEMBERS, At.BOTH)
 def end_mine(visit: Visit) -> Response:
     """Log out everywhere."""
     if visit.impersonated:

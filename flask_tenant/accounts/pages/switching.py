@@ -8,9 +8,10 @@ from typing import Any
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from ...errors import ConfigurationError, LoginRefusedError
-from ...identity import LOCAL, Member, MemberState
+from ...errors import ConfigurationError
+from ...identity import LOCAL, Identified, Identity, Member, MemberState
 from ...model import Tenant, TenantState
+from ..entry import Arrived
 from .routes import At, For, Pages
 from .visit import Visit
 
@@ -62,10 +63,12 @@ def arrive_send(visit: Visit, secret: str) -> Response:
     kept = visit.accounts.tickets.redeem("hand-over", visit.tenant_id, secret)
     if kept is None:
         return visit.go(visit.path("log_in"))
-    try:
-        visit.entry.hand_over(visit.here, kept)
-    except LoginRefusedError:
+    member = visit.accounts.people.member(visit.tenant_id, kept["person"])
+    local = next((p for p in visit.entry.providers(visit.tenant) if p.kind == LOCAL), None)
+    if member is None or member.state is not MemberState.ACTIVE or local is None:
         return visit.go(visit.path("log_in"))
+    who = Identified(Identity(LOCAL, str(member.person_id)), member.name, member.email)
+    visit.entry.open(Arrived(member, local, who))
     return visit.go(visit.home)
 
 

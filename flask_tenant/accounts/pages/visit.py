@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -14,14 +14,15 @@ from werkzeug.routing import MapAdapter
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from ...errors import TenancyError
-from ...identity import LoginSession, Member, Provider
+from ...identity import LOCAL, LoginSession, Member
+from ...login.people.arrivals import OPERATOR
 from ...model import Tenant
 from .addresses import Addresses
 from .safety import safe_path, token
 
 if TYPE_CHECKING:
-    from .. import Accounts
+    from ..accounts import Accounts
+    from ..entry import Entry
 
 NOTICE = "_tenancy_notice"
 """Under which key the session keeps what the next page is to say."""
@@ -51,6 +52,11 @@ class Visit:
 
     # ---- who, and where
     @property
+    def entry(self) -> Entry:
+        """The steps of logging in and out."""
+        return self.accounts.entry
+
+    @property
     def tenant_id(self) -> int:
         """The tenant's id, 0 at a central address."""
         return self.tenant.id if self.tenant is not None else 0
@@ -68,19 +74,42 @@ class Visit:
         return self.member
 
     @property
+    def actor(self) -> str:
+        """Who does something, for the audit trail."""
+        if self.login is not None and self.login.impersonator_id is not None:
+            return f"person:{self.login.impersonator_id} as person:{self.login.person_id}"
+        return f"person:{self.me.person_id}"
+
+    @property
+    def operator(self) -> bool:
+        """Whether this is an operator, at the central host."""
+        return self.tenant is None and self.member is not None and OPERATOR in self.member.roles
+
+    @property
     def impersonated(self) -> bool:
         """Whether an operator acts as the member."""
         return self.login is not None and self.login.impersonator_id is not None
 
     @property
-    def network(self) -> str:
-        """The visitor's address, as the application knows it."""
-        return self.request.remote_addr or ""
+    def by_password(self) -> bool:
+        """Whether the visitor has logged in with a password of ours."""
+        if self.login is None or self.impersonated:
+            return False
+        known = self.entry.providers(self.tenant)
+        number = self.login.provider_id or 0
+        return any(provider.kind == LOCAL and provider.id == number for provider in known)
 
     @property
-    def agent(self) -> str:
-        """What the browser calls itself."""
-        return self.request.headers.get("User-Agent", "")[:255]
+    def menu(self) -> list[tuple[str, str]]:
+        """The pages of somebody who is logged in."""
+        found = [("account", "Account"), ("sessions", "Sessions")]
+        if self.tenant is not None and self.me.is_administrator:
+            found.append(("members", "Members"))
+        if not self.impersonated:
+            found.append(("tenants", "Workspaces"))
+        if self.operator:
+            found.append(("impersonate", "Act as somebody"))
+        return found
 
     # ---- addresses
     def path(self, page: str, **values: Any) -> str:
@@ -91,6 +120,19 @@ class Visit:
         """Address of a page at the host that was asked, for providers to send the browser back to."""
         return f"{self.request.scheme}://{self.request.host}{self.path(page, **values)}"
 
+    def link_to(self, tenant: Tenant | None, page: str, **values: Any) -> str:
+        """Address of a page at another host, or in a mail.
+
+        :raises ConfigurationError: when the host is not known to be ours, see :class:`Addresses`
+        """
+        return self.addresses.of(tenant, self.request) + self.addresses.path(
+            page, tenant is not None, **values
+        )
+
+    def mail_link(self) -> Callable[..., str]:
+        """What makes addresses of pages here, for mails; also when the request is over."""
+        return lambda page, **values: self.link_to(self.tenant, page, **values)
+
     @property
     def root(self) -> str:
         """The mount point that the tenant is told by, if any."""
@@ -99,7 +141,7 @@ class Visit:
     @property
     def home(self) -> str:
         """Where the application begins, or at a central address our own first page."""
-        return f"{self.root}/" if self.tenant is not None else self.path("account")
+        return f"{self.root}/" if self.tenant is not None else self.path("tenants")
 
     @property
     def target(self) -> str:
@@ -117,12 +159,23 @@ class Visit:
         value = self.request.form.get(name, "").strip()
         return value if len(value) <= longest else ""
 
+    def throttle(self, kind: str, account: str = "") -> None:
+        """Count an attempt at something.
+
+        :raises TooManyAttemptsError: when there were too many
+        """
+        self.accounts.throttle.hit(kind, account=account, network=self.entry.network())
+
+    def forget(self) -> None:
+        """Somebody has logged out during this request."""
+        self.login = self.member = None
+
     # ---- answers
     def show(self, template: str, status: int = 200, **values: Any) -> Response:
         """Answer with a page."""
         notice = values.pop("notice", None) or self.session.pop(NOTICE, None)
         page = self.environment.get_template(f"tenancy/{template}.html")
-        place = self.tenant.name if self.tenant is not None else str(self.app.config.get("APP_NAME") or "Accounts")
+        place = self.tenant.name if self.tenant is not None else self.app.name
         text = page.render(visit=self, place=place, notice=notice, **values)
         return Response(text, status, mimetype="text/html")
 
@@ -142,6 +195,16 @@ class Visit:
         response.headers["Refresh"] = f"0; url={url}"
         return response
 
+    def afterwards(self, response: Response, work: Callable[[], None]) -> None:
+        """Do work when the answer has been sent: how long it takes tells the visitor nothing."""
+        app = self.app
+
+        def do() -> None:
+            with app.app_context():
+                work()
+
+        response.call_on_close(do)
+
 
 def bad(text: str) -> Mapping[str, str]:
     """A notice that something went wrong."""
@@ -149,7 +212,10 @@ def bad(text: str) -> Mapping[str, str]:
 
 
 _PROBLEMS = {
-    400: ("This form cannot be taken", "It was open for too long, or was not sent from this site. Go back, load the page anew and try again."),
+    400: (
+        "This form cannot be taken",
+        "It was open for too long, or was not sent from this site. Go back, load the page anew and try again.",
+    ),
     403: ("This page is not for you", "It is for administrators of this workspace. Ask one of them."),
     404: ("There is no such page", "The address may be misspelt, or the link may be too old."),
     405: ("That cannot be done here", "Go back, and use the form on the page."),
