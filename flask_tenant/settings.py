@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ class Settings:
     :param cache_size: ``TENANT_CACHE_SIZE``: how many tenants each process keeps in memory
     :param login: ``TENANT_LOGIN``: whether members log in through us: local passwords, or the tenants' own providers
     :param login_path: ``TENANT_LOGIN_PATH``: below which our pages for people are served
+    :param secret_keys: ``TENANT_SECRET_KEYS``: what encrypts the secrets of tenants' providers, the newest key first;
+        without any, a key that is derived from ``SECRET_KEY``
     :param webhook_hosts: ``TENANT_WEBHOOK_HOSTS``: hosts and networks that webhooks may call though they are not public
     """
 
@@ -94,6 +97,7 @@ class Settings:
     webhook_hosts: frozenset[str] = frozenset()
     login: bool = False
     login_path: str = "/_tenant"
+    secret_keys: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
@@ -113,7 +117,7 @@ class Settings:
             name = keys[key]
             if name in _SETS:
                 value = frozenset(_names(key, value))
-            elif name == "strategies":
+            elif name in ("strategies", "secret_keys"):
                 value = tuple(_names(key, value))
             values[name] = value
         settings = cls(**values)
@@ -188,6 +192,13 @@ class Settings:
             raise ConfigurationError(
                 f"TENANT_LOGIN is {self.login!r}", value=self.login, hint="Use True or False"
             )
+        for number, key in enumerate(self.secret_keys, 1):
+            if not _is_key(key):
+                raise ConfigurationError(
+                    f"Key {number} of TENANT_SECRET_KEYS is none",
+                    hint="Make one with: python -c 'from cryptography.fernet import Fernet; "
+                    "print(Fernet.generate_key().decode())'",
+                )
         if not _HEADER.match(self.header):
             raise ConfigurationError(
                 f"TENANT_HEADER is {self.header!r}", value=self.header, hint="Use a name such as 'X-Tenant'"
@@ -233,7 +244,17 @@ ADAPTERS = frozenset(
 """What ``TENANT_ADAPTERS_OFF`` may name; see :mod:`flask_tenant.adapters`."""
 
 
+def _is_key(text: str) -> bool:
+    """Whether this is a key of Fernet's: 32 bytes in base 64 for URLs."""
+    try:
+        return len(base64.b64decode(text, altchars=b"-_", validate=True)) == 32
+    except ValueError:
+        return False
+
+
 def _names(key: str, value: Any) -> list[str]:
     if isinstance(value, str) or not all(isinstance(v, str) for v in value):
+        if key == "TENANT_SECRET_KEYS":  # whatever it is, it may be a key
+            raise ConfigurationError(f"{key} is no list of strings", hint="Use [newest, …, oldest]")
         raise ConfigurationError(f"{key} is {value!r}", value=value, hint="Use a list of strings")
     return list(cast("list[str]", value))
