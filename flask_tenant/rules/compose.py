@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from ..decision import (
     Decision,
@@ -75,23 +75,10 @@ class Composer:
 
         :param holding: indices of the guards that hold
         """
-        overlays: dict[str, Overlay] = {}
-        reads: dict[str, Denial] = {}
-        caps: dict[str, tuple[int, str]] = {}
-        writes: dict[tuple[str, str], WriteRules] = {}
-        results: dict[str, ResultRules] = {}
+        kept: _What = _What({}, {}, {}, {}, {})
         for group in self._groups:
-            found = group.what(holding)
-            if found.overlays:
-                overlays.update(found.overlays)
-            if found.reads:
-                reads.update(found.reads)
-            if found.caps:
-                caps.update(found.caps)
-            if found.writes:
-                writes.update(found.writes)
-            if found.results:
-                results.update(found.results)
+            for number, part in group.what(holding):
+                kept[number].update(part)
         route = theme = None
         for rule in self._general:
             if residual(rule.applies, holding) is not FALSE:
@@ -102,15 +89,11 @@ class Composer:
                         theme = effect.theme
         return Decision(
             version=self._set.version,
-            overlays=overlays,
-            reads=reads,
-            caps=caps,
-            writes=writes,
-            results=results,
+            **kept._asdict(),
             route=route,
             slots=self._set.slots,
             fired=tuple([name for name, by in self._fires if by is None or not by.isdisjoint(holding)]),
-            shape=shared(frozenset(overlays.items())),
+            shape=shared(frozenset(kept.overlays.items())),
             theme=theme,
         )
 
@@ -196,13 +179,16 @@ def keeps(expression: Expression) -> Expression:
 
 
 class _What(NamedTuple):
-    """What holds for the tables of a group."""
+    """What holds for tables: the parts of a decision that are told by their names."""
 
     overlays: dict[str, Overlay]
     reads: dict[str, Denial]
     caps: dict[str, tuple[int, str]]
     writes: dict[tuple[str, str], WriteRules]
     results: dict[str, ResultRules]
+
+
+_Parts: TypeAlias = list[tuple[int, Any]]
 
 
 class _Group:
@@ -212,10 +198,10 @@ class _Group:
         self.names = names
         self._rules = rules
         self._guards = guards_of(rules)
-        self._known: dict[frozenset[int], _What] = {}
+        self._known: dict[frozenset[int], _Parts] = {}
 
-    def what(self, holding: frozenset[int]) -> _What:
-        """Return what holds."""
+    def what(self, holding: frozenset[int]) -> _Parts:
+        """Return what holds: the parts of a :class:`_What` that are not empty, with their places in it."""
         key = holding & self._guards
         found = self._known.get(key)
         if found is None:
@@ -226,7 +212,7 @@ class _Group:
                     where = None if left is TRUE else left
                     for effect in rule.effects:
                         _add(total, rule, effect, where, key)
-            found = total.what(self.names)
+            found = [(number, part) for number, part in enumerate(total.what(self.names)) if part]
             remember(self._known, key, found, KEPT)
         return found
 

@@ -15,18 +15,23 @@ import os
 import weakref
 from collections.abc import Sequence
 from threading import RLock
-from typing import Any
+from typing import Any, TypeVar
 
 from ...errors import ConfigurationError, RuleEngineError, TenancyError
 from ..model import Facts, Guard
-from .gates import Gate, native_rules
+from .gates import AskedLine, Gate, Ranks, native_rules, question
 
 NOT_ALL = 1
 """durable-rules' answer when not every event of a batch fired: with the one that must not, always."""
 STATE = "0"
 """The state that events without one go to. A state of its own for each question would take one of 1,024 slots."""
+BATCH = 100
+"""Lines that are asked together."""
 REMEMBERED = 256
-"""Sets of ranks whose answer a gate keeps."""
+"""Sets of ranks whose answer a gate keeps, and each of its lines."""
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class DurableRules:
@@ -58,20 +63,31 @@ class DurableRules:
         ranks = loaded.ranks(facts)
         found = loaded.seen.get(ranks)
         if found is None:
-            found = self._ask(loaded, ranks)
-            if len(loaded.seen) >= REMEMBERED:
-                loaded.seen.clear()
-            loaded.seen[ranks] = found
+            found = self._answers(loaded, ranks)
+            _remember(loaded.seen, ranks, found)
         return found
 
-    def _ask(self, gate: Gate, ranks: tuple[int | None, ...]) -> frozenset[int]:
+    def _answers(self, gate: Gate, ranks: Ranks) -> frozenset[int]:
+        """Ask about the lines whose facts stand where they never did."""
         held = set(gate.always)
-        for question in gate.questions(ranks):
-            for name in self._fired(question):
-                held.add(gate.guard_of[int(name)])
+        new: list[AskedLine] = []
+        for line in gate.lines:
+            answer = line.answers.get(line.of(ranks))
+            if answer is None:
+                new.append(line)
+            elif answer:
+                held.add(line.guard)
+        for start in range(0, len(new), BATCH):
+            batch = new[start : start + BATCH]
+            fired = self._fired(question(batch, ranks))
+            for number, line in enumerate(batch):
+                answer = str(number) in fired
+                _remember(line.answers, line.of(ranks), answer)
+                if answer:
+                    held.add(line.guard)
         return frozenset(held)
 
-    def _fired(self, question: str) -> set[str]:
+    def _fired(self, text: str) -> set[str]:
         """Return the ids of the lines that hold.
 
         :raises RuleEngineError: for any sign that the answer is not whole
@@ -81,7 +97,7 @@ class DurableRules:
                 raise RuleEngineError("A question was put to the rule engine while it was answering another")
             self._busy = True
             try:
-                fired = self._run(question)
+                fired = self._run(text)
             except BaseException as error:
                 # What it left half done must not become part of another's answer.
                 self._discard()
@@ -92,12 +108,12 @@ class DurableRules:
                 self._busy = False
         return fired
 
-    def _run(self, question: str) -> set[str]:
+    def _run(self, text: str) -> set[str]:
         native = self._native
         handle = self._handle
         if handle is None:
             handle = self._handle = native.create_ruleset("flask_tenant", json.dumps(native_rules()))
-        result, state = native.assert_events(handle, question)
+        result, state = native.assert_events(handle, text)
         fired: set[str] = set()
         answer = native.start_action_for_state(handle, state)
         message = answer[1] if answer else None
@@ -124,6 +140,12 @@ class DurableRules:
         self._lock = RLock()
         self._busy = False
         self._handle = None
+
+
+def _remember(kept: dict[K, V], key: K, value: V) -> None:
+    if len(kept) >= REMEMBERED:
+        kept.clear()
+    kept[key] = value
 
 
 _engines: weakref.WeakSet[DurableRules] = weakref.WeakSet()

@@ -6,8 +6,8 @@ once, serves every rule file there will ever be: native rules are never freed in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import islice, product
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import product
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -20,9 +20,9 @@ WIDTH = 3
 """The largest number of comparisons in a line; what is longer is worked out before, and asked as one."""
 LINES = 16
 """The largest number of lines of a guard, likewise."""
-BATCH = 100
-"""Lines that are asked together."""
 
+Ranks: TypeAlias = tuple[int | None, ...]
+"""One for each scale, ``None`` for unknown."""
 Term: TypeAlias = tuple[Expression, bool]
 """A comparison, and whether it is negated."""
 Line: TypeAlias = tuple[tuple[int, Range], ...]
@@ -40,9 +40,8 @@ class Gate:
         self._numbers: dict[Expression, int] = {}
         self._scales: list[Scale] = []
         self.always: frozenset[int] = frozenset()
-        self.guard_of: list[int] = []
         self.seen: dict[tuple[int | None, ...], frozenset[int]] = {}
-        lines: list[tuple[bool, Line]] = []
+        self.lines: list[AskedLine] = []
         drafts = [_branches(_over_facts(guard)) for guard in guards]
         for draft in drafts:
             for term in {term for branch in draft for term in branch}:
@@ -53,22 +52,11 @@ class Gate:
             if () in draft:
                 self.always |= {index}
                 continue
-            for line in self._lines(guard, draft):
-                lines.append((guard.possible, line))
-                self.guard_of.append(index)
-        asked = iter(enumerate(lines))
-        self._batches = [_Batch(part) for part in iter(lambda: list(islice(asked, BATCH)), [])]
+            self.lines += [AskedLine(index, guard.possible, line) for line in self._lines(draft)]
 
-    def ranks(self, facts: Facts) -> tuple[int | None, ...]:
+    def ranks(self, facts: Facts) -> Ranks:
         """Return where the facts stand on each scale, ``None`` for unknown."""
         return tuple([scale.rank(facts) for scale in self._scales])
-
-    def questions(self, ranks: tuple[int | None, ...]) -> list[str]:
-        """Return the JSON texts that ask about every line."""
-        values: list[int] = []
-        for rank in ranks:
-            values += (-1, 0, 0) if rank is None else (rank, rank, 1)
-        return [batch.question(values) for batch in self._batches]
 
     def _take(self, term: Term) -> None:
         subject, function, constants = comparison(term[0])
@@ -78,7 +66,7 @@ class Gate:
             self._scales.append(Scale(subject))
         self._scales[number].add(function, constants)
 
-    def _lines(self, guard: Guard, draft: list[tuple[Term, ...]]) -> list[Line]:
+    def _lines(self, draft: list[tuple[Term, ...]]) -> list[Line]:
         found: list[Line] = []
         for branch in draft:
             choices = [self._places(term) for term in branch]
@@ -92,29 +80,43 @@ class Gate:
         return [(number, one) for one in ranges or [NEVER]]
 
 
-class _Batch:
-    """Lines that are asked together, between one that has to hold and one that must not."""
+class AskedLine:
+    """A line, what asks about it, and the answers that it had: they depend on the ranks on its own scales alone.
 
-    def __init__(self, lines: Sequence[tuple[int, tuple[bool, Line]]]) -> None:
-        texts, places = [YES], []
-        for number, (possible, line) in lines:
-            kind, fields = ("p" if possible else "s"), [f'"id":"{number}"']
-            for at, (scale, (low, high)) in enumerate(line):
-                name = f"{kind}{len(line)}{at}"
-                fields.append(f'"{name}a":%d')
-                places.append(3 * scale + (1 if possible else 0))
-                if possible:
-                    fields.append(f'"{name}k":%d')
-                    places.append(3 * scale + 2)
-                fields.append(f'"{name}l":{low},"{name}h":{high}')
-            texts.append("{" + ",".join(fields) + "}")
-        self._text = "[" + ",".join([*texts, NO]) + "]"
-        self._pick = itemgetter(*places)
+    :param guard: index of the guard that holds if the line does
+    """
 
-    def question(self, values: Sequence[int]) -> str:
-        """Return the JSON text for three values of each scale: rank or -1, rank or 0, whether it is known."""
-        text: str = self._text % self._pick(values)
-        return text
+    def __init__(self, guard: int, possible: bool, line: Line) -> None:
+        self.guard = guard
+        self.of: Callable[[Ranks], Hashable] = itemgetter(*dict.fromkeys(scale for scale, _ in line))
+        self.answers: dict[Hashable, bool] = {}
+        kind, fields, places = ("p" if possible else "s"), [], []
+        for at, (scale, (low, high)) in enumerate(line):
+            name = f"{kind}{len(line)}{at}"
+            fields.append(f'"{name}a":%d')
+            places.append(3 * scale + (1 if possible else 0))
+            if possible:
+                fields.append(f'"{name}k":%d')
+                places.append(3 * scale + 2)
+            fields.append(f'"{name}l":{low},"{name}h":{high}')
+        self._text = "{" + ",".join(['"id":"%d"', *fields]) + "}"
+        self._places = places
+
+    def question(self, number: int, values: Sequence[int]) -> str:
+        """Return the JSON text that asks about the line.
+
+        :param number: what the answer calls it
+        :param values: three of each scale: rank or -1, rank or 0, whether it is known
+        """
+        return self._text % (number, *[values[place] for place in self._places])
+
+
+def question(lines: Iterable[AskedLine], ranks: Ranks) -> str:
+    """Return the JSON text that asks about several lines, between one that has to hold and one that must not."""
+    values: list[int] = []
+    for rank in ranks:
+        values += (-1, 0, 0) if rank is None else (rank, rank, 1)
+    return f"[{YES},{','.join([line.question(number, values) for number, line in enumerate(lines)])},{NO}]"
 
 
 YES = '{"id":"yes","s10a":1,"s10l":1,"s10h":1}'

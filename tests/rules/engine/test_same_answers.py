@@ -12,7 +12,7 @@ from flask_tenant.errors import RuleEngineError
 from flask_tenant.expressions import Call, Column, Constant, Fact, Kind
 from flask_tenant.rules.engine import Reference
 from flask_tenant.rules.engine.durable import DurableRules
-from flask_tenant.rules.engine.gates import BATCH
+from flask_tenant.rules.engine.durable import BATCH
 from flask_tenant.rules.model import Guard
 from tests.services.availability import FULL
 
