@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,6 +60,8 @@ class Settings:
     :param login_seconds: ``TENANT_LOGIN_SECONDS``: how long somebody stays logged in at most
     :param login_idle_seconds: ``TENANT_LOGIN_IDLE_SECONDS``: how long somebody stays logged in who does nothing
     :param login_limits: ``TENANT_LOGIN_LIMITS``: how often what may be tried, in place of the usual limits
+    :param secret_keys: ``TENANT_SECRET_KEYS``: what encrypts the secrets of tenants' providers, the newest key first;
+        without any, a key that is derived from ``SECRET_KEY``
     :param webhook_hosts: ``TENANT_WEBHOOK_HOSTS``: hosts and networks that webhooks may call though they are not public
     """
 
@@ -100,6 +103,7 @@ class Settings:
     login_seconds: int = 43_200
     login_idle_seconds: int = 7_200
     login_limits: Mapping[str, str] = field(default_factory=dict, hash=False)
+    secret_keys: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
@@ -119,7 +123,7 @@ class Settings:
             name = keys[key]
             if name in _SETS:
                 value = frozenset(_names(key, value))
-            elif name == "strategies":
+            elif name in ("strategies", "secret_keys"):
                 value = tuple(_names(key, value))
             values[name] = value
         settings = cls(**values)
@@ -199,6 +203,13 @@ class Settings:
             raise ConfigurationError(
                 f"TENANT_LOGIN is {self.login!r}", value=self.login, hint="Use True or False"
             )
+        for number, key in enumerate(self.secret_keys, 1):
+            if not _is_key(key):
+                raise ConfigurationError(
+                    f"Key {number} of TENANT_SECRET_KEYS is none",
+                    hint="Make one with: python -c 'from cryptography.fernet import Fernet; "
+                    "print(Fernet.generate_key().decode())'",
+                )
         if not _HEADER.match(self.header):
             raise ConfigurationError(
                 f"TENANT_HEADER is {self.header!r}", value=self.header, hint="Use a name such as 'X-Tenant'"
@@ -244,7 +255,17 @@ ADAPTERS = frozenset(
 """What ``TENANT_ADAPTERS_OFF`` may name; see :mod:`flask_tenant.adapters`."""
 
 
+def _is_key(text: str) -> bool:
+    """Whether this is a key of Fernet's: 32 bytes in base 64 for URLs."""
+    try:
+        return len(base64.b64decode(text, altchars=b"-_", validate=True)) == 32
+    except ValueError:
+        return False
+
+
 def _names(key: str, value: Any) -> list[str]:
     if isinstance(value, str) or not all(isinstance(v, str) for v in value):
+        if key == "TENANT_SECRET_KEYS":  # whatever it is, it may be a key
+            raise ConfigurationError(f"{key} is no list of strings", hint="Use [newest, …, oldest]")
         raise ConfigurationError(f"{key} is {value!r}", value=value, hint="Use a list of strings")
     return list(cast("list[str]", value))
