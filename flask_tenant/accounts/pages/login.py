@@ -99,7 +99,7 @@ def log_in_send(visit: Visit, name: str) -> Response:
     )
 
 
-@pages.get("/callback/<name>", For.ANYBODY)
+@pages.get("/callback/<name>", For.ANYBODY, At.BOTH)
 def callback(visit: Visit, name: str) -> Response:
     """A provider has sent the browser back."""
     provider = way(visit, name)

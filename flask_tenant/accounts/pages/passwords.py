@@ -76,9 +76,8 @@ def reset_send(visit: Visit) -> Response:
 @pages.get("/reset/<secret>", For.ANYBODY, At.BOTH)
 def new_password(visit: Visit, secret: str) -> Response:
     """Ask for the new password. Programs that look at every link in a mail do no harm."""
-    if visit.accounts.tickets.look("reset", visit.tenant_id, secret) is None:
-        return _gone(visit)
-    return visit.show("new_password", secret=secret, rule=RULE, errors={})
+    kept = visit.accounts.tickets.look("reset", visit.tenant_id, secret)
+    return _gone(visit) if kept is None else _ask(visit, secret, kept["person"])
 
 
 @pages.post("/reset/<secret>", For.ANYBODY, At.BOTH)
@@ -94,9 +93,22 @@ def new_password_send(visit: Visit, secret: str) -> Response:
         )
     except MemberError as error:
         again = tickets.issue("reset", visit.tenant_id, kept, RESET_SECONDS)
-        errors = {"password": f"{error.message}. {error.hint}."}
-        return visit.show("new_password", 400, secret=again, rule=RULE, errors=errors)
+        return _ask(visit, again, kept["person"], 400, {"password": f"{error.message}. {error.hint}."})
     return visit.go(visit.path("log_in"), "Your password is changed. Log in with it.")
+
+
+def _ask(
+    visit: Visit, secret: str, person_id: int, status: int = 200, errors: dict[str, str] | None = None
+) -> Response:
+    person = visit.accounts.people.person(person_id)
+    return visit.show(
+        "new_password",
+        status,
+        secret=secret,
+        email=(person.email if person is not None else None) or "",
+        rule=RULE,
+        errors=errors or {},
+    )
 
 
 def _page(

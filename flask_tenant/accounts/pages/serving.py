@@ -119,7 +119,7 @@ class PeoplesPages:
                 got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
                 if app.debug or app.testing or app.config["PROPAGATE_EXCEPTIONS"]:
                     raise
-                app.logger.exception("A page for people has failed: %s", environ["PATH_INFO"])
+                app.logger.exception("A page for people has failed")  # its address may hold a secret
                 return Response("Something went wrong. Try again in a moment.\n", 500, _HEADERS)
             for name, value in _HEADERS.items():
                 response.headers.setdefault(name, value)

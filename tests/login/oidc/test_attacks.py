@@ -10,7 +10,7 @@ import base64
 import json
 import time
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import pytest
 from joserfc import jwt
@@ -222,7 +222,9 @@ def test_another_key_of_the_same_name_is_good_at_once(login: Login, hostile: Hos
     assert login.finish().identity.subject == SUBJECT
 
 
-def test_forgeries_do_not_make_us_ask_for_keys_again_and_again(hostile: Hostile, kind: Oidc, clock: Any) -> None:
+def test_forgeries_do_not_make_us_ask_for_keys_again_and_again(
+    hostile: Hostile, kind: Oidc, clock: Any
+) -> None:
     client = kind.open(hostile.provider())
     stranger = ECKey.generate_key("P-256", {"kid": "nobody"})
     hostile.header = {"kid": "nobody"}
@@ -328,7 +330,12 @@ def test_somebody_elses_userinfo(login: Login, hostile: Hostile) -> None:
     refuse(login, "userinfo-subject")
     hostile.userinfo = {"email": "boss@example.com"}
     refuse(login, "userinfo-subject")
-    hostile.userinfo = {"sub": SUBJECT, "email": "me@example.com", "groups": ["staff"], "email_verified": True}
+    hostile.userinfo = {
+        "sub": SUBJECT,
+        "email": "me@example.com",
+        "groups": ["staff"],
+        "email_verified": True,
+    }
     found = login.finish()
     assert (found.email, found.email_verified, found.groups) == ("me@example.com", True, ("staff",))
 
@@ -380,7 +387,9 @@ def test_text_that_no_column_would_take(login: Login, hostile: Hostile) -> None:
         ({"groups": ["a"]}, "", ()),
     ],
 )
-def test_groups(hostile: Hostile, kind: Oidc, claims: dict[str, Any], path: str, groups: tuple[str, ...]) -> None:
+def test_groups(
+    hostile: Hostile, kind: Oidc, claims: dict[str, Any], path: str, groups: tuple[str, ...]
+) -> None:
     client = kind.open(hostile.provider(settings={"groups_claim": path}))
     hostile.claims = {"groups": None, **claims}
     assert Login(hostile, client).finish().groups == groups
@@ -412,7 +421,9 @@ def test_a_password_that_was_asked_for_too_long_ago(hostile: Hostile, kind: Oidc
         {"id_token_signing_alg_values_supported": ["HS256", "none"]},
     ],
 )
-def test_a_discovery_document_that_leads_astray(hostile: Hostile, kind: Oidc, document: dict[str, Any]) -> None:
+def test_a_discovery_document_that_leads_astray(
+    hostile: Hostile, kind: Oidc, document: dict[str, Any]
+) -> None:
     hostile.discovery = document
     with pytest.raises(ProviderUnavailableError, match="discovery document"):
         kind.open(hostile.provider()).begin(Attempt(CALLBACK))
