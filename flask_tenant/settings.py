@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from .errors import ConfigurationError
@@ -62,6 +62,7 @@ class Settings:
     :param login_limits: ``TENANT_LOGIN_LIMITS``: how often what may be tried, in place of the usual limits
     :param secret_keys: ``TENANT_SECRET_KEYS``: what encrypts the secrets of tenants' providers, the newest key first;
         without any, a key that is derived from ``SECRET_KEY``
+    :param impersonation_seconds: ``TENANT_IMPERSONATION_SECONDS``: how long an operator may act as somebody else
     :param webhook_hosts: ``TENANT_WEBHOOK_HOSTS``: hosts and networks that webhooks may call though they are not public
     """
 
@@ -102,8 +103,9 @@ class Settings:
     login_path: str = "/_tenant"
     login_seconds: int = 43_200
     login_idle_seconds: int = 7_200
-    login_limits: Mapping[str, str] = field(default_factory=dict, hash=False)
     secret_keys: tuple[str, ...] = ()
+    login_limits: Mapping[str, str] | None = None
+    impersonation_seconds: int = 1_800
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
@@ -148,6 +150,7 @@ class Settings:
             ("cache_size", 1),
             ("login_seconds", 60),
             ("login_idle_seconds", 60),
+            ("impersonation_seconds", 60),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
@@ -210,6 +213,16 @@ class Settings:
                     hint="Make one with: python -c 'from cryptography.fernet import Fernet; "
                     "print(Fernet.generate_key().decode())'",
                 )
+        limits: Any = self.login_limits
+        if limits is not None and not (
+            isinstance(limits, Mapping)
+            and all(isinstance(part, str) for pair in limits.items() for part in pair)
+        ):
+            raise ConfigurationError(
+                f"TENANT_LOGIN_LIMITS is {limits!r}",
+                value=limits,
+                hint="Use such as {'login.account': '10 per 15 minutes'}",
+            )
         if not _HEADER.match(self.header):
             raise ConfigurationError(
                 f"TENANT_HEADER is {self.header!r}", value=self.header, hint="Use a name such as 'X-Tenant'"

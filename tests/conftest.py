@@ -65,6 +65,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 
 
 ONCE = {
+    "accounts",
     "adapters",
     "bench",
     "cli",

@@ -112,6 +112,7 @@ def callback(visit: Visit, name: str) -> Response:
 def _finish(visit: Visit, provider: Provider, arrive: Callable[[], Arrived], typed: str = "") -> Response:
     try:
         arrived = arrive()
+        visit.entry.open(arrived)
     except TooManyAttemptsError as error:
         minutes = -(-error.seconds // 60)
         text = f"There were too many attempts. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
@@ -122,7 +123,6 @@ def _finish(visit: Visit, provider: Provider, arrive: Callable[[], Arrived], typ
         return _page(visit, provider, 403, REFUSED, typed)
     except (ProviderUnavailableError, ProviderError) as error:
         return _unavailable(visit, provider, error)
-    visit.entry.open(arrived)
     return visit.go(arrived.after)
 
 
@@ -180,16 +180,7 @@ def log_out_send(visit: Visit) -> Response:
         except (ProviderUnavailableError, ProviderError) as error:
             log.warning("%r was not told of a log-out: %s", provider.name, error)
     visit.forget()
-    response = visit.onward(url, provider.label) if url and provider else visit.go(visit.path("logged_out"))
-    # Flask-Login would log them in again.
-    if hasattr(visit.app, "login_manager"):
-        config = visit.app.config
-        response.delete_cookie(
-            config.get("REMEMBER_COOKIE_NAME", "remember_token"),
-            path=config.get("REMEMBER_COOKIE_PATH", "/"),
-            domain=config.get("REMEMBER_COOKIE_DOMAIN"),
-        )
-    return response
+    return visit.onward(url, provider.label) if url and provider else visit.go(visit.path("logged_out"))
 
 
 def _provider_of(visit: Visit, session: LoginSession | None) -> Provider | None:

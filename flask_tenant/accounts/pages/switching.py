@@ -8,19 +8,16 @@ from typing import Any
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from ...errors import ConfigurationError
-from ...identity import LOCAL, Identified, Identity, Member, MemberState
+from ...errors import ConfigurationError, LoginRefusedError
+from ...identity import Member, MemberState
 from ...model import Tenant, TenantState
-from ..entry import Arrived
+from ..crossing import HAND_OVER
 from .routes import At, For, Pages
 from .visit import Visit
 
 log = logging.getLogger("flask_tenant.login")
 
 pages = Pages()
-
-SECONDS = 60.0
-"""How long the way from one host to the other may take."""
 
 
 @pages.get("/tenants", For.MEMBERS, At.BOTH)
@@ -33,18 +30,17 @@ def tenants(visit: Visit) -> Response:
 def switch(visit: Visit) -> Response:
     """Go to another one, logged in."""
     wanted = visit.field("tenant")
-    for tenant, member in _mine(visit):
-        if tenant.slug == wanted and tenant.id != visit.tenant_id and _direct(visit, tenant):
-            payload = {"person": member.person_id, "from": visit.tenant_id}
-            secret = visit.accounts.tickets.issue("hand-over", tenant.id, payload, SECONDS)
-            return visit.onward(visit.link_to(tenant, "arrive", secret=secret), tenant.name)
+    for tenant, _ in _mine(visit):
+        if tenant.slug == wanted and tenant.id != visit.tenant_id and visit.entry.may_switch(tenant):
+            url = visit.link_to(tenant, "arrive", secret=visit.entry.switch(tenant))
+            return visit.onward(url, tenant.name)
     return visit.go(visit.path("tenants"))
 
 
 @pages.get("/arrive/<secret>", For.ANYBODY)
 def arrive(visit: Visit, secret: str) -> Response:
     """Ask whether to go on as somebody: the link alone, which anybody can send, logs nobody in."""
-    kept = visit.accounts.tickets.look("hand-over", visit.tenant_id, secret)
+    kept = visit.accounts.tickets.look(HAND_OVER, visit.tenant_id, secret)
     member = visit.accounts.people.member(visit.tenant_id, kept["person"]) if kept else None
     if kept is None or member is None:
         return visit.go(visit.path("log_in"))
@@ -60,16 +56,24 @@ def arrive(visit: Visit, secret: str) -> Response:
 @pages.post("/arrive/<secret>", For.ANYBODY)
 def arrive_send(visit: Visit, secret: str) -> Response:
     """Go on."""
-    kept = visit.accounts.tickets.redeem("hand-over", visit.tenant_id, secret)
+    kept = visit.accounts.tickets.redeem(HAND_OVER, visit.tenant_id, secret)
     if kept is None:
         return visit.go(visit.path("log_in"))
-    member = visit.accounts.people.member(visit.tenant_id, kept["person"])
-    local = next((p for p in visit.entry.providers(visit.tenant) if p.kind == LOCAL), None)
-    if member is None or member.state is not MemberState.ACTIVE or local is None:
+    try:
+        visit.entry.hand_over(visit.here, kept)
+    except LoginRefusedError as error:
+        log.warning("A hand-over to %s was refused: %s (%s)", visit.here, error.reason, error)
         return visit.go(visit.path("log_in"))
-    who = Identified(Identity(LOCAL, str(member.person_id)), member.name, member.email)
-    visit.entry.open(Arrived(member, local, who))
     return visit.go(visit.home)
+
+
+@pages.post("/impersonation/end", For.MEMBERS)
+def end_impersonation(visit: Visit) -> Response:
+    """Stop acting as somebody."""
+    if visit.impersonated:
+        visit.entry.log_out()
+        visit.forget()
+    return visit.go(visit.path("logged_out"))
 
 
 def _mine(visit: Visit) -> list[tuple[Tenant, Member]]:
@@ -84,16 +88,6 @@ def _mine(visit: Visit) -> list[tuple[Tenant, Member]]:
     return sorted(found, key=lambda pair: pair[0].name.lower())
 
 
-def _direct(visit: Visit, tenant: Tenant) -> bool:
-    """Whether a log-in here is good enough there: with a password of ours, where the other tenant takes these.
-
-    What this tenant's own provider says is never enough elsewhere: its owner could be anybody there.
-    """
-    if visit.login is None or visit.impersonated or not visit.by_password:
-        return False
-    return any(provider.kind == LOCAL for provider in visit.entry.providers(tenant))
-
-
 def _choice(visit: Visit, tenant: Tenant, member: Member) -> dict[str, Any]:
     try:
         url = visit.link_to(tenant, "log_in")
@@ -103,7 +97,7 @@ def _choice(visit: Visit, tenant: Tenant, member: Member) -> dict[str, Any]:
     return {
         "tenant": tenant,
         "here": tenant.id == visit.tenant_id,
-        "direct": bool(url) and _direct(visit, tenant),
+        "direct": bool(url) and visit.entry.may_switch(tenant),
         "url": url,
         "roles": sorted(member.roles),
     }

@@ -14,7 +14,7 @@ from werkzeug.routing import MapAdapter
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from ...identity import LOCAL, LoginSession, Member
+from ...identity import LoginSession, Member
 from ...login.people.arrivals import OPERATOR
 from ...model import Tenant
 from .addresses import Addresses
@@ -22,7 +22,7 @@ from .safety import safe_path, token
 
 if TYPE_CHECKING:
     from ..accounts import Accounts
-    from ..entry import Entry
+    from ..crossing import Crossing
 
 NOTICE = "_tenancy_notice"
 """Under which key the session keeps what the next page is to say."""
@@ -52,7 +52,7 @@ class Visit:
 
     # ---- who, and where
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> Crossing:
         """The steps of logging in and out."""
         return self.accounts.entry
 
@@ -76,9 +76,7 @@ class Visit:
     @property
     def actor(self) -> str:
         """Who does something, for the audit trail."""
-        if self.login is not None and self.login.impersonator_id is not None:
-            return f"person:{self.login.impersonator_id} as person:{self.login.person_id}"
-        return f"person:{self.me.person_id}"
+        return self.entry.actor()
 
     @property
     def operator(self) -> bool:
@@ -89,15 +87,6 @@ class Visit:
     def impersonated(self) -> bool:
         """Whether an operator acts as the member."""
         return self.login is not None and self.login.impersonator_id is not None
-
-    @property
-    def by_password(self) -> bool:
-        """Whether the visitor has logged in with a password of ours."""
-        if self.login is None or self.impersonated:
-            return False
-        known = self.entry.providers(self.tenant)
-        number = self.login.provider_id or 0
-        return any(provider.kind == LOCAL and provider.id == number for provider in known)
 
     @property
     def menu(self) -> list[tuple[str, str]]:
