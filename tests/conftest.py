@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.services.databases",
     "tests.services.redis",
     "tests.services.oidc",
+    "tests.services.browser",
 ]
 
 # While an application with Tenancy lives in a process, engines that nobody has declared are refused there.

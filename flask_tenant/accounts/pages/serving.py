@@ -25,7 +25,7 @@ from ...errors import ProviderUnavailableError
 from ...settings import Settings
 from ...theme import Theming
 from ..accounts import Accounts
-from . import central, invitations, login, members, passwords, sessions, switching
+from . import banner, central, invitations, login, members, passwords, sessions, switching
 from .addresses import Addresses
 from .environment import environment_of
 from .routes import For, Page, mapped
@@ -40,8 +40,10 @@ log = logging.getLogger("flask_tenant.login")
 LARGEST_FORM = 64 * 1024
 """Bytes that a form of ours may have."""
 
-STYLE = resources.files(__package__).joinpath("style.css").read_bytes()
-STYLE_DIGEST = hashlib.sha256(STYLE).hexdigest()[:20]
+SHEETS = {
+    name: resources.files(__package__).joinpath(name).read_bytes() for name in ("style.css", "banner.css")
+}
+DIGESTS = {name: hashlib.sha256(sheet).hexdigest()[:20] for name, sheet in SHEETS.items()}
 
 # Nothing of another site's, no script at all. A page that is sent on to a provider goes there by a link or a refresh:
 # browsers hold redirects after a form to form-action.
@@ -96,6 +98,7 @@ class PeoplesPages:
             self._maps[tenant], self._pages[tenant] = mapped(_MODULES, tenant=tenant)
         self._addresses = Addresses(lambda: state.app, state.settings, self._maps)
         self._environment: Environment | None = None
+        self._bannered = False
 
     def serves(self, path: str) -> bool:
         """Whether a path is one of ours: they are served where no tenant is named, too."""
@@ -104,10 +107,22 @@ class PeoplesPages:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if not self.serves(path):
+            if not self._bannered:
+                self._bannered = True
+                banner.put_in_place(self._state.app, self._banner)
             return self._inner(environ, start_response)
-        if path == f"{self._path}/style.css" and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-            return _style(Request(environ))(environ, start_response)
+        sheet = path[len(self._path) + 1 :]
+        if sheet in SHEETS and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return _style(Request(environ), sheet)(environ, start_response)
         return self._serve(environ)(environ, start_response)
+
+    def _banner(self) -> str | None:
+        """What stands above the application's own page, while an operator acts as somebody."""
+        session = self._state.accounts.entry.session()
+        if session is None or session.impersonator_id is None:
+            return None
+        visit = self._visit()
+        return visit.environment.get_template("tenancy/_banner_alone.html").render(visit=visit)
 
     def _serve(self, environ: WSGIEnvironment) -> Response:
         app = self._state.app
@@ -147,9 +162,9 @@ class PeoplesPages:
         tenant = entry.tenant()
         if self._environment is None:
             self._environment = environment_of(state.app, state.theming)
-        adapter = self._maps[tenant is not None].bind(
-            request.host, f"{request.script_root}{self._path}", default_method=request.method
-        )
+        below = f"{request.script_root}{self._path}"
+        sheets = {name: f"{below}/{name}?v={digest}" for name, digest in DIGESTS.items()}
+        adapter = self._maps[tenant is not None].bind(request.host, below, default_method=request.method)
         return Visit(
             app=state.app,
             accounts=state.accounts,
@@ -159,7 +174,8 @@ class PeoplesPages:
             session=cast(Any, flask.session)._get_current_object(),
             tenant=tenant,
             adapter=adapter,
-            style_url=f"{request.script_root}{self._path}/style.css?v={STYLE_DIGEST}",
+            style_url=sheets["style.css"],
+            banner_url=sheets["banner.css"],
             login=entry.session(),
             member=entry.member(),
         )
@@ -197,10 +213,10 @@ def _refused(visit: Visit, audience: For) -> Response | None:
     return None if allowed[audience] else problem(visit, 403)
 
 
-def _style(request: Request) -> Response:
-    response = Response(STYLE, mimetype="text/css")
-    response.set_etag(STYLE_DIGEST)
-    named = request.args.get("v") == STYLE_DIGEST
+def _style(request: Request, name: str) -> Response:
+    response = Response(SHEETS[name], mimetype="text/css")
+    response.set_etag(DIGESTS[name])
+    named = request.args.get("v") == DIGESTS[name]
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if named else "no-cache"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response.make_conditional(request)

@@ -64,7 +64,9 @@ def arrive_send(visit: Visit, secret: str) -> Response:
     except LoginRefusedError as error:
         log.warning("A hand-over to %s was refused: %s (%s)", visit.here, error.reason, error)
         return visit.go(visit.path("log_in"))
-    return visit.go(visit.home)
+    response = visit.go(visit.home)
+    response.headers["Clear-Site-Data"] = '"cache"'  # pages that were kept have no banner
+    return response
 
 
 @pages.post("/impersonation/end", For.MEMBERS)

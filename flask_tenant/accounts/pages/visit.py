@@ -47,6 +47,7 @@ class Visit:
     tenant: Tenant | None
     adapter: MapAdapter
     style_url: str
+    banner_url: str
     login: LoginSession | None = None
     member: Member | None = None
 
@@ -98,7 +99,7 @@ class Visit:
             found.append(("tenants", "Workspaces"))
         if self.operator:
             found.append(("impersonate", "Act as somebody"))
-        return found
+        return [*found, ("log_out", "Log out")]
 
     # ---- addresses
     def path(self, page: str, **values: Any) -> str:
