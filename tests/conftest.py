@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.services.postgres",
     "tests.services.databases",
     "tests.services.redis",
+    "tests.services.smtp",
     "tests.services.oidc",
     "tests.services.browser",
 ]
@@ -74,6 +75,7 @@ ONCE = {
     "docs",
     "doctor",
     "edges",
+    "mail",
     "rawsql",
     "soak",
     "testing",
@@ -85,7 +87,7 @@ ONCE = {
 ABOVE = {"cli", "demo", "doctor", "testing"}
 """Folders about what stands above the wall: on PostgreSQL a quarter of their tests will do, but for the long run."""
 
-BESIDE = {"extension", "integrations", "rules", "schema"}
+BESIDE = {"accounts", "extension", "integrations", "login", "rules", "schema"}
 """Folders whose tests are about both databases alike: on PostgreSQL half of them will do, but for the long run."""
 
 

@@ -42,7 +42,7 @@ class Environment:
 
 
 SA20, SA21 = "sqlalchemy>=2.0.36,<2.1", "sqlalchemy>=2.1,<2.2"
-TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "rules", "theme", "oidc", "demo")
+TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "rules", "theme", "login", "oidc", "demo")
 ENVIRONMENTS = {
     "demo": Environment(ROOT / ".venv", extras=("demo", "postgres", "rules", "theme"), editable=True),
     "main": Environment(BUILD / "main", extras=TESTED_EXTRAS, groups=("dev",), requirements=(SA21,)),
@@ -239,7 +239,7 @@ def pin() -> None:
 
 
 def npm() -> None:
-    """Install what tests need of npm into .build/node: exactly what the lock file says, and no package's scripts run."""
+    """Install what tests need of npm into .build/node: what the lock file says, and no package's scripts run."""
     folder = BUILD / "node"
     wanted = [NODE / "package.json", NODE / "package-lock.json"]
     made_from = digest(*wanted)

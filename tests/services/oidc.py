@@ -57,7 +57,7 @@ def make_keys(kind: str, name: str) -> dict[str, Any]:
     :param kind: RS256 or ES256
     :param name: the key's
     """
-    parameters = {"kid": name, "use": "sig", "alg": kind}
+    parameters: Any = {"kid": name, "use": "sig", "alg": kind}
     if kind == "RS256":
         return dict(KeySet([RSAKey.generate_key(2048, parameters)]).as_dict(private=True))
     return dict(KeySet([ECKey.generate_key("P-256", parameters)]).as_dict(private=True))

@@ -12,12 +12,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 from time import monotonic, time
 from typing import TYPE_CHECKING
-
-from cachetools import LRUCache
 
 from ...errors import ProviderError
 from ...identity import Finding, Provider
@@ -29,8 +26,6 @@ First = Callable[[Provider, str, float], bool]
 """Whether a provider's message of this number is seen for the first time, by all servers: provider, number, and for
 how many seconds to remember it."""
 
-_KEPT = 1000
-
 
 class Oidc:
     """The kind ``oidc``.
@@ -41,6 +36,8 @@ class Oidc:
     """
 
     name = "oidc"
+    secrets = frozenset({"client_secret"})
+    authority = "issuer"
 
     def __init__(
         self, first: First, clock: Callable[[], float] = time, ticks: Callable[[], float] = monotonic
@@ -48,35 +45,33 @@ class Oidc:
         self._first = first
         self._clock = clock
         self._ticks = ticks
-        self._lock = threading.Lock()
-        # What is known of a provider (its keys, whether it is up) outlives a request.
-        self._clients: LRUCache[tuple[int, int], tuple[Provider, Client]] = LRUCache(_KEPT)
 
     def open(self, provider: Provider) -> Client:
-        """Return what logs people in through a provider.
+        """Return what logs people in through a provider. Keep it: it knows the provider's keys, and whether it is up.
 
         :raises ProviderError: for settings that make no sense, or without the extra ``oidc``
         """
-        key = (provider.tenant_id, provider.id)
-        with self._lock:
-            kept = self._clients.get(key)
-        if kept is not None and kept[0] == provider:
-            return kept[1]
         try:
             from .client import Client
         except ImportError as error:
-            raise ProviderError(
-                f"Log-in through OpenID Connect needs a package that is not installed: {error.name}",
-                value=provider.name,
-                hint="pip install 'flask-tenant[oidc]'",
-            ) from error
-        client = Client(provider, self._first, self._clock, self._ticks)
-        with self._lock:
-            self._clients[key] = (provider, client)
-        return client
+            raise _missing(provider, error) from error
+        return Client(provider, self._first, self._clock, self._ticks)
 
     def examine(self, provider: Provider) -> Iterable[Finding]:
-        """Try a provider out, without logging anybody in, and say precisely what is wrong."""
-        from .examine import examine
+        """Try a provider out, without logging anybody in, and say precisely what is wrong.
 
+        :raises ProviderError: without the extra ``oidc``
+        """
+        try:
+            from .examine import examine
+        except ImportError as error:
+            raise _missing(provider, error) from error
         return examine(provider, self._clock)
+
+
+def _missing(provider: Provider, error: ImportError) -> ProviderError:
+    return ProviderError(
+        f"Log-in through OpenID Connect needs a package that is not installed: {error.name}",
+        value=provider.name,
+        hint="pip install 'flask-tenant[oidc]'",
+    )

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from flask_tenant.identity import Provider
 from flask_tenant.login.oidc import Oidc
+from flask_tenant.login.oidc.client import Client
 from tests.login.oidc.hostile import Hostile, Login
 
 
@@ -56,9 +58,24 @@ def clock() -> Clock:
     return Clock()
 
 
+class Kind(Oidc):
+    """Opens each provider once, as the store of providers does."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(Seen(), clock.time, clock.ticks)
+        self.opened: list[tuple[Provider, Client]] = []
+
+    def open(self, provider: Provider) -> Client:
+        for known, client in self.opened:
+            if known == provider:
+                return client
+        self.opened.append((provider, super().open(provider)))
+        return self.opened[-1][1]
+
+
 @pytest.fixture
 def kind(clock: Clock) -> Oidc:
-    return Oidc(Seen(), clock.time, clock.ticks)
+    return Kind(clock)
 
 
 @pytest.fixture
