@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.services.redis",
     "tests.services.smtp",
     "tests.services.oidc",
+    "tests.services.browser",
 ]
 
 # While an application with Tenancy lives in a process, engines that nobody has declared are refused there.
