@@ -92,7 +92,7 @@ class Providers:
             kept = self._opened.get(key)
         if kept is not None and kept[0] == provider:
             return kept[1]
-        opened = self.kinds.get(provider.kind).open(provider)
+        opened = self.kinds.get(provider.kind).open(_for_its_kind(provider))
         with self._lock:
             self._opened[key] = provider, opened
         return opened
@@ -100,7 +100,7 @@ class Providers:
     def examine(self, provider: Provider) -> list[Finding]:
         """Try a provider out, without logging anybody in; one that is switched off too."""
         try:
-            return list(self.kinds.get(provider.kind).examine(provider))
+            return list(self.kinds.get(provider.kind).examine(_for_its_kind(provider)))
         except ProviderError as error:
             return [Finding("settings", False, f"{error.message}. {error.hint}".rstrip(". "))]
         except IdentityError as error:
@@ -131,7 +131,7 @@ class Providers:
         :raises ProviderError: for settings that make no sense, or a name that is taken
         """
         made = self._checked(tenant, name, kind, settings, secrets, label, authority, joins)
-        self.kinds.get(kind).open(made)
+        self.kinds.get(kind).open(_for_its_kind(made))
         try:
             with self._home.change() as change:
                 rows = self._rows.read(change.connection, tenant.id)
@@ -242,6 +242,12 @@ def _authority(
             else f"It begins with '{kind}:', and has up to 255 characters",
         )
     return str(found)
+
+
+def _for_its_kind(provider: Provider) -> Provider:
+    """Return a provider as its kind sees it: without what is no business of a kind."""
+    settings = {key: value for key, value in provider.settings.items() if key != ROLES}
+    return replaced(provider, settings=MappingProxyType(settings))
 
 
 def _local(tenant: Tenant) -> Provider:

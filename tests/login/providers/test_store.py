@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from flask_tenant.directory import Directory
-from flask_tenant.errors import ProviderError
+from flask_tenant.errors import ConfigurationError, ProviderError
 from flask_tenant.identity import LOCAL, Attempt, Finding, Provider
 from flask_tenant.login.providers import Kinds, Providers, roles_of
 from flask_tenant.model import Tenant
@@ -231,9 +231,11 @@ def test_an_examination_says_what_is_wrong(directory: Directory, providers: Prov
     assert "no kind of provider 'saml'" in found.detail
 
 
-def test_a_kind_is_added_once() -> None:
-    kinds = Kinds()
-    kinds.add(Gates())
-    with pytest.raises(Exception, match="'gate' already"):
-        kinds.add(Gates())
-    assert kinds.names() == ["gate", "ldap", "oidc"]
+def test_a_kind_of_ones_own_takes_the_place_of_a_built_in_one(doors: Doors) -> None:
+    kinds = Kinds({"door": Gates, "oidc": Gates})
+    kinds.add(doors)
+    assert kinds.get("door") is doors
+    assert kinds.get("oidc") is kinds.get("oidc")
+    assert kinds.names() == ["door", "oidc"]
+    with pytest.raises(ConfigurationError, match="'door' already"):
+        kinds.add(Doors())

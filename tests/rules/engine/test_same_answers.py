@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from flask_tenant.errors import RuleEngineError
 from flask_tenant.expressions import Call, Column, Constant, Fact, Kind
 from flask_tenant.rules.engine import Reference
-from flask_tenant.rules.engine.durable import DurableRules
-from flask_tenant.rules.engine.durable import BATCH
+from flask_tenant.rules.engine.durable import BATCH, DurableRules
 from flask_tenant.rules.model import Guard
 from tests.services.availability import FULL
 
