@@ -7,6 +7,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     # At run time SQLAlchemy 2.1's asyncio module needs greenlet, which applications without asyncio do not have.
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from .accounts import Accounts
     from .extension import Tenancy
 
 log = logging.getLogger("flask_tenant")
@@ -75,12 +77,12 @@ class Application:
         # Weak: the compiled statements that SQLAlchemy keeps lead here, and engines hold connections.
         self.isolations: weakref.WeakKeyDictionary[Engine, Isolation] = weakref.WeakKeyDictionary()
         self.replicas: weakref.WeakValueDictionary[str, Engine] = weakref.WeakValueDictionary()
-        self._postponed = Postponed(
+        self.postponed = Postponed(
             lambda: nullcontext() if flask.has_app_context() else self.app.app_context()
         )
         # First in, last out: what had to wait is done when all sessions are closed.
         self.governance = Governance(self, _here, tenancy.facts)
-        self.adapters: tuple[Adapter, ...] = (self._postponed, self.governance)
+        self.adapters: tuple[Adapter, ...] = (self.postponed, self.governance)
         self.report = Report(
             self.settings.enforcement == "report",
             weakref.WeakMethod(self._count),
@@ -145,6 +147,8 @@ class Application:
         new = self.surroundings.discover()
         if new:
             self.adapters = (*self.adapters, *new)
+        if self.settings.login:
+            self.accounts.users.look(self.app)
 
     def adopt_twin(self, engine: Engine) -> bool:
         """Put the wall into an engine that goes to a tenanted database, such as one made by a migration script."""
@@ -231,6 +235,20 @@ class Application:
         directory.prepare()
         self._directory = directory
 
+    @cached_property
+    def accounts(self) -> Accounts:
+        """People and their log-ins."""
+        if not self.settings.login:
+            raise ConfigurationError("Nobody logs in through us", hint="Set TENANT_LOGIN to True")
+        try:
+            from .accounts import Accounts
+        except ImportError as error:
+            raise ConfigurationError(
+                f"TENANT_LOGIN is set, but something that it needs cannot be imported: {error}",
+                hint="pip install 'flask-tenant[login]'",
+            ) from None
+        return Accounts(self)
+
     @property
     def events(self) -> EventRules:
         """What event rules need and keep."""
@@ -242,7 +260,7 @@ class Application:
                 self.directory,
                 self.settings,
                 tenancy.hooks,
-                self._postponed,
+                self.postponed,
                 self.rules,
                 send=tenancy.events.send,
             )

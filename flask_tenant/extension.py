@@ -15,8 +15,9 @@ from .application import Application
 from .discovery import synchronous
 from .engines import _exempt, _watch_engines
 from .errors import ConfigurationError
-from .hooks import Hooks
+from .hooks import Hooks, Users
 from .model import Tenant
+from .protocols import ProviderKind
 from .registry import KEY, _apps, _resolution, state_of
 from .replicas import Engines
 from .routes import CentralRoutes
@@ -63,6 +64,8 @@ class Tenancy:
         self.facts = Facts(_resolution)
         self.webhooks = WebhookNames()
         self.routes = CentralRoutes()
+        self.provider_kinds: dict[str, ProviderKind] = {}
+        self.users = Users()
         if app is not None:
             self._register(app, sys._getframe(1))
 
@@ -102,6 +105,20 @@ class Tenancy:
         """
         self.seeds.add(function)
         return function
+
+    def provider_kind(self, kind: ProviderKind) -> None:
+        """Let tenants have providers of a kind of the application's own, such as SAML.
+
+        :param kind: takes the place of the built-in one of its name, if there is one
+        :raises ConfigurationError: when there is one of that name already, or it has none
+        """
+        if not kind.name or kind.name in self.provider_kinds:
+            raise ConfigurationError(
+                f"A kind of provider is called {kind.name!r}{' already' if kind.name else ''}",
+                value=kind.name,
+                hint="Give each class of your own a name of its own",
+            )
+        self.provider_kinds[kind.name] = kind
 
     def central(self, target: Blueprint | Callable[..., Any] | str, *, reason: str) -> None:
         """Declare that a blueprint, a view or an endpoint is also served where no tenant is named.

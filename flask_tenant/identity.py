@@ -151,6 +151,26 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """Leave to become a member, for whoever shows the link's secret and logs in through one of the tenant's providers.
+
+    :param email: to which the link was mailed
+    :param roles: what the member gets
+    :param invited_by: the person who has invited; ``None`` for the command line and sign-up
+    """
+
+    id: int
+    tenant_id: int
+    email: str
+    roles: frozenset[str]
+    created_at: datetime
+    expires_at: datetime
+    invited_by: int | None = None
+    accepted_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LoginSession:
     """Somebody who is logged in.
 

@@ -82,6 +82,7 @@ class Token:
     :param name: for people
     :param expires_at: when it stops being valid, ``None`` for never
     :param revoked_at: since when it is not valid any more, ``None`` while it is
+    :param scopes: what it is good for; ``None`` for everything
     """
 
     id: int
@@ -90,6 +91,7 @@ class Token:
     created_at: datetime | None = None
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    scopes: frozenset[str] | None = None
 
 
 _NONE: Mapping[str, str] = MappingProxyType({})

@@ -59,6 +59,10 @@ class Settings:
     :param login_path: ``TENANT_LOGIN_PATH``: below which our pages for people are served
     :param secret_keys: ``TENANT_SECRET_KEYS``: what encrypts the secrets of tenants' providers, the newest key first;
         without any, a key that is derived from ``SECRET_KEY``
+    :param login_seconds: ``TENANT_LOGIN_SECONDS``: how long somebody stays logged in at most
+    :param login_idle_seconds: ``TENANT_LOGIN_IDLE_SECONDS``: how long somebody stays logged in who does nothing
+    :param login_limits: ``TENANT_LOGIN_LIMITS``: how often what may be tried, in place of the usual limits
+    :param impersonation_seconds: ``TENANT_IMPERSONATION_SECONDS``: how long an operator may act as somebody else
     :param webhook_hosts: ``TENANT_WEBHOOK_HOSTS``: hosts and networks that webhooks may call though they are not public
     """
 
@@ -98,6 +102,10 @@ class Settings:
     login: bool = False
     login_path: str = "/_tenant"
     secret_keys: tuple[str, ...] = ()
+    login_seconds: int = 43_200
+    login_idle_seconds: int = 7_200
+    login_limits: Mapping[str, str] | None = None
+    impersonation_seconds: int = 1_800
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
@@ -137,7 +145,13 @@ class Settings:
                 value=self.table_prefix,
                 hint="Use up to 20 lower-case letters, digits and _",
             )
-        for name, least in (("cache_seconds", 1), ("cache_size", 1)):
+        for name, least in (
+            ("cache_seconds", 1),
+            ("cache_size", 1),
+            ("login_seconds", 60),
+            ("login_idle_seconds", 60),
+            ("impersonation_seconds", 60),
+        ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
                 raise ConfigurationError(
@@ -199,6 +213,16 @@ class Settings:
                     hint="Make one with: python -c 'from cryptography.fernet import Fernet; "
                     "print(Fernet.generate_key().decode())'",
                 )
+        limits: Any = self.login_limits
+        if limits is not None and not (
+            isinstance(limits, Mapping)
+            and all(isinstance(part, str) for pair in limits.items() for part in pair)
+        ):
+            raise ConfigurationError(
+                f"TENANT_LOGIN_LIMITS is {limits!r}",
+                value=limits,
+                hint="Use such as {'login.account': '10 per 15 minutes'}",
+            )
         if not _HEADER.match(self.header):
             raise ConfigurationError(
                 f"TENANT_HEADER is {self.header!r}", value=self.header, hint="Use a name such as 'X-Tenant'"

@@ -65,6 +65,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 
 
 ONCE = {
+    "accounts",
     "adapters",
     "bench",
     "cli",
@@ -83,7 +84,7 @@ ONCE = {
 ABOVE = {"cli", "demo", "doctor", "testing"}
 """Folders about what stands above the wall: on PostgreSQL a quarter of their tests will do, but for the long run."""
 
-BESIDE = {"extension", "integrations", "rules", "schema"}
+BESIDE = {"accounts", "extension", "integrations", "login", "rules", "schema"}
 """Folders whose tests are about both databases alike: on PostgreSQL half of them will do, but for the long run."""
 
 

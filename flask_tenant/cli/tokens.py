@@ -40,6 +40,7 @@ def token_data(slug: str, found: Token) -> dict[str, Any]:
         "created_at": moment(found.created_at),
         "expires_at": moment(found.expires_at),
         "revoked_at": moment(found.revoked_at),
+        "scopes": None if found.scopes is None else sorted(found.scopes),
         "valid": found.revoked_at is None
         and not (found.expires_at and found.expires_at <= datetime.now(UTC)),
     }
@@ -76,10 +77,13 @@ class _Expiry(click.ParamType):  # type: ignore[type-arg,unused-ignore] # generi
 @slug_argument
 @click.option("--name", required=True, help="What it is for.")
 @click.option("--expires", type=_Expiry(), help="12h, 30d, 8w, 1y, or a date (UTC); never by default.")
+@click.option(
+    "--scope", "scopes", multiple=True, help="What it is good for; may be repeated. By default everything."
+)
 @json_option
-def create(slug: str, name: str, expires: datetime | None) -> None:
+def create(slug: str, name: str, expires: datetime | None, scopes: tuple[str, ...]) -> None:
     """Create an API token of the tenant SLUG, and show its secret once."""
-    made, secret = state().directory.create_token(tenant_of(slug), name, expires)
+    made, secret = state().directory.create_token(tenant_of(slug), name, expires, scopes or None)
     ends = f"until {moment(made.expires_at)}" if made.expires_at else "until it is revoked"
     say(
         f"{secret}\nToken {made.id} of {slug} ({printable(name)}), valid {ends}. The secret is not shown again.",

@@ -7,6 +7,7 @@ numbers, and whoever has read up to a number has missed nothing before it.
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ..errors import DomainError, TenantExistsError, TenantNotFoundError, TokenError
 from ..model import Domain, Tenant, TenantState, Token
-from .names import checked_config, checked_host, checked_slug
+from .names import checked_config, checked_host, checked_scopes, checked_slug
 from .store import EVERYTHING, JOURNAL_LIMIT, Store
 
 Fill = Callable[[Connection, Tenant], None]
@@ -151,7 +152,10 @@ class Changes:
         with self.change() as change:
             empty(change.connection, tenant)
             tables = self._tables
-            for table in (tables.domain, tables.config, tables.token, tables.former, tables.webhook):
+            people = tables.people
+            hanging = (people.member_role, people.app_user, people.membership, people.invitation)
+            kept = (people.provider, people.realm, tables.domain, tables.config, tables.token, tables.former)
+            for table in (*hanging, *kept, tables.webhook):
                 change.connection.execute(table.delete().where(table.c.tenant_id == tenant.id))
             change.connection.execute(
                 self._tables.tenant.delete().where(self._tables.tenant.c.id == tenant.id)
@@ -334,12 +338,15 @@ class Changes:
         return host, owner
 
     # ---- tokens
-    def create_token(self, tenant: Tenant, name: str, expires_at: datetime | None) -> tuple[Token, str]:
+    def create_token(
+        self, tenant: Tenant, name: str, expires_at: datetime | None, scopes: Iterable[str] | None
+    ) -> tuple[Token, str]:
         """Make an API token.
 
         :returns: the token, and its secret, which nobody can find out later
-        :raises TokenError: when the expiry has no time zone
+        :raises TokenError: when the expiry has no time zone, or a scope cannot be
         """
+        good_for = None if scopes is None else checked_scopes(scopes)
         if expires_at is not None and expires_at.tzinfo is None:
             raise TokenError(
                 f"The expiry {expires_at} has no time zone",
@@ -354,11 +361,12 @@ class Changes:
             "digest": digest_of(secret),
             "created_at": now,
             "expires_at": expires_at,
+            "scopes": None if good_for is None else json.dumps(sorted(good_for)),
         }
         with self.change() as change:
             self._lock(change, tenant)
             key: Any = change.connection.execute(table.insert().values(row)).inserted_primary_key
-        return Token(key[0], tenant.id, name, now, expires_at), secret
+        return Token(key[0], tenant.id, name, now, expires_at, scopes=good_for), secret
 
     def revoke_token(self, token_id: int) -> None:
         """End a token's validity.

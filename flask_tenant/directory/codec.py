@@ -44,7 +44,8 @@ def decode(text: bytes) -> Tenant:
 def encode_token(token: Token, version: int) -> str:
     """Write a token as a key that leads to its tenant."""
     times = [at.isoformat() if at else None for at in (token.created_at, token.expires_at, token.revoked_at)]
-    return f"{token.tenant_id}:{version} {_dumps([token.id, token.name, *times])}"
+    scopes = None if token.scopes is None else sorted(token.scopes)
+    return f"{token.tenant_id}:{version} {_dumps([token.id, token.name, *times, scopes])}"
 
 
 def decode_token(text: bytes) -> tuple[Token, int]:
@@ -55,9 +56,12 @@ def decode_token(text: bytes) -> tuple[Token, int]:
     head, _, rest = text.partition(b" ")
     tenant_id, _, version = head.partition(b":")
     try:
-        number, name, *times = json.loads(rest)
+        number, name, *times, scopes = json.loads(rest)
         created, expires, revoked = map(_time, times)
-        return Token(int(number), int(tenant_id), str(name), created, expires, revoked), int(version)
+        good_for = None if scopes is None else frozenset(scopes)
+        return Token(int(number), int(tenant_id), str(name), created, expires, revoked, good_for), int(
+            version
+        )
     except TypeError as error:
         raise ValueError(f"no token: {error}") from None
 

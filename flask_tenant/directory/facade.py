@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from time import monotonic
@@ -215,14 +215,20 @@ class Directory:
         return self._store.tokens(tenant.id)
 
     def create_token(
-        self, tenant: Tenant, name: str, expires_at: datetime | None = None
+        self,
+        tenant: Tenant,
+        name: str,
+        expires_at: datetime | None = None,
+        scopes: Iterable[str] | None = None,
     ) -> tuple[Token, str]:
         """Make an API token.
 
         :param expires_at: when it stops being valid, with its time zone
+        :param scopes: what it is good for, such as ``invoices:read``; ``None`` for everything
         :returns: the token, and its secret, which nobody can find out later: only its hash is kept
+        :raises TokenError: when the expiry has no time zone, or a scope cannot be
         """
-        return self._changes.create_token(tenant, name, expires_at)
+        return self._changes.create_token(tenant, name, expires_at, scopes)
 
     def revoke_token(self, token_id: int) -> None:
         """End a token's validity.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import idna
 
-from ..errors import DomainError, InvalidSlugError, TenantConfigError
+from ..errors import DomainError, InvalidSlugError, TenantConfigError, TokenError
 
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}\Z")
+_SCOPE = re.compile(r"[a-z][a-z0-9_.:-]{0,62}\Z")
 _NUMBERS = re.compile(r"[0-9.]+\Z")
 CONFIG_BYTES = 16_384
 """How long a configuration value may be, as JSON."""
@@ -52,6 +54,22 @@ def _no_host(host: str, why: str) -> DomainError:
         value=host,
         hint="Use a full host name, such as shop.example.com",
     )
+
+
+def checked_scopes(scopes: Iterable[str]) -> frozenset[str]:
+    """Return what a token is good for.
+
+    :raises TokenError: for what cannot be the name of a scope
+    """
+    found = frozenset(scopes)
+    for scope in found:
+        if not _SCOPE.match(scope):
+            raise TokenError(
+                f"{scope!r} cannot be a scope",
+                value=scope,
+                hint="Small letters, digits and _ . : -, 63 at most, such as invoices:read",
+            )
+    return found
 
 
 def checked_config(key: str, value: Any) -> str:

@@ -274,5 +274,11 @@ def _made(row: sa.Row[Any], domains: Sequence[str], config: Mapping[str, Any]) -
 
 def _token(row: sa.Row[Any]) -> Token:
     return Token(
-        row.id, row.tenant_id, row.name, utc(row.created_at), utc(row.expires_at), utc(row.revoked_at)
+        row.id,
+        row.tenant_id,
+        row.name,
+        utc(row.created_at),
+        utc(row.expires_at),
+        utc(row.revoked_at),
+        None if row.scopes is None else frozenset(json.loads(row.scopes)),
     )

@@ -164,3 +164,13 @@ class People:
             sa.Index(f"ix_{prefix}realm_tenant", "tenant_id"),
         )
         """Mail domains of tenants, for finding the way from an address to its provider. They count once verified."""
+
+        self.attempt = sa.Table(
+            f"{prefix}attempt",
+            metadata,
+            sa.Column("digest", sa.String(64), primary_key=True),
+            sa.Column("count", sa.Integer, nullable=False),
+            when("expires_at"),
+            sa.Index(f"ix_{prefix}attempt_expires", "expires_at"),
+        )
+        """How often somebody has tried. ``digest`` says who and what: no name that anybody has typed is kept."""

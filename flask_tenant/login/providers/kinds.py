@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
-from ...errors import ConfigurationError, ProviderError
+from ...errors import ProviderError
 from ...protocols import ProviderKind
 
 
@@ -13,26 +13,15 @@ class Kinds:
     """The kinds of providers, by name. Each is made when it is first asked for.
 
     :param built_in: what makes the kinds that are always there
+    :param added: the application's own; such a one takes the place of a built-in one of its name
     """
 
-    def __init__(self, built_in: Mapping[str, Callable[[], ProviderKind]]) -> None:
-        self._built_in = dict(built_in)
-        self._added: dict[str, ProviderKind] = {}
+    def __init__(
+        self, built_in: Mapping[str, Callable[[], ProviderKind]], added: Mapping[str, ProviderKind]
+    ) -> None:
+        self._built_in = built_in
+        self._added = added
         self._made: dict[str, ProviderKind] = {}
-
-    def add(self, kind: ProviderKind) -> None:
-        """Add a kind, in place of the built-in one of that name if there is one.
-
-        :raises ConfigurationError: when one of that name was added already, or it has none
-        """
-        name = kind.name
-        if not name or name in self._added:
-            raise ConfigurationError(
-                f"A kind of provider is called {name!r}" + (" already" if name else ""),
-                value=name,
-                hint="Give each class of your own a name of its own",
-            )
-        self._added[name] = kind
 
     def names(self) -> list[str]:
         """Return the names of all kinds."""

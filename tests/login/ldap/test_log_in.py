@@ -193,7 +193,7 @@ def test_what_is_kept_is_not_shown(make_provider: MakeProvider) -> None:
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ldap", None)
-    kind = Kinds({"ldap": Ldap}).get("ldap")
+    kind = Kinds({"ldap": Ldap}, {}).get("ldap")
     for use in (kind.open, kind.examine):
         with pytest.raises(ProviderError, match=r"flask-tenant\[ldap\]"):
             use(Provider(1, 1, "x", "ldap", "x", "x"))

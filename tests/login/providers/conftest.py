@@ -66,7 +66,7 @@ def doors() -> Doors:
 
 @pytest.fixture
 def kinds(doors: Doors) -> Kinds:
-    return Kinds({"door": lambda: doors, "gate": Gates, "local": Local})
+    return Kinds({"door": lambda: doors, "gate": Gates, "local": Local}, {})
 
 
 class Local(Doors):

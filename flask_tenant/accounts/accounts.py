@@ -1,0 +1,150 @@
+"""Everything about people, for one application: ``app.extensions["tenancy"].accounts``."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Protocol
+
+from flask import Flask
+from sqlalchemy.engine import Connection
+
+from ..adapters import Around
+from ..directory import Directory
+from ..errors import ConfigurationError
+from ..identity import LOCAL, Provider
+from ..login.ldap import Ldap
+from ..login.local import Local
+from ..login.people import People
+from ..login.providers import Kinds, Providers
+from ..login.secrets import Secrets
+from ..login.sessions import Sessions
+from ..login.store import Note
+from ..login.throttle import Throttle
+from ..login.tickets import Tickets
+from ..rules.events import Postponed
+from ..settings import Settings
+from .crossing import Crossing
+from .current import known
+from .parts import LoggedTrail, Mail, NoMail
+from .users import AppUsers
+
+
+class Application(Protocol):
+    """What accounts need of Tenancy's state of an application."""
+
+    settings: Settings
+    around: Around
+    postponed: Postponed
+
+    @property
+    def tenancy(self) -> Any:
+        """What the application has registered."""
+
+    @property
+    def app(self) -> Flask:
+        """The Flask application."""
+
+    @property
+    def directory(self) -> Directory:
+        """The tenants."""
+
+
+class Accounts:
+    """People and their log-ins. Each part is made when it is first asked for.
+
+    :param application: Tenancy's state of it
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._application = weakref.ref(application)
+        known(application.tenancy)
+
+    @property
+    def application(self) -> Application:
+        """Tenancy's state of the application."""
+        found = self._application()
+        if found is None:
+            raise ConfigurationError("The application is gone")
+        return found
+
+    # ---- what is kept
+    @cached_property
+    def people(self) -> People:
+        """Persons, their identities, memberships, roles and invitations."""
+        directory = self.application.directory
+        return People(directory.connect, directory.tables, self.sessions, self.audit)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Who is logged in."""
+        directory, settings = self.application.directory, self.application.settings
+        return Sessions(
+            directory.connect,
+            directory.tables,
+            seconds=settings.login_seconds,
+            idle=settings.login_idle_seconds,
+        )
+
+    @cached_property
+    def tickets(self) -> Tickets:
+        """What is good once."""
+        directory = self.application.directory
+        return Tickets(directory.connect, directory.tables)
+
+    @cached_property
+    def throttle(self) -> Throttle:
+        """How often somebody may try."""
+        directory = self.application.directory
+        return Throttle(directory.connect, directory.tables, self.application.settings.login_limits)
+
+    @cached_property
+    def local(self) -> Local:
+        """Passwords of ours."""
+        return Local(self.people)
+
+    # ---- what other stages provide
+    @cached_property
+    def secrets(self) -> Secrets:
+        """Encrypts what must be told to others later."""
+        config = self.application.app.config
+        former = config.get("SECRET_KEY_FALLBACKS") or ()
+        return Secrets(self.application.settings.secret_keys, [config["SECRET_KEY"] or "", *former])
+
+    @cached_property
+    def providers(self) -> Providers:
+        """The tenants' ways to log in."""
+        kinds = Kinds({LOCAL: lambda: self.local, "ldap": Ldap}, self.application.tenancy.provider_kinds)
+        return Providers(self.application.directory, kinds, self.secrets, self._provider_gone, self.audit)
+
+    def _provider_gone(self, connection: Connection, provider: Provider) -> None:
+        """Take from members, in the transaction that removes a provider, what they have through it."""
+        self.people.provider_gone(connection, provider)
+        self.sessions.provider_gone(connection, provider)
+
+    @cached_property
+    def audit(self) -> Note:
+        """Writes into the audit trail."""
+        return LoggedTrail()
+
+    @cached_property
+    def mail(self) -> Mail:
+        """Sends mail."""
+        return NoMail()
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Do work when the application's own transactions are over, or now where there are none."""
+        if not self.application.postponed.put_off(work):
+            work()
+
+    # ---- logging in and out
+    @cached_property
+    def entry(self) -> Crossing:
+        """Logging in and out, step by step: for pages."""
+        return Crossing(self)
+
+    @cached_property
+    def users(self) -> AppUsers:
+        """The application's own users."""
+        return AppUsers(self)

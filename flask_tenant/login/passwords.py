@@ -1,0 +1,48 @@
+"""Hashes of passwords, by werkzeug."""
+
+from __future__ import annotations
+
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from ..errors import MemberError
+
+SHORTEST = 12
+"""Characters of a password. NIST SP 800-63B-4, 3.1.1.2, asks for 8 at least, for 15 where nothing else is asked."""
+
+LONGEST = 1024
+"""Characters beyond which nothing is hashed: what is sent to a log-in must not cost more than a password does."""
+
+
+class Passwords:
+    """Makes and compares hashes.
+
+    :param method: as werkzeug names it
+    """
+
+    def __init__(self, method: str = "scrypt") -> None:
+        self._method = method
+        self._nobody: str | None = None
+        self.compared = 0
+        """How many hashes were computed to compare: the same for somebody as for nobody."""
+
+    def hash(self, password: str, email: str = "") -> str:
+        """Return what is kept of a password.
+
+        :raises MemberError: for one that is too short, too long, or the address itself
+        """
+        if not SHORTEST <= len(password) <= LONGEST:
+            raise MemberError(
+                f"A password of {len(password)} characters", hint=f"Use {SHORTEST} to {LONGEST} characters"
+            )
+        if email and password.strip().lower() in (email, email.partition("@")[0]):
+            raise MemberError("The password is the e-mail address", hint="Use one that nobody can guess")
+        return generate_password_hash(password, self._method)
+
+    def matches(self, kept: str | None, password: str) -> bool:
+        """Whether a password is the right one. For ``None``, which nothing is, the same work is done."""
+        if not password or len(password) > LONGEST:
+            return False  # for everybody alike
+        if self._nobody is None:
+            self._nobody = generate_password_hash("nobody", self._method)
+        self.compared += 1
+        return check_password_hash(kept if kept is not None else self._nobody, password) and kept is not None

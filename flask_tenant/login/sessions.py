@@ -1,0 +1,222 @@
+"""Who is logged in. The server keeps it, so that it can be ended here and is over everywhere at once.
+
+The browser has a secret, of which only the digest is kept: who reads the table cannot be anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ..identity import Identified, LoginSession, Member, Person, Provider
+from .store import Clock, Connect, Tables, digest_of, new_secret, now, utc
+
+TOUCH_SECONDS = 60.0
+"""How exactly it is kept when a session was last used."""
+
+KEEP_DAYS = 30
+"""For how long sessions that are over are remembered."""
+
+TIDY_EVERY = 100
+"""After how many new sessions of one process old ones are forgotten."""
+
+
+class Sessions:
+    """Opens log-in sessions, finds them and ends them.
+
+    :param connect: opens a transaction on the directory's database
+    :param seconds: how long one lasts at most
+    :param idle: how many seconds one lasts that is not used
+    :param seal: encrypts what the provider wants to see again when somebody logs out there
+    :param unseal: its reverse
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        tables: Tables,
+        *,
+        seconds: float = 12 * 3600,
+        idle: float = 2 * 3600,
+        seal: Callable[[str], str] | None = None,
+        unseal: Callable[[str], str] | None = None,
+        clock: Clock = now,
+    ) -> None:
+        self._connect, self._table, self._clock = connect, tables.people.login_session, clock
+        self._seconds, self._idle = timedelta(seconds=seconds), timedelta(seconds=idle)
+        self._seal, self._unseal = seal, unseal
+        self._opened = count(1)
+
+    # ---- opening and finding
+    def open(
+        self,
+        member: Member,
+        provider: Provider | None = None,
+        who: Identified | None = None,
+        *,
+        network: str = "",
+        agent: str = "",
+        impersonator: Person | None = None,
+        reason: str = "",
+        seconds: float | None = None,
+    ) -> str:
+        """Open a session, and return its secret, for the browser alone.
+
+        :param member: who is logged in; of tenant 0 at the central host
+        :param provider: through which provider
+        :param who: whom it has vouched for
+        :param network: where the browser is, for people to recognise
+        :param agent: what the browser calls itself
+        :param impersonator: the operator who acts as the member
+        :param reason: why
+        :param seconds: how long it lasts at most, if less than usual
+        """
+        secret, at, table = new_secret(), self._clock(), self._table
+        lasts = self._seconds if seconds is None else min(self._seconds, timedelta(seconds=seconds))
+        hint = who.hint if who is not None and self._seal is not None else ""
+        row = {
+            "digest": digest_of(secret),
+            "tenant_id": member.tenant_id,
+            "person_id": member.person_id,
+            "provider_id": provider.id if provider is not None else None,
+            "provider_session": who.session if who is not None else "",
+            "provider_subject": who.identity.subject if who is not None else "",
+            "hint": self._seal(hint) if hint and self._seal is not None else None,
+            "network": network[:64],
+            "agent": agent[:255],
+            "impersonator_id": impersonator.id if impersonator is not None else None,
+            "reason": reason or None,
+            "opened_at": at,
+            "seen_at": at,
+            "expires_at": at + lasts,
+        }
+        with self._connect() as connection:
+            connection.execute(table.insert().values(row))
+            if next(self._opened) % TIDY_EVERY == 0:
+                old = table.c.expires_at <= at - timedelta(days=KEEP_DAYS)
+                connection.execute(table.delete().where(old))
+        return secret
+
+    def find(self, tenant_id: int, secret: str) -> LoginSession | None:
+        """Return the session of that secret; ``None`` for one that is unknown, over, or of another tenant."""
+        table = self._table
+        query = sa.select(table).where(table.c.digest == digest_of(secret), table.c.tenant_id == tenant_id)
+        with self._connect() as connection:
+            row = connection.execute(query.where(*self._live())).one_or_none()
+        return None if row is None else _session(row)
+
+    def stale(self, session: LoginSession) -> bool:
+        """Whether it is time to :meth:`touch` a session."""
+        return self._clock() - session.seen_at >= timedelta(seconds=TOUCH_SECONDS)
+
+    def touch(self, session: LoginSession) -> None:
+        """Note that a session was used now."""
+        table = self._table
+        with self._connect() as connection:
+            connection.execute(
+                table.update().where(table.c.digest == session.digest).values(seen_at=self._clock())
+            )
+
+    def of(self, tenant_id: int, person_id: int | None = None) -> list[LoginSession]:
+        """Return a tenant's sessions that are not over, the newest first.
+
+        :param person_id: of this person only
+        """
+        table = self._table
+        query = sa.select(table).where(table.c.tenant_id == tenant_id, *self._live())
+        if person_id is not None:
+            query = query.where(table.c.person_id == person_id)
+        with self._connect() as connection:
+            return [_session(row) for row in connection.execute(query.order_by(table.c.opened_at.desc()))]
+
+    def hint(self, digest: str) -> str:
+        """Return what the provider wants to see again when somebody logs out there; ``""`` for nothing."""
+        table = self._table
+        with self._connect() as connection:
+            kept = connection.scalar(sa.select(table.c.hint).where(table.c.digest == digest))
+        return self._unseal(kept) if kept and self._unseal is not None else ""
+
+    # ---- ending
+    def end(self, digest: str, tenant_id: int | None = None) -> bool:
+        """End a session, and say whether it was open.
+
+        :param tenant_id: only if it is of this tenant: for administrators, who name it by its digest
+        """
+        mine = [self._table.c.digest == digest]
+        if tenant_id is not None:
+            mine.append(self._table.c.tenant_id == tenant_id)
+        with self._connect() as connection:
+            return self._end(connection, *mine) > 0
+
+    def end_all(self, tenant_id: int, person_id: int) -> int:
+        """End all sessions of a person in a tenant, and return how many they were."""
+        with self._connect() as connection:
+            return self.end_within(connection, person_id, tenant_id)
+
+    def end_within(self, connection: Connection, person_id: int, tenant_id: int | None = None) -> int:
+        """End a person's sessions in a transaction that is open already: together with what is the reason for it.
+
+        :param tenant_id: in this tenant only
+        """
+        mine = [self._table.c.person_id == person_id]
+        if tenant_id is not None:
+            mine.append(self._table.c.tenant_id == tenant_id)
+        return self._end(connection, *mine)
+
+    def end_impersonations(self, connection: Connection, operator_id: int) -> int:
+        """End the sessions in which an operator acts as somebody else."""
+        return self._end(connection, self._table.c.impersonator_id == operator_id)
+
+    def ended_by_provider(self, provider: Provider, sid: str = "", subject: str = "") -> int:
+        """End what a provider says has ended, and return how many sessions that were.
+
+        :param sid: its name for one session; without it, all sessions of the subject end
+        :raises ValueError: when it names neither
+        """
+        if not sid and not subject:
+            raise ValueError("A provider that ends sessions has to name one, or a subject")
+        table = self._table
+        mine = [table.c.provider_id == provider.id, table.c.tenant_id == provider.tenant_id]
+        if sid:
+            mine.append(table.c.provider_session == sid)
+        if subject:
+            mine.append(table.c.provider_subject == subject)
+        with self._connect() as connection:
+            return self._end(connection, *mine)
+
+    def provider_gone(self, connection: Connection, provider: Provider) -> int:
+        """End all sessions that were opened through a provider which is being removed, and return how many."""
+        table = self._table
+        return self._end(
+            connection, table.c.tenant_id == provider.tenant_id, table.c.provider_id == provider.id
+        )
+
+    def _end(self, connection: Connection, *mine: sa.ColumnElement[bool]) -> int:
+        table = self._table
+        done = connection.execute(table.update().where(*mine, *self._live()).values(ended_at=self._clock()))
+        return cast("sa.CursorResult[Any]", done).rowcount
+
+    def _live(self) -> tuple[sa.ColumnElement[bool], ...]:
+        at, table = self._clock(), self._table
+        return table.c.ended_at.is_(None), table.c.expires_at > at, table.c.seen_at > at - self._idle
+
+
+def _session(row: sa.Row[Any]) -> LoginSession:
+    return LoginSession(
+        row.digest,
+        row.tenant_id,
+        row.person_id,
+        cast(datetime, utc(row.opened_at)),
+        cast(datetime, utc(row.seen_at)),
+        cast(datetime, utc(row.expires_at)),
+        row.provider_id,
+        row.network,
+        row.agent,
+        row.impersonator_id,
+        row.reason or "",
+    )
