@@ -7,6 +7,7 @@
     tokens.py    token create, list, revoke
     config.py    config set, get, unset, list
     themes.py    theme show, set, check
+    sso.py       sso add, show, test, remove, rotate
     rules/       rules check, test, explain, record, dry-run, activate, history, rollback, diff
     webhooks.py  webhooks deliver, list, secret
     work.py      shell and run: the application's own commands, inside a tenant
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from . import config, domains, states, tenants, themes, tokens, webhooks, work
+from . import config, domains, sso, states, tenants, themes, tokens, webhooks, work
 from .frame import ExitCode, TenantGroup
 from .tryout import main
 
@@ -40,6 +41,7 @@ for command in (
     config.config,
     webhooks.webhooks,
     themes.theme,
+    sso.sso,
     *work.COMMANDS,
 ):
     tenant_cli.add_command(command)
