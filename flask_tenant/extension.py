@@ -17,7 +17,7 @@ from .engines import _exempt, _watch_engines
 from .errors import ConfigurationError
 from .hooks import Hooks, Users
 from .model import Tenant
-from .protocols import ProviderKind
+from .protocols import ProviderKind, Sender
 from .registry import KEY, _apps, _resolution, state_of
 from .replicas import Engines
 from .routes import CentralRoutes
@@ -66,6 +66,7 @@ class Tenancy:
         self.routes = CentralRoutes()
         self.provider_kinds: dict[str, ProviderKind] = {}
         self.users = Users()
+        self.sender: Sender | None = None
         if app is not None:
             self._register(app, sys._getframe(1))
 

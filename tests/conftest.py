@@ -23,6 +23,8 @@ pytest_plugins = [
     "tests.services.databases",
     "tests.services.redis",
     "tests.services.slapd",
+    "tests.services.smtp",
+    "tests.services.oidc",
 ]
 
 # While an application with Tenancy lives in a process, engines that nobody has declared are refused there.
@@ -73,6 +75,7 @@ ONCE = {
     "docs",
     "doctor",
     "edges",
+    "mail",
     "rawsql",
     "soak",
     "testing",

@@ -11,11 +11,13 @@ from flask import Flask
 from sqlalchemy.engine import Connection
 
 from ..adapters import Around
+from ..audit import Trail
 from ..directory import Directory
 from ..errors import ConfigurationError
 from ..identity import LOCAL, Provider
 from ..login.ldap import Ldap
 from ..login.local import Local
+from ..login.oidc import Oidc
 from ..login.people import People
 from ..login.providers import Kinds, Providers
 from ..login.secrets import Secrets
@@ -27,7 +29,7 @@ from ..rules.events import Postponed
 from ..settings import Settings
 from .crossing import Crossing
 from .current import known
-from .parts import LoggedTrail, Mail, NoMail
+from .parts import Mail
 from .users import AppUsers
 
 
@@ -49,6 +51,14 @@ class Application(Protocol):
     @property
     def directory(self) -> Directory:
         """The tenants."""
+
+    @property
+    def trail(self) -> Trail:
+        """The audit trail."""
+
+    @property
+    def mail(self) -> Mail:
+        """What sends mail."""
 
 
 class Accounts:
@@ -115,8 +125,13 @@ class Accounts:
     @cached_property
     def providers(self) -> Providers:
         """The tenants' ways to log in."""
-        kinds = Kinds({LOCAL: lambda: self.local, "ldap": Ldap}, self.application.tenancy.provider_kinds)
+        built_in = {LOCAL: lambda: self.local, "oidc": lambda: Oidc(self._first_message), "ldap": Ldap}
+        kinds = Kinds(built_in, self.application.tenancy.provider_kinds)
         return Providers(self.application.directory, kinds, self.secrets, self._provider_gone, self.audit)
+
+    def _first_message(self, provider: Provider, number: str, seconds: float) -> bool:
+        """Return whether a provider's message of that number comes for the first time, to any server."""
+        return self.tickets.first("message", provider.tenant_id, f"{provider.name} {number}", seconds)
 
     def _provider_gone(self, connection: Connection, provider: Provider) -> None:
         """Take from members, in the transaction that removes a provider, what they have through it."""
@@ -126,12 +141,12 @@ class Accounts:
     @cached_property
     def audit(self) -> Note:
         """Writes into the audit trail."""
-        return LoggedTrail()
+        return self.application.trail.write
 
-    @cached_property
+    @property
     def mail(self) -> Mail:
         """Sends mail."""
-        return NoMail()
+        return self.application.mail
 
     def later(self, work: Callable[[], None]) -> None:
         """Do work when the application's own transactions are over, or now where there are none."""

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Protocol
 
-from sqlalchemy.engine import Connection
-
-from ..errors import MailError
 from ..identity import LOCAL, Provider
 from ..model import Tenant
-
-log = logging.getLogger("flask_tenant.audit")
 
 
 class Mail(Protocol):
@@ -30,27 +24,3 @@ class Mail(Protocol):
 def local_provider(tenant_id: int) -> Provider:
     """Return what stands for passwords of ours where no row says anything about them."""
     return Provider(0, tenant_id, LOCAL, LOCAL, "Password", LOCAL)
-
-
-class LoggedTrail:
-    """Writes what is done to the log."""
-
-    def __call__(
-        self,
-        action: str,
-        *,
-        tenant_id: int = 0,
-        actor: str,
-        connection: Connection | None = None,
-        **details: Any,
-    ) -> None:
-        """Write one line."""
-        log.info("tenant %s: %s by %s %s", tenant_id, action, actor, details)
-
-
-class NoMail:
-    """An installation that cannot send mail."""
-
-    def send(self, to: str, template: str, tenant: Tenant | None, **values: Any) -> None:
-        """Refuse."""
-        raise MailError(f"The mail {template!r} was not sent: no sender is configured", value=template)

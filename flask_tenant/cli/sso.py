@@ -75,19 +75,13 @@ def _provider_of(tenant: Tenant, name: str) -> Provider:
 @click.option("--kind", required=True, help="oidc, ldap, local, or a kind of the application's own.")
 @click.option("--label", default="", help="What stands on the button; NAME by default.")
 @click.option("--set", "given", multiple=True, help="A setting, as KEY=VALUE or KEY=@FILE (repeatable).")
+@click.option("--settings", "file", help="A TOML file of settings; --set goes before it.")
 @click.option(
-    "--secret",
-    "secrets",
-    multiple=True,
-    help="A secret: KEY, to be asked for, or KEY=@FILE (repeatable).",
+    "--secret", "secrets", multiple=True, help="A secret: KEY, to be asked for, or KEY=@FILE (repeatable)."
 )
 @click.option("--role", "roles", multiple=True, help="What a group gives, as GROUP=ROLE (repeatable).")
 @click.option("--joins", is_flag=True, help="Whom it vouches for becomes a member by logging in.")
-@click.option(
-    "--authority",
-    default="",
-    help="A name that providers share which know the same people.",
-)
+@click.option("--authority", default="", help="A name that providers share which know the same people.")
 @click.option(
     "--replace", is_flag=True, help="Put it in place of the provider NAME; everything is given anew."
 )

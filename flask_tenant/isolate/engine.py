@@ -384,7 +384,7 @@ class TenantConnection(Connection):
         if ruling is None or not ruling.decision.shape:
             self.dialect = base
         else:
-            self.dialect = dialect_for(base, base.ft_wall.shapes(ruling.decision.shape))
+            self.dialect = dialect_for(base, base.ft_wall.shapes(ruling.decision.shape), self.engine)
         self.ft_ruling = ruling  # last: an error leaves nothing half done
 
     def ft_admit(self, compiled: Any) -> None:

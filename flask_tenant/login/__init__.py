@@ -1,7 +1,8 @@
 """Log-in: who somebody is, through which of a tenant's providers, and what they are there.
 
 providers/    the ways to log in that each tenant has, and the kinds of them that there are
-ldap/         the kind ``ldap``
+oidc/         the kind ``oidc``: a tenant's own OpenID provider
+ldap/         the kind ``ldap``: a tenant's own LDAP directory
 local.py      the kind ``local``: passwords of ours
 passwords.py  their hashes
 breaker.py    waits for a provider: not for long, and not with everybody
