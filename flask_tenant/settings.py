@@ -57,6 +57,8 @@ class Settings:
     :param cache_size: ``TENANT_CACHE_SIZE``: how many tenants each process keeps in memory
     :param login: ``TENANT_LOGIN``: whether members log in through us: local passwords, or the tenants' own providers
     :param login_path: ``TENANT_LOGIN_PATH``: below which our pages for people are served
+    :param secret_keys: ``TENANT_SECRET_KEYS``: what encrypts the secrets of tenants' providers, the newest key first;
+        without any, a key that is derived from ``SECRET_KEY``
     :param audit: ``TENANT_AUDIT``: whether the audit trail has central work, too; ``None``: where ``login`` is
     :param audit_keys: ``TENANT_AUDIT_KEYS``: what seals the audit trail, the newest first; by default ``SECRET_KEY``
     :param audit_anchor: ``TENANT_AUDIT_ANCHOR``: file in which the ends of the audit trail's chains are noted
@@ -106,6 +108,7 @@ class Settings:
     webhook_hosts: frozenset[str] = frozenset()
     login: bool = False
     login_path: str = "/_tenant"
+    secret_keys: tuple[str, ...] = ()
     audit: bool | None = None
     audit_keys: tuple[str, ...] = ()
     audit_anchor: str | None = None
