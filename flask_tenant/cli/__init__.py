@@ -7,6 +7,7 @@
     tokens.py    token create, list, revoke
     config.py    config set, get, unset, list
     themes.py    theme show, set, check
+    sso.py       sso add, show, test, remove, rotate
     rules/       rules check, test, explain, record, dry-run, activate, history, rollback, diff
     webhooks.py  webhooks deliver, list, secret
     audit.py     audit list, verify
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from . import audit, config, domains, mail, states, tenants, themes, tokens, webhooks, work
+from . import audit, config, domains, mail, sso, states, tenants, themes, tokens, webhooks, work
 from .frame import ExitCode, TenantGroup
 from .tryout import main
 
@@ -44,6 +45,7 @@ for command in (
     audit.audit,
     mail.mail,
     themes.theme,
+    sso.sso,
     *work.COMMANDS,
 ):
     tenant_cli.add_command(command)

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from .store import Clock, Connect, Tables, digest_of, new_secret, now
 
@@ -65,6 +66,22 @@ class Tickets:
             # The row goes first: whoever has removed it may read on.
             payload = connection.scalar(table.delete().where(*mine).returning(table.c.payload))
         return None if payload is None else dict(json.loads(payload))
+
+    def first(self, purpose: str, tenant_id: int, what: str, seconds: float) -> bool:
+        """Return whether something happens for the first time, on all servers, and remember it for so long."""
+        row = {
+            "digest": digest_of(f"{purpose}\0{tenant_id}\0{what}"),
+            "purpose": purpose,
+            "tenant_id": tenant_id,
+            "payload": "{}",
+            "expires_at": self._clock() + timedelta(seconds=seconds),
+        }
+        try:
+            with self._connect() as connection:
+                connection.execute(self._table.insert().values(row))
+        except IntegrityError:
+            return False
+        return True
 
     def look(self, purpose: str, tenant_id: int, secret: str) -> dict[str, Any] | None:
         """Return what :meth:`redeem` would, and leave the ticket good: for a page that asks before it is used."""

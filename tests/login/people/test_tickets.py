@@ -31,6 +31,14 @@ def test_not_for_long(kept: Kept, clock: Clock) -> None:
     assert kept.tickets.look("reset", 1, secret) is kept.tickets.redeem("reset", 1, secret) is None
 
 
+def test_what_happens_again_is_known(kept: Kept) -> None:
+    assert kept.tickets.first("message", 1, "a", 60)
+    assert not kept.tickets.first("message", 1, "a", 60)
+    assert kept.tickets.first("message", 2, "a", 60)
+    assert kept.tickets.first("message", 1, "b", 60)
+    assert kept.tickets.first("other", 1, "a", 60)
+
+
 def test_of_many_at_once_one_gets_it(kept: Kept) -> None:
     secret = kept.tickets.issue("reset", 1, {"person": 7}, 60)
     start = threading.Barrier(4)
