@@ -5,6 +5,7 @@
     states.py    suspend, resume, archive, maintenance
     domains.py   domain add, confirm, remove, list
     tokens.py    token create, list, revoke
+    members.py   member list, invite, roles, suspend, resume, remove; operator list, add, remove
     config.py    config set, get, unset, list
     themes.py    theme show, set, check
     rules/       rules check, test, explain, record, dry-run, activate, history, rollback, diff
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from . import config, domains, states, tenants, themes, tokens, webhooks, work
+from . import config, domains, members, states, tenants, themes, tokens, webhooks, work
 from .frame import ExitCode, TenantGroup
 from .tryout import main
 
@@ -37,6 +38,8 @@ for command in (
     tenants.release,
     domains.domain,
     tokens.token,
+    members.member,
+    members.operator,
     config.config,
     webhooks.webhooks,
     themes.theme,

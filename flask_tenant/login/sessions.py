@@ -32,7 +32,7 @@ class Sessions:
     :param connect: opens a transaction on the directory's database
     :param seconds: how long one lasts at most
     :param idle: how many seconds one lasts that is not used
-    :param seal: encrypts what the provider wants to see again when somebody logs out there
+    :param seal: encrypts what the provider wants to see again when somebody logs out there, for one session
     :param unseal: its reverse
     """
 
@@ -43,8 +43,8 @@ class Sessions:
         *,
         seconds: float = 12 * 3600,
         idle: float = 2 * 3600,
-        seal: Callable[[str], str] | None = None,
-        unseal: Callable[[str], str] | None = None,
+        seal: Callable[[str, str], str] | None = None,
+        unseal: Callable[[str, str], str] | None = None,
         clock: Clock = now,
     ) -> None:
         self._connect, self._table, self._clock = connect, tables.people.login_session, clock
@@ -77,16 +77,17 @@ class Sessions:
         :param seconds: how long it lasts at most, if less than usual
         """
         secret, at, table = new_secret(), self._clock(), self._table
+        digest = digest_of(secret)
         lasts = self._seconds if seconds is None else min(self._seconds, timedelta(seconds=seconds))
         hint = who.hint if who is not None and self._seal is not None else ""
         row = {
-            "digest": digest_of(secret),
+            "digest": digest,
             "tenant_id": member.tenant_id,
             "person_id": member.person_id,
             "provider_id": provider.id if provider is not None else None,
             "provider_session": who.session if who is not None else "",
             "provider_subject": who.identity.subject if who is not None else "",
-            "hint": self._seal(hint) if hint and self._seal is not None else None,
+            "hint": self._seal(hint, place_of(digest)) if hint and self._seal is not None else None,
             "network": network[:64],
             "agent": agent[:255],
             "impersonator_id": impersonator.id if impersonator is not None else None,
@@ -139,7 +140,7 @@ class Sessions:
         table = self._table
         with self._connect() as connection:
             kept = connection.scalar(sa.select(table.c.hint).where(table.c.digest == digest))
-        return self._unseal(kept) if kept and self._unseal is not None else ""
+        return self._unseal(kept, place_of(digest)) if kept and self._unseal is not None else ""
 
     # ---- ending
     def end(self, digest: str, tenant_id: int | None = None) -> bool:
@@ -197,6 +198,11 @@ class Sessions:
     def _live(self) -> tuple[sa.ColumnElement[bool], ...]:
         at, table = self._clock(), self._table
         return table.c.ended_at.is_(None), table.c.expires_at > at, table.c.seen_at > at - self._idle
+
+
+def place_of(digest: str) -> str:
+    """Return where a session's hint belongs: it is of no use in another one."""
+    return f"the session {digest[:16]}"
 
 
 def _session(row: sa.Row[Any]) -> LoginSession:
