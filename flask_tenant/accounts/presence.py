@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlencode
 
 import flask
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import Unauthorized
 
-from ..identity import LoginSession, Member, MemberState, Provider
+from ..identity import LoginSession, Member, Provider
 from ..login.throttle import network_of
 from ..model import Tenant
 from .parts import local_provider
 
 if TYPE_CHECKING:
     from .accounts import Accounts
+
+log = logging.getLogger("flask_tenant.login")
 
 KEY = "_tenancy_login"
 """Under which name the browser's session has the secret of the log-in session."""
@@ -95,14 +100,14 @@ class Presence:
         return found
 
     def _look(self, tenant_id: int, secret: str) -> tuple[LoginSession, Member] | None:
-        sessions, people = self.accounts.sessions, self.accounts.people
-        session = sessions.find(tenant_id, secret)
-        if session is None:
-            return None
-        at = session.person_id
-        member = people.member(tenant_id, at) if tenant_id else people.at_centre(at)
-        if member is None or member.state is not MemberState.ACTIVE:
-            return None
-        if sessions.stale(session):
-            self.accounts.later(lambda: sessions.touch(session))
-        return session, member
+        found = self.accounts.people.present(tenant_id, secret)
+        if found is not None and self.accounts.sessions.stale(found[0]):
+            # Later: in the middle of a request, its own transaction may hold the lock of an SQLite file.
+            self.accounts.later(partial(self._touch, found[0]))
+        return found
+
+    def _touch(self, session: LoginSession) -> None:
+        try:
+            self.accounts.sessions.touch(session)
+        except SQLAlchemyError as error:
+            log.warning("It could not be noted that a session is in use: %s", error)

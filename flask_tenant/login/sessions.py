@@ -105,10 +105,14 @@ class Sessions:
 
     def find(self, tenant_id: int, secret: str) -> LoginSession | None:
         """Return the session of that secret; ``None`` for one that is unknown, over, or of another tenant."""
+        with self._connect() as connection:
+            return self.find_within(connection, tenant_id, secret)
+
+    def find_within(self, connection: Connection, tenant_id: int, secret: str) -> LoginSession | None:
+        """Return the session of that secret, in a transaction that is open already."""
         table = self._table
         query = sa.select(table).where(table.c.digest == digest_of(secret), table.c.tenant_id == tenant_id)
-        with self._connect() as connection:
-            row = connection.execute(query.where(*self._live())).one_or_none()
+        row = connection.execute(query.where(*self._live())).one_or_none()
         return None if row is None else _session(row)
 
     def stale(self, session: LoginSession) -> bool:
