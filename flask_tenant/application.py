@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -17,8 +18,10 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import scoped_session
 
 from . import pipeline, signals
+from .actors import actor_of, whoever
 from .adapters import Around, Surroundings
 from .admission import Admission
+from .audit import Anchor, Keys, Trail
 from .context import NO_TENANT_HINT, Scope, internal, nobody
 from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
@@ -33,6 +36,7 @@ from .isolate import (
     migrating,
     plainly,
 )
+from .mail import Composer, Mail, sender_of, templates
 from .model import Answer, RequestFacts, Resolution, Tenant
 from .protocols import Adapter
 from .registry import COMMANDED, _here, _resolution
@@ -44,6 +48,7 @@ from .settings import Settings
 from .startup import Startup
 from .stay import Stay
 from .theme import Theming
+from .transactions import following
 
 if TYPE_CHECKING:
     # At run time SQLAlchemy 2.1's asyncio module needs greenlet, which applications without asyncio do not have.
@@ -94,6 +99,7 @@ class Application:
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
         self._events: EventRules | None = None
+        self._trail: Trail | None = None
         self._adapted: set[int] = set()
         self._extensions_seen = -1
         for registry in sessions:
@@ -225,7 +231,7 @@ class Application:
         else:
             self._home = weakref.ref(isolation)
         directory = Directory(
-            connect,
+            following(connect),
             prefix=settings.table_prefix,
             apart=own is not None,
             seconds=settings.cache_seconds,
@@ -265,6 +271,55 @@ class Application:
                 send=tenancy.events.send,
             )
         return self._events
+
+    @property
+    def trail(self) -> Trail:
+        """The audit trail.
+
+        :raises ConfigurationError: when its anchor cannot be written
+        """
+        if self._trail is None:
+            app, settings = self.app, self.settings
+            secrets: tuple[str | bytes, ...] = settings.audit_keys or (
+                app.secret_key or "",
+                *(app.config.get("SECRET_KEY_FALLBACKS") or ()),
+            )
+            name = settings.audit_anchor
+            anchor = Anchor(Path(app.instance_path, name) if name is not None else None)
+            self._trail = Trail(
+                self.directory.connect,
+                self.directory.tables.audit.entry,
+                Keys(secrets),
+                anchor,
+                put_off=self.postponed.put_off,
+            )
+        return self._trail
+
+    @cached_property
+    def mail(self) -> Mail:
+        """What sends mail.
+
+        :raises ConfigurationError: for a ``TENANT_MAIL_URL`` or ``TENANT_MAIL_FROM`` that makes no sense
+        """
+        environment = templates(self.app.jinja_loader)
+        environment.globals["theme"] = self.theming.look
+        self.theming.override(environment)
+        composer = Composer(environment, self.settings.mail_from, lambda tenant: self.enter(Scope(tenant)))
+        return Mail(composer, self.tenancy.sender or sender_of(self.settings.mail_url))
+
+    def write_down(self, action: str, **details: Any) -> None:
+        """Write central work to the audit trail, where it is kept."""
+        settings = self.settings
+        if settings.login if settings.audit is None else settings.audit:
+            self.trail.note(action, actor=self._actor(), **details)
+
+    def _actor(self) -> str:
+        """Who is doing what central work does."""
+        if self.settings.login and flask.has_request_context():
+            session = self.accounts.entry.session()
+            if session is not None:
+                return actor_of(session)
+        return whoever()
 
     # ---- tenants
     @property

@@ -17,6 +17,7 @@ from .engines import _exempt, _watch_engines
 from .errors import ConfigurationError
 from .hooks import Hooks, Users
 from .model import Tenant
+from .protocols import Sender
 from .registry import KEY, _apps, _resolution, state_of
 from .replicas import Engines
 from .routes import CentralRoutes
@@ -64,6 +65,7 @@ class Tenancy:
         self.webhooks = WebhookNames()
         self.routes = CentralRoutes()
         self.users = Users()
+        self.sender: Sender | None = None
         if app is not None:
             self._register(app, sys._getframe(1))
 

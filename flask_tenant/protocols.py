@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from email.message import EmailMessage
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .context import Scope
 from .decision import Ruling
 from .errors import TenancyError
-from .identity import Ask, Attempt, Finding, GoTo, Identified, Provider
+from .identity import Ask, Attempt, Ended, Finding, GoTo, Identified, Provider
 from .model import RequestFacts, TableView, Tenant
 
 
@@ -96,6 +96,27 @@ class Authenticator(Protocol):
 
         :raises LoginRefusedError: when it proves nothing; its reason is for the log
         :raises ProviderUnavailableError: when the provider does not answer
+        """
+
+
+@runtime_checkable
+class SingleLogout(Protocol):
+    """What an :class:`Authenticator` may do besides: logging out here and there belong together."""
+
+    def leave(self, hint: str, back: str) -> str | None:
+        """Return where the browser goes to log out there too, ``None`` when that cannot be had.
+
+        Never waits for long, and never fails: who logs out is logged out here already.
+
+        :param hint: what :attr:`~flask_tenant.identity.Identified.hint` said
+        :param back: absolute URL to which the browser comes back
+        """
+
+    def ended(self, message: Mapping[str, str]) -> Ended:
+        """Return what has ended there, as a message says that the provider's server has sent to ours.
+
+        :raises LoginRefusedError: when it proves nothing, or was sent before
+        :raises ProviderUnavailableError: when what would prove it cannot be had
         """
 
 

@@ -43,6 +43,7 @@ def central_context(*, reason: str, app: Flask | None = None) -> Iterator[Scope]
     state = state_of(app)
     outer = current_scope()
     _write_down("Central work begins (%s): %s", outer or "outside any tenant", reason)
+    state.write_down("central.entered", reason=reason, within=str(outer.tenant or "") if outer else "")
     with state.enter(Scope(None, reason=reason)) as scope:
         signals.central_entered.send(state.tenancy, reason=reason)
         yield scope
@@ -62,6 +63,7 @@ def for_each_tenant(*, reason: str, app: Flask | None = None) -> Iterator[Tenant
     state = state_of(app)
     tenants = state.directory.all()
     _write_down("Loop over %s tenants begins: %s", len(tenants), reason)
+    state.write_down("central.loop", reason=reason)
     for tenant in tenants:
         with state.enter(Scope(tenant)):
             yield tenant

@@ -56,10 +56,15 @@ class Settings:
     :param cache_size: ``TENANT_CACHE_SIZE``: how many tenants each process keeps in memory
     :param login: ``TENANT_LOGIN``: whether members log in through us: local passwords, or the tenants' own providers
     :param login_path: ``TENANT_LOGIN_PATH``: below which our pages for people are served
+    :param audit: ``TENANT_AUDIT``: whether the audit trail has central work, too; ``None``: where ``login`` is
+    :param audit_keys: ``TENANT_AUDIT_KEYS``: what seals the audit trail, the newest first; by default ``SECRET_KEY``
+    :param audit_anchor: ``TENANT_AUDIT_ANCHOR``: file in which the ends of the audit trail's chains are noted
     :param login_seconds: ``TENANT_LOGIN_SECONDS``: how long somebody stays logged in at most
     :param login_idle_seconds: ``TENANT_LOGIN_IDLE_SECONDS``: how long somebody stays logged in who does nothing
     :param login_limits: ``TENANT_LOGIN_LIMITS``: how often what may be tried, in place of the usual limits
     :param impersonation_seconds: ``TENANT_IMPERSONATION_SECONDS``: how long an operator may act as somebody else
+    :param mail_url: ``TENANT_MAIL_URL``: what sends mail; ``None`` for nothing
+    :param mail_from: ``TENANT_MAIL_FROM``: who mail is from
     :param webhook_hosts: ``TENANT_WEBHOOK_HOSTS``: hosts and networks that webhooks may call though they are not public
     """
 
@@ -98,6 +103,11 @@ class Settings:
     webhook_hosts: frozenset[str] = frozenset()
     login: bool = False
     login_path: str = "/_tenant"
+    audit: bool | None = None
+    audit_keys: tuple[str, ...] = ()
+    audit_anchor: str | None = None
+    mail_url: str | None = None
+    mail_from: str = "noreply@localhost"
     login_seconds: int = 43_200
     login_idle_seconds: int = 7_200
     login_limits: Mapping[str, str] | None = None
@@ -121,8 +131,8 @@ class Settings:
             name = keys[key]
             if name in _SETS:
                 value = frozenset(_names(key, value))
-            elif name == "strategies":
-                value = tuple(_names(key, value))
+            elif name in _LISTS:
+                value = tuple(_names(key, value, secret=name in _SECRET))
             values[name] = value
         settings = cls(**values)
         settings._check()
@@ -212,6 +222,17 @@ class Settings:
                 value=limits,
                 hint="Use such as {'login.account': '10 per 15 minutes'}",
             )
+        if self.audit not in (None, True, False):
+            raise ConfigurationError(
+                f"TENANT_AUDIT is {self.audit!r}", value=self.audit, hint="Use True, False or None"
+            )
+        if any(len(key) < KEY_LENGTH for key in self.audit_keys):
+            raise ConfigurationError(
+                f"TENANT_AUDIT_KEYS holds a key of fewer than {KEY_LENGTH} characters",
+                hint='Make one with: python -c "import secrets; print(secrets.token_hex(32))"',
+            )
+        if self.audit_anchor is not None and not str(self.audit_anchor).strip():
+            raise ConfigurationError("TENANT_AUDIT_ANCHOR is empty", hint="Name a file, or use None")
         if not _HEADER.match(self.header):
             raise ConfigurationError(
                 f"TENANT_HEADER is {self.header!r}", value=self.header, hint="Use a name such as 'X-Tenant'"
@@ -239,6 +260,13 @@ _SETS = frozenset(
     }
 )
 
+_LISTS = frozenset({"audit_keys", "strategies"})
+
+_SECRET = frozenset({"audit_keys"})
+
+KEY_LENGTH = 32
+"""How many characters a key has at least."""
+
 ADAPTERS = frozenset(
     {
         "caches",
@@ -257,7 +285,10 @@ ADAPTERS = frozenset(
 """What ``TENANT_ADAPTERS_OFF`` may name; see :mod:`flask_tenant.adapters`."""
 
 
-def _names(key: str, value: Any) -> list[str]:
+def _names(key: str, value: Any, *, secret: bool = False) -> list[str]:
     if isinstance(value, str) or not all(isinstance(v, str) for v in value):
-        raise ConfigurationError(f"{key} is {value!r}", value=value, hint="Use a list of strings")
+        shown = "no list of strings" if secret else repr(value)
+        raise ConfigurationError(
+            f"{key} is {shown}", value=None if secret else value, hint="Use a list of strings"
+        )
     return list(cast("list[str]", value))

@@ -18,7 +18,13 @@ from flask_tenant import registry
 from flask_tenant.context import _scope
 from tests.services.availability import AGAIN, FULL
 
-pytest_plugins = ["tests.services.postgres", "tests.services.databases", "tests.services.redis"]
+pytest_plugins = [
+    "tests.services.postgres",
+    "tests.services.databases",
+    "tests.services.redis",
+    "tests.services.smtp",
+    "tests.services.oidc",
+]
 
 # While an application with Tenancy lives in a process, engines that nobody has declared are refused there.
 # Tests share their process: each sees the applications that its own fixtures have built, and no other test's.
@@ -68,6 +74,7 @@ ONCE = {
     "docs",
     "doctor",
     "edges",
+    "mail",
     "rawsql",
     "soak",
     "testing",

@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".build"
 PINS = ROOT / "constraints.txt"
+NODE = ROOT / "tests" / "services" / "node"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Environment:
 
 
 SA20, SA21 = "sqlalchemy>=2.0.36,<2.1", "sqlalchemy>=2.1,<2.2"
-TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "rules", "theme", "login", "demo")
+TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "rules", "theme", "login", "oidc", "demo")
 ENVIRONMENTS = {
     "demo": Environment(ROOT / ".venv", extras=("demo", "postgres", "rules", "theme"), editable=True),
     "main": Environment(BUILD / "main", extras=TESTED_EXTRAS, groups=("dev",), requirements=(SA21,)),
@@ -73,6 +74,8 @@ DEBIAN = {
     "postgresql": "/usr/lib/postgresql/*/bin/initdb",
     "redis-server": "/usr/bin/redis-server",
     "chromium": "/usr/bin/chromium",
+    "nodejs": "/usr/bin/node",
+    "npm": "/usr/bin/npm",
 }
 
 
@@ -235,6 +238,23 @@ def pin() -> None:
     PINS.write_text(comment + "\n".join(pins) + "\n")
 
 
+def npm() -> None:
+    """Install what tests need of npm into .build/node: what the lock file says, and no package's scripts run."""
+    folder = BUILD / "node"
+    wanted = [NODE / "package.json", NODE / "package-lock.json"]
+    made_from = digest(*wanted)
+    stamp = folder / ".made-from"
+    if stamp.exists() and stamp.read_text() == made_from:
+        return
+    say("npm: installing into .build/node")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in wanted:
+        shutil.copy(path, folder)
+    run("npm", "ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", quiet=True)
+    stamp.write_text(made_from)
+
+
 def copy_tests() -> None:
     """Copy the repository without flask_tenant to .build/root: tests that run there import the wheel."""
     target = BUILD / "root"
@@ -250,17 +270,21 @@ def copy_tests() -> None:
 
 
 def main() -> None:
-    """Read the command line: `provision.py debian NAME…`, `provision.py env NAME…` or `provision.py pin`."""
+    """Read the command line: `provision.py debian NAME…`, `… env NAME…`, `… npm` or `… pin`."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("debian", help="Debian's packages").add_argument("names", nargs="+", choices=DEBIAN)
     commands.add_parser("env", help="environments").add_argument("names", nargs="+", choices=ENVIRONMENTS)
+    commands.add_parser("npm", help="what tests need of npm")
     commands.add_parser("pin", help="write constraints.txt anew")
     arguments = parser.parse_args()
     if sys.version_info < (3, 11):  # noqa: UP036 - the Makefile's PYTHON may be anything
         sys.exit(f"Python 3.11 or 3.12 is needed, this is {sys.version.split()[0]}")
     if arguments.command == "debian":
         debian(arguments.names)
+        return
+    if arguments.command == "npm":
+        npm()
         return
     if arguments.command == "pin":
         pin()

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from flask import Flask
 
 from ..adapters import Around
+from ..audit import Trail
 from ..directory import Directory
 from ..errors import ConfigurationError
 from ..login.local import Local
@@ -22,7 +23,7 @@ from ..rules.events import Postponed
 from ..settings import Settings
 from .crossing import Crossing
 from .current import known
-from .parts import LoggedTrail, Mail, NoMail, OnlyLocal, Providers
+from .parts import Mail, OnlyLocal, Providers
 from .users import AppUsers
 
 
@@ -44,6 +45,14 @@ class Application(Protocol):
     @property
     def directory(self) -> Directory:
         """The tenants."""
+
+    @property
+    def trail(self) -> Trail:
+        """The audit trail."""
+
+    @property
+    def mail(self) -> Mail:
+        """What sends mail."""
 
 
 class Accounts:
@@ -108,12 +117,12 @@ class Accounts:
     @cached_property
     def audit(self) -> Note:
         """Writes into the audit trail."""
-        return LoggedTrail()
+        return self.application.trail.write
 
-    @cached_property
+    @property
     def mail(self) -> Mail:
         """Sends mail."""
-        return NoMail()
+        return self.application.mail
 
     def later(self, work: Callable[[], None]) -> None:
         """Do work when the application's own transactions are over, or now where there are none."""

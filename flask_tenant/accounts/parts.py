@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Protocol
 
-from sqlalchemy.engine import Connection
-
-from ..errors import MailError, ProviderError
+from ..errors import ProviderError
 from ..identity import LOCAL, Provider
 from ..model import Tenant
 from ..protocols import Authenticator, ProviderKind
-
-log = logging.getLogger("flask_tenant.audit")
 
 
 class Providers(Protocol):
@@ -68,27 +63,3 @@ class OnlyLocal:
         if provider.kind != LOCAL:
             raise ProviderError(f"There is no kind {provider.kind!r} of providers", value=provider.kind)
         return self._kind.open(provider)
-
-
-class LoggedTrail:
-    """Writes what is done to the log."""
-
-    def __call__(
-        self,
-        action: str,
-        *,
-        tenant_id: int = 0,
-        actor: str,
-        connection: Connection | None = None,
-        **details: Any,
-    ) -> None:
-        """Write one line."""
-        log.info("tenant %s: %s by %s %s", tenant_id, action, actor, details)
-
-
-class NoMail:
-    """An installation that cannot send mail."""
-
-    def send(self, to: str, template: str, tenant: Tenant | None, **values: Any) -> None:
-        """Refuse."""
-        raise MailError(f"The mail {template!r} was not sent: no sender is configured", value=template)

@@ -11,6 +11,7 @@ import flask
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import Unauthorized
 
+from ..actors import actor_of
 from ..identity import LoginSession, Member, Provider
 from ..login.throttle import network_of
 from ..model import Tenant
@@ -64,10 +65,7 @@ class Presence:
     def actor(self) -> str:
         """Return who acts, for the audit trail: ``person:7``; ``person:1 as person:7`` while an operator does."""
         session = self.session()
-        if session is None:
-            return "visitor"
-        who = f"person:{session.person_id}"
-        return who if session.impersonator_id is None else f"person:{session.impersonator_id} as {who}"
+        return "visitor" if session is None else actor_of(session)
 
     def ask_to_log_in(self) -> NoReturn:
         """Let a person's browser go to log in and come back; anything else gets a 401."""

@@ -10,6 +10,8 @@
     themes.py    theme show, set, check
     rules/       rules check, test, explain, record, dry-run, activate, history, rollback, diff
     webhooks.py  webhooks deliver, list, secret
+    audit.py     audit list, verify
+    mail.py      mail test
     work.py      shell and run: the application's own commands, inside a tenant
     bulk.py      reads what ``create --from`` is given
     tryout.py    ``flask-tenant run``
@@ -21,7 +23,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from . import config, domains, members, states, tenants, themes, tokens, webhooks, work
+from . import audit, config, domains, mail, members, states, tenants, themes, tokens, webhooks, work
 from .frame import ExitCode, TenantGroup
 from .tryout import main
 
@@ -42,6 +44,8 @@ for command in (
     members.operator,
     config.config,
     webhooks.webhooks,
+    audit.audit,
+    mail.mail,
     themes.theme,
     *work.COMMANDS,
 ):

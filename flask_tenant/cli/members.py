@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ..actors import whoever
 from ..errors import MemberError
 from ..identity import Member, Person
 from ..model import Tenant
@@ -24,9 +25,6 @@ from .frame import (
     tenant_of,
     yes_option,
 )
-
-BY = "command line"
-"""Who it was, in the audit trail."""
 
 member = TenantGroup("member", help="Members of a tenant, and their roles. TENANT_LOGIN has to be on.")
 operator = TenantGroup("operator", help="Operators: people who may do central work, and act as members.")
@@ -78,7 +76,7 @@ def list_members(slug: str) -> None:
 def invite(slug: str, email: str, roles: tuple[str, ...]) -> None:
     """Invite EMAIL to the tenant SLUG, and show the link's path once. No mail is sent."""
     tenant, accounts = tenant_of(slug), state().accounts
-    given, secret = accounts.people.invite(tenant.id, email, roles)
+    given, secret = accounts.people.invite(tenant.id, email, roles, actor=whoever())
     path = f"{state().settings.login_path}/invitation/{secret}"
     ends = moment(given.expires_at)
     say(
@@ -96,7 +94,7 @@ def set_roles(slug: str, person: str, roles: tuple[str, ...]) -> None:
     """Let the member PERSON of the tenant SLUG have these ROLES by hand, and no others. A number, or an address."""
     tenant = tenant_of(slug)
     found = _member_of(tenant, person)
-    changed = state().accounts.people.set_roles(tenant.id, found.person_id, roles, by=BY)
+    changed = state().accounts.people.set_roles(tenant.id, found.person_id, roles, by=whoever())
     shown = ", ".join(sorted(changed.roles)) or "no role"
     say(f"{printable(changed.name)} of {slug} has: {shown}.", _data(slug, changed))
 
@@ -108,7 +106,7 @@ def set_roles(slug: str, person: str, roles: tuple[str, ...]) -> None:
 def suspend(slug: str, person: str) -> None:
     """Let the member PERSON of the tenant SLUG not log in any more; they are logged out at once."""
     tenant = tenant_of(slug)
-    changed = state().accounts.people.suspend(tenant.id, _member_of(tenant, person).person_id, by=BY)
+    changed = state().accounts.people.suspend(tenant.id, _member_of(tenant, person).person_id, by=whoever())
     say(f"{printable(changed.name)} cannot log in to {slug} any more.", _data(slug, changed))
 
 
@@ -119,7 +117,7 @@ def suspend(slug: str, person: str) -> None:
 def resume(slug: str, person: str) -> None:
     """Let the suspended member PERSON of the tenant SLUG log in again."""
     tenant = tenant_of(slug)
-    changed = state().accounts.people.resume(tenant.id, _member_of(tenant, person).person_id, by=BY)
+    changed = state().accounts.people.resume(tenant.id, _member_of(tenant, person).person_id, by=whoever())
     say(f"{printable(changed.name)} may log in to {slug}.", _data(slug, changed))
 
 
@@ -133,7 +131,7 @@ def remove(slug: str, person: str, yes: bool) -> None:
     tenant = tenant_of(slug)
     found = _member_of(tenant, person)
     sure(f"Remove {printable(found.name)} ({found.person_id}) from {slug}?", yes)
-    state().accounts.people.remove(tenant.id, found.person_id, by=BY)
+    state().accounts.people.remove(tenant.id, found.person_id, by=whoever())
     say(f"{printable(found.name)} is no member of {slug} any more.", _data(slug, found))
 
 
@@ -161,8 +159,8 @@ def add_operator(email: str, name: str | None) -> None:
     if found is None:
         name = name or click.prompt("Name", err=True)
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-        found = people.create(email, name, password, by=BY)
-    people.set_operator(found.id, True, by=BY)
+        found = people.create(email, name, password, by=whoever())
+    people.set_operator(found.id, True, by=whoever())
     say(f"{printable(found.name)} is an operator.", _operator_data(found))
 
 
@@ -179,5 +177,5 @@ def remove_operator(email: str, yes: bool) -> None:
             f"{email!r} is no operator", value=email, hint="'flask tenant operator list' shows them"
         )
     sure(f"Shall {printable(found.name)} be no operator any more?", yes)
-    people.set_operator(found.id, False, by=BY)
+    people.set_operator(found.id, False, by=whoever())
     say(f"{printable(found.name)} is no operator any more.", _operator_data(found))

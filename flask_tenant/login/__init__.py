@@ -6,7 +6,9 @@ tickets.py    what is good once: links in mails, log-ins under way
 throttle.py   how often somebody may try
 local.py      passwords of ours
 passwords.py  their hashes
+oidc/         log-in through a tenant's OpenID provider
+breaker.py    how long everybody waits for a provider of somebody else's
 store.py      what all of these need of the directory
 
-What is said of a tenant's own providers is in folders of their own.
+Each kind of provider is in a folder of its own.
 """

@@ -54,7 +54,7 @@ class Note(Protocol):
         actor: str,
         connection: Connection | None = None,
         **details: Any,
-    ) -> None:
+    ) -> object:
         """Write one entry.
 
         :param action: such as ``member.added``

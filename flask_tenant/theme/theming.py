@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Flask
+from jinja2 import Environment
 
 from ..context import Scope
 from ..decision import Ruling
@@ -81,8 +82,12 @@ class Theming:
         """
         if not isinstance(app.jinja_env.loader, templates.OverridingLoader):
             app.jinja_env.globals.setdefault("theme", self.look)
-            templates.install(app.jinja_env, self.store.folder / "templates", self._tenant)
+            self.override(app.jinja_env)
         return self.language.look(app)
+
+    def override(self, environment: Environment) -> None:
+        """Let an environment's templates be overridden for the tenant whose turn it is."""
+        templates.install(environment, self.store.folder / "templates", self._tenant)
 
     def files(self, app: WSGIApplication) -> WSGIApplication:
         """Serve the theme's files in front of an application."""

@@ -4,51 +4,18 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from itertools import count
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import OperationalError
+
+from ...transactions import Connect, opened
 
 MICRO = 1_000_000
 
-IMPATIENT_MS = 100
-"""How long an event waits for a locked SQLite file in the middle of a request, which may hold the lock itself."""
-
 TIDY_EVERY = 100
 """After how many events of one process the windows that nobody asks for any more are removed."""
-
-Connect = Callable[[], AbstractContextManager[Connection]]
-
-
-class BusyError(Exception):
-    """The database is locked, perhaps by the transaction in whose middle the event has come."""
-
-
-@contextmanager
-def opened(connect: Connect, *, patient: bool) -> Iterator[Connection]:
-    """Open a transaction.
-
-    :param patient: whether to wait for a locked SQLite file as long as the engine says
-    :raises BusyError: when it is locked
-    """
-    try:
-        with connect() as connection:
-            usual = None
-            if connection.dialect.name == "sqlite" and not patient:
-                usual = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
-                connection.exec_driver_sql(f"PRAGMA busy_timeout = {IMPATIENT_MS}")
-            try:
-                yield connection
-            finally:
-                if usual is not None:
-                    connection.exec_driver_sql(f"PRAGMA busy_timeout = {usual}")
-    except OperationalError as error:
-        if getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_BUSY") and not patient:
-            raise BusyError(str(error.orig)) from error
-        raise
 
 
 def now_of(connection: Connection, clock: Callable[[], float] = time.time) -> int:

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from cachetools import LRUCache
 from sqlalchemy.exc import IntegrityError
 
-from .in_sql import MICRO, Connect, opened
+from ...transactions import Connect, opened
+from .in_sql import MICRO
 
 LEASE = 60.0
 """Seconds for which one server has the right to fire. If it dies meanwhile, the next event fires."""

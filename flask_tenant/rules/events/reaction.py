@@ -17,8 +17,8 @@ from typing import Any, Protocol, cast
 from ...errors import RuleEngineError, TenancyError
 from ...evaluation import evaluate
 from ...model import Tenant
+from ...transactions import BusyError
 from ..model import ALWAYS, CallHook, Effect, Emit, Rule, RuleSet, Webhook
-from .in_sql import BusyError
 from .keys import key_of, period_end
 from .marks import Marks
 from .postponed import Postponed

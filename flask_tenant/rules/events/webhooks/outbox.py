@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from ....errors import RuleEngineError
-from ..in_sql import MICRO, Connect, opened
+from ....transactions import Connect, opened
+from ..in_sql import MICRO
 
 PENDING_LIMIT = 1_000
 """How many messages of one tenant may wait; further ones are refused."""
