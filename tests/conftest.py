@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.services.slapd",
     "tests.services.smtp",
     "tests.services.oidc",
+    "tests.services.browser",
 ]
 
 # While an application with Tenancy lives in a process, engines that nobody has declared are refused there.
