@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.services.postgres",
     "tests.services.databases",
     "tests.services.redis",
+    "tests.services.slapd",
     "tests.services.smtp",
     "tests.services.oidc",
     "tests.services.browser",

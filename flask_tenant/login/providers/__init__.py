@@ -8,6 +8,5 @@ facade.py    the ways to log in of a tenant: looked up, opened, tried out, chang
 
 from .facade import Providers
 from .kinds import Kinds
-from .roles import ROLES, roles_of
 
-__all__ = ["ROLES", "Kinds", "Providers", "roles_of"]
+__all__ = ["Kinds", "Providers"]

@@ -13,12 +13,13 @@ from cachetools import LRUCache
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from ...errors import IdentityError, ProviderError
+from ...errors import IdentityError, ProviderError, TenantNotFoundError
 from ...identity import LOCAL, NOTHING, Finding, Provider
 from ...model import Tenant
 from ...protocols import Authenticator
-from ..home import Home
 from ..secrets import Secrets
+from ..store import Note
+from .home import Change, Home
 from .kinds import Kinds
 from .roles import ROLES, check_roles
 from .rotation import rotate
@@ -31,6 +32,20 @@ KEPT = 1_000
 
 Removed = Callable[[Connection, Provider], None]
 
+SYSTEM = "system"
+"""Who does what nobody in particular does, for the audit trail."""
+
+
+def _nowhere(
+    action: str,
+    *,
+    tenant_id: int = 0,
+    actor: str,
+    connection: Connection | None = None,
+    **details: Any,
+) -> None:
+    """Write nothing down."""
+
 
 class Providers:
     """The ways to log in of all tenants.
@@ -39,6 +54,7 @@ class Providers:
 
     :param home: the directory
     :param removed: called in the transaction that removes a provider or switches it off, for what hangs on it
+    :param note: writes into the audit trail
     """
 
     def __init__(
@@ -47,11 +63,13 @@ class Providers:
         kinds: Kinds,
         secrets: Secrets,
         removed: Removed = lambda connection, provider: None,
+        note: Note = _nowhere,
     ) -> None:
         self.kinds = kinds
         self._home = home
         self._secrets = secrets
         self._removed = removed
+        self._note = note
         self._rows = Rows(home.tables.people.provider, secrets)
         self._lock = Lock()
         self._kept: LRUCache[int, tuple[int, tuple[Provider, ...]]] = LRUCache(KEPT)
@@ -92,7 +110,7 @@ class Providers:
             kept = self._opened.get(key)
         if kept is not None and kept[0] == provider:
             return kept[1]
-        opened = self.kinds.get(provider.kind).open(provider)
+        opened = self.kinds.get(provider.kind).open(_for_its_kind(provider))
         with self._lock:
             self._opened[key] = provider, opened
         return opened
@@ -100,7 +118,7 @@ class Providers:
     def examine(self, provider: Provider) -> list[Finding]:
         """Try a provider out, without logging anybody in; one that is switched off too."""
         try:
-            return list(self.kinds.get(provider.kind).examine(provider))
+            return list(self.kinds.get(provider.kind).examine(_for_its_kind(provider)))
         except ProviderError as error:
             return [Finding("settings", False, f"{error.message}. {error.hint}".rstrip(". "))]
         except IdentityError as error:
@@ -119,6 +137,7 @@ class Providers:
         authority: str = "",
         joins: bool = False,
         replace: bool = False,
+        by: str = SYSTEM,
     ) -> Provider:
         """Give a tenant a way to log in.
 
@@ -131,27 +150,29 @@ class Providers:
         :raises ProviderError: for settings that make no sense, or a name that is taken
         """
         made = self._checked(tenant, name, kind, settings, secrets, label, authority, joins)
-        self.kinds.get(kind).open(made)
+        self.kinds.get(kind).open(_for_its_kind(made))
         try:
             with self._home.change() as change:
-                rows = self._rows.read(change.connection, tenant.id)
+                rows = self._locked(change, tenant)
                 there = next((row for row in rows if row.name == name), None)
                 if there is not None:
                     if there.kind != kind or (there.enabled and not replace):
                         raise _taken(tenant, there)
                     made = replaced(made, id=there.id)
-                change.tenants.add(tenant.id)
-                return self._rows.write(change.connection, made, secrets)
+                written = self._rows.write(change.connection, made, secrets)
+                what = "provider.added" if there is None else "provider.replaced"
+                self._write_down(what, written, change.connection, by)
         except IntegrityError:  # somebody else was quicker
             raise _taken(tenant, made) from None
+        return written
 
-    def remove(self, tenant: Tenant, name: str) -> Provider:
+    def remove(self, tenant: Tenant, name: str, *, by: str = SYSTEM) -> Provider:
         """Take a way to log in from a tenant. Its members stay; ``local`` is switched off.
 
         :raises ProviderError: when there is none of that name
         """
         with self._home.change() as change:
-            rows = self._rows.read(change.connection, tenant.id)
+            rows = self._locked(change, tenant)
             found = next((row for row in (*rows, _local(tenant)) if row.name == name), None)
             if found is None or not found.enabled:
                 raise ProviderError(
@@ -159,24 +180,41 @@ class Providers:
                     value=name,
                     hint=f"'flask tenant sso show {tenant.slug}' shows those that it has",
                 )
-            change.tenants.add(tenant.id)
             if found.kind == LOCAL:
                 self._rows.write(change.connection, replaced(found, enabled=False), NOTHING)
             else:
                 self._rows.delete(change.connection, found)
             self._removed(change.connection, found)
+            self._write_down("provider.removed", found, change.connection, by)
         return found
 
-    def rotate(self) -> int:
+    def rotate(self, *, by: str = SYSTEM) -> int:
         """Encrypt all secrets anew with the newest key, and return how many there are.
 
         :raises ConfigurationError: when one cannot be decrypted; those before it are encrypted anew
         """
         people = self._home.tables.people
-        return sum(
-            rotate(self._home, self._secrets, column)
-            for column in (people.provider.c.secrets, people.login_session.c.hint)
-        )
+        columns = people.provider.c.secrets, people.login_session.c.hint
+        count = sum(rotate(self._home, self._secrets, column) for column in columns)
+        self._note("secrets.rotated", actor=by, count=count)
+        return count
+
+    def _locked(self, change: Change, tenant: Tenant) -> tuple[Provider, ...]:
+        """Return a tenant's rows; nobody else changes them until this change is over.
+
+        :raises TenantNotFoundError: when the tenant is gone
+        """
+        table = self._home.tables.tenant
+        # Written first, so that SQLite does not have to turn a reader into a writer.
+        lock = table.update().where(table.c.id == tenant.id).values(name=table.c.name)
+        if change.connection.execute(lock).rowcount == 0:
+            raise TenantNotFoundError(f"There is no tenant with id {tenant.id}", value=tenant.id)
+        change.tenants.add(tenant.id)
+        return self._rows.read(change.connection, tenant.id)
+
+    def _write_down(self, action: str, provider: Provider, connection: Connection, by: str) -> None:
+        known = {"provider": provider.name, "kind": provider.kind, "authority": provider.authority}
+        self._note(action, tenant_id=provider.tenant_id, actor=by, connection=connection, **known)
 
     def _checked(
         self,
@@ -242,6 +280,12 @@ def _authority(
             else f"It begins with '{kind}:', and has up to 255 characters",
         )
     return str(found)
+
+
+def _for_its_kind(provider: Provider) -> Provider:
+    """Return a provider as its kind sees it: without what is no business of a kind."""
+    settings = {key: value for key, value in provider.settings.items() if key != ROLES}
+    return replaced(provider, settings=MappingProxyType(settings))
 
 
 def _local(tenant: Tenant) -> Provider:

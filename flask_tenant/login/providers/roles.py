@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...errors import ProviderError
-from ...identity import Provider
 
 ROLES = "roles"
 """The setting: ``{"name of a group": ["role", …]}``. Groups that it does not name give nothing."""
 
 _ROLE = re.compile(r"[a-z][a-z0-9_.-]{0,62}\Z")
-
-
-def roles_of(provider: Provider, groups: Iterable[str]) -> frozenset[str]:
-    """Return the roles that somebody has because of the groups that a provider has named.
-
-    :param groups: compared letter by letter
-    """
-    known: Mapping[str, list[str]] = provider.settings.get(ROLES, {})
-    return frozenset(role for group in groups for role in known.get(group, ()))
 
 
 def check_roles(value: Any) -> None:

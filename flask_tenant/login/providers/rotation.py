@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..home import Home
 from ..secrets import Secrets
+from .home import Home
 
 BATCH = 200
 """Rows in one transaction."""

@@ -40,6 +40,7 @@ class Doors(ProviderKind):
     opened = 0
 
     def open(self, provider: Provider) -> Authenticator:
+        assert "roles" not in provider.settings, "not for kinds"
         if "colour" not in provider.settings:
             raise ProviderError("A door needs a colour", hint="Set colour")
         self.opened += 1
@@ -65,11 +66,7 @@ def doors() -> Doors:
 
 @pytest.fixture
 def kinds(doors: Doors) -> Kinds:
-    kinds = Kinds()
-    kinds.add(doors)
-    kinds.add(Gates())
-    kinds.add_later("local", Local)
-    return kinds
+    return Kinds({"door": lambda: doors, "gate": Gates, "local": Local}, {})
 
 
 class Local(Doors):

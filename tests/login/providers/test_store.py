@@ -9,9 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from flask_tenant.directory import Directory
-from flask_tenant.errors import ProviderError
+from flask_tenant.errors import ProviderError, TenantNotFoundError
 from flask_tenant.identity import LOCAL, Attempt, Finding, Provider
-from flask_tenant.login.providers import Kinds, Providers, roles_of
+from flask_tenant.login.providers import Kinds, Providers
+from flask_tenant.login.secrets import Secrets
 from flask_tenant.model import Tenant
 from tests.login.providers.conftest import Doors, Gates, MakeProviders
 
@@ -197,15 +198,6 @@ def test_who_vouches_may_stand_in_the_settings(directory: Directory, providers: 
     assert made.authority == "https://id.example"
 
 
-def test_groups_give_roles_that_the_map_names(directory: Directory, providers: Providers) -> None:
-    roles = {"staff": ["member", "editor"], "Chiefs": ["administrator"]}
-    made = providers.add(tenant(directory), "front", "door", {"colour": "x", "roles": roles})
-    assert roles_of(made, ["staff", "nobody"]) == {"member", "editor"}
-    assert roles_of(made, ["chiefs", "administrator", "roles"]) == frozenset()
-    assert roles_of(made, ["Chiefs", "staff"]) == {"member", "editor", "administrator"}
-    assert roles_of(Provider(1, 1, "x", "door", "x", "x"), ["staff"]) == frozenset()
-
-
 @both
 def test_what_hangs_on_a_provider_goes_in_the_same_transaction(
     directory: Directory, kinds: Kinds, providers: Providers
@@ -231,9 +223,40 @@ def test_an_examination_says_what_is_wrong(directory: Directory, providers: Prov
     assert "no kind of provider 'saml'" in found.detail
 
 
-def test_a_kind_is_added_once() -> None:
-    kinds = Kinds()
-    kinds.add(Gates())
-    with pytest.raises(Exception, match="'gate' already"):
-        kinds.add(Gates())
-    assert kinds.names() == ["gate", "ldap", "oidc"]
+def test_a_kind_of_ones_own_takes_the_place_of_a_built_in_one(doors: Doors) -> None:
+    kinds = Kinds({"door": Gates, "oidc": Gates}, {"door": doors})
+    assert kinds.get("door") is doors
+    assert kinds.get("oidc") is kinds.get("oidc")
+    assert kinds.names() == ["door", "oidc"]
+
+
+def test_it_is_written_down(directory: Directory, kinds: Kinds) -> None:
+    written: list[tuple[str, Any]] = []
+
+    def note(action: str, *, tenant_id: int = 0, actor: str, connection: Any = None, **details: Any) -> None:
+        written.append((action, (tenant_id, actor, connection is not None, details)))
+
+    providers = Providers(directory, kinds, Secrets((), ["test"]), note=note)
+    settings, secrets = {"colour": "red"}, {"word": "sesame"}
+    providers.add(tenant(directory), "front", "door", settings, secrets, by="person:1")
+    providers.add(tenant(directory), "front", "door", settings, secrets, replace=True)
+    providers.remove(tenant(directory), "front", by="person:2")
+    providers.rotate(by="person:3")
+    assert [(action, entry[:3]) for action, entry in written] == [
+        ("provider.added", (1, "person:1", True)),
+        ("provider.replaced", (1, "system", True)),
+        ("provider.removed", (1, "person:2", True)),
+        ("secrets.rotated", (0, "person:3", False)),
+    ]
+    assert "sesame" not in repr(written)
+    assert written[0][1][3] == {"provider": "front", "kind": "door", "authority": "door:1/front"}
+
+
+def test_a_tenant_that_is_gone(directory: Directory, providers: Providers) -> None:
+    gone = Tenant(99, "gone", "Gone")
+    for change in (
+        lambda: providers.add(gone, "front", "door", {"colour": "x"}),
+        lambda: providers.remove(gone, "local"),
+    ):
+        with pytest.raises(TenantNotFoundError):
+            change()
