@@ -32,7 +32,7 @@ class Sessions:
     :param connect: opens a transaction on the directory's database
     :param seconds: how long one lasts at most
     :param idle: how many seconds one lasts that is not used
-    :param seal: encrypts what the provider wants to see again when somebody logs out there
+    :param seal: encrypts what the provider wants to see again when somebody logs out there, for one session
     :param unseal: its reverse
     """
 
@@ -43,8 +43,8 @@ class Sessions:
         *,
         seconds: float = 12 * 3600,
         idle: float = 2 * 3600,
-        seal: Callable[[str], str] | None = None,
-        unseal: Callable[[str], str] | None = None,
+        seal: Callable[[str, str], str] | None = None,
+        unseal: Callable[[str, str], str] | None = None,
         clock: Clock = now,
     ) -> None:
         self._connect, self._table, self._clock = connect, tables.people.login_session, clock
@@ -77,16 +77,17 @@ class Sessions:
         :param seconds: how long it lasts at most, if less than usual
         """
         secret, at, table = new_secret(), self._clock(), self._table
+        digest = digest_of(secret)
         lasts = self._seconds if seconds is None else min(self._seconds, timedelta(seconds=seconds))
         hint = who.hint if who is not None and self._seal is not None else ""
         row = {
-            "digest": digest_of(secret),
+            "digest": digest,
             "tenant_id": member.tenant_id,
             "person_id": member.person_id,
             "provider_id": provider.id if provider is not None else None,
             "provider_session": who.session if who is not None else "",
             "provider_subject": who.identity.subject if who is not None else "",
-            "hint": self._seal(hint) if hint and self._seal is not None else None,
+            "hint": self._seal(hint, place_of(digest)) if hint and self._seal is not None else None,
             "network": network[:64],
             "agent": agent[:255],
             "impersonator_id": impersonator.id if impersonator is not None else None,
@@ -104,10 +105,14 @@ class Sessions:
 
     def find(self, tenant_id: int, secret: str) -> LoginSession | None:
         """Return the session of that secret; ``None`` for one that is unknown, over, or of another tenant."""
+        with self._connect() as connection:
+            return self.find_within(connection, tenant_id, secret)
+
+    def find_within(self, connection: Connection, tenant_id: int, secret: str) -> LoginSession | None:
+        """Return the session of that secret, in a transaction that is open already."""
         table = self._table
         query = sa.select(table).where(table.c.digest == digest_of(secret), table.c.tenant_id == tenant_id)
-        with self._connect() as connection:
-            row = connection.execute(query.where(*self._live())).one_or_none()
+        row = connection.execute(query.where(*self._live())).one_or_none()
         return None if row is None else _session(row)
 
     def stale(self, session: LoginSession) -> bool:
@@ -139,7 +144,7 @@ class Sessions:
         table = self._table
         with self._connect() as connection:
             kept = connection.scalar(sa.select(table.c.hint).where(table.c.digest == digest))
-        return self._unseal(kept) if kept and self._unseal is not None else ""
+        return self._unseal(kept, place_of(digest)) if kept and self._unseal is not None else ""
 
     # ---- ending
     def end(self, digest: str, tenant_id: int | None = None) -> bool:
@@ -204,6 +209,11 @@ class Sessions:
     def _live(self) -> tuple[sa.ColumnElement[bool], ...]:
         at, table = self._clock(), self._table
         return table.c.ended_at.is_(None), table.c.expires_at > at, table.c.seen_at > at - self._idle
+
+
+def place_of(digest: str) -> str:
+    """Return where a session's hint belongs: it is of no use in another one."""
+    return f"the session {digest[:16]}"
 
 
 def _session(row: sa.Row[Any]) -> LoginSession:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from ...errors import LoginRefusedError, MemberError
-from ...identity import ADMINISTRATOR, LOCAL, Identified, Member, MemberState, Provider
+from ...identity import ADMINISTRATOR, LOCAL, Identified, LoginSession, Member, MemberState, Provider
 from .members import Members, checked_roles
 from .persons import checked_name
 
@@ -46,6 +46,23 @@ class Arrivals(Members):
             with self._changing(provider.tenant_id) as connection:
                 return self._arrived(connection, provider, who)
 
+    def present(self, tenant_id: int, secret: str) -> tuple[LoginSession, Member] | None:
+        """Return the session of that secret, and whose it is; ``None`` when it is not good, or not theirs any more.
+
+        Each request of somebody who is logged in comes by here. Nothing of it is kept: what has ended has ended.
+        """
+        with self._connect() as connection:
+            session = self._sessions.find_within(connection, tenant_id, secret)
+            if session is None:
+                return None
+            if tenant_id:
+                member = self._member(connection, tenant_id, session.person_id)
+            else:
+                member = self._at_centre(connection, session.person_id)
+        if member is None or member.state is not MemberState.ACTIVE:
+            return None
+        return session, member
+
     def _central(self, who: Identified) -> Member:
         """Whoever has a password of ours may log in at the central host, to go on to a tenant of theirs."""
         person = self.by_identity(who.identity)
@@ -56,7 +73,11 @@ class Arrivals(Members):
 
     def at_centre(self, person_id: int) -> Member | None:
         """Return what a person is at the central host: an operator, or somebody on the way to a tenant of theirs."""
-        person = self.person(person_id)
+        with self._connect() as connection:
+            return self._at_centre(connection, person_id)
+
+    def _at_centre(self, connection: Connection, person_id: int) -> Member | None:
+        person = self._one(connection, self._people.person.c.id == person_id)
         if person is None:
             return None
         roles = frozenset({OPERATOR} if person.operator else ())

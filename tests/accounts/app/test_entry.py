@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from cachelib.file import FileSystemCache
 from flask import Flask
 from flask.testing import FlaskClient
@@ -149,6 +151,28 @@ def test_what_another_server_does_holds_at_once(make_site: MakeSite) -> None:
     assert site.log_in(browser, "acme", "ada") == 403
     assert site.log_in(browser, "acme", "ada", "another password") == 200
     other.accounts.people.remove(acme, ada)
+    assert me(browser, "acme") is None
+
+
+def test_a_session_that_is_used_goes_on(
+    site: Site, browser: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.member("ada", "acme")
+    site.log_in(browser, "acme", "ada")
+    sessions, acme = site.accounts.sessions, site.tenant("acme").id
+    (opened,) = sessions.of(acme)
+    late = opened.opened_at + timedelta(minutes=119)
+    sessions._clock = lambda: late
+    assert me(browser, "acme") is not None
+    (used,) = sessions.of(acme)
+    assert used.seen_at == late
+    sessions._clock = lambda: late + timedelta(minutes=119)
+    with pytest.MonkeyPatch.context() as patch:
+        failing = sa.exc.OperationalError("UPDATE", {}, Exception("database is locked"))
+        patch.setattr(sessions, "touch", lambda session: (_ for _ in ()).throw(failing))
+        assert me(browser, "acme") is not None  # a request does not fail for it
+        assert "could not be noted" in caplog.text
+    sessions._clock = lambda: late + timedelta(minutes=120)
     assert me(browser, "acme") is None
 
 

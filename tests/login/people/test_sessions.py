@@ -135,7 +135,7 @@ def test_what_a_provider_wants_to_see_again_is_kept_encrypted(kept: Kept, acme: 
     provider, found = oidc(acme, joins=True), who("ada", hint="the ID token")
     kept.sessions.open(kept.people.arrive(provider, found), provider, found)
     (row,) = kept.rows("login_session")
-    assert row.hint == "nekot DI eht"
+    assert row.hint == f"the session {row.digest[:16]}nekot DI eht"
     assert kept.sessions.hint(row.digest) == "the ID token"
     assert kept.sessions.hint("no such") == ""
 
