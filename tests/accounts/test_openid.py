@@ -286,6 +286,11 @@ def test_a_dead_provider(anna: Person, site: Flask, oidc_servers: list[OidcServe
         response = anna.come_back("acme", path)
         assert response.status_code == 503
         assert "does not answer" in response.text
+        # What could prove a log-out cannot be had: its server may try again.
+        server = accounts_of(site).providers
+        row = server.get(state_of(site).directory.get("acme"), "corp")
+        server.open(row)._issuer._keys = None
+        assert Browser(site).raw("/backchannel/corp", {"logout_token": "a.b.c"}).status_code == 503
         # Nobody else notices: passwords of ours, another tenant's provider, who is logged in already.
         assert Browser(site).log_in().status_code == 303
         assert anna.sees("bella") == "Anna Adler"
