@@ -15,8 +15,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from flask_tenant.login.oidc import client
 from flask_tenant.registry import state_of
-from tests.accounts.site import Browser, accounts_of, make_site
+from tests.accounts.site import ANNA, Browser, accounts_of, make_site
 from tests.services.browser import served
 from tests.services.oidc import OidcServer, Visitor
 
@@ -236,6 +237,47 @@ def test_whom_a_provider_does_not_know(anna: Person, caplog: pytest.LogCaptureFi
     assert "denied" in refusals(caplog)[0]
 
 
+def test_an_address_makes_nobody_somebody_else(
+    site: Flask, oidc_servers: list[OidcServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever runs a tenant's provider may claim any address, and say that it is verified: it decides nothing."""
+    caplog.set_level(logging.WARNING, "flask_tenant.login")
+    people, directory = accounts_of(site).people, state_of(site).directory
+    bella, server = directory.get("bella"), oidc_servers[1]
+    claims = {"sub": "mallory-1", "name": "Mallory", "email": ANNA, "email_verified": True}
+    server.accounts["mallory"] = claims
+    server.restart()
+    anna_there = people.by_email(ANNA)
+    assert anna_there is not None
+    assert people.member(bella.id, anna_there.id) is not None, "there is somebody to become"
+    assert Person(site, oidc_servers).log_in("bella", "mallory").status_code == 303
+    (made,) = [member for member in people.members(bella.id) if member.name == "Mallory"]
+    assert made.person_id != anna_there.id
+    assert not made.roles
+    # nor does it lead to acme, where she is administrator
+    mallory = Person(site, oidc_servers)
+    mallory.log_in("bella", "mallory")
+    assert mallory.sees("bella") == "Mallory"
+    assert mallory.sees("acme") == ""
+    # and where nobody becomes a member by logging in, it is not enough
+    providers = accounts_of(site).providers
+    row = providers.get(bella, "corp")
+    assert row is not None
+    people.remove(bella.id, made.person_id)
+    settings = dict(row.settings)
+    providers.add(
+        bella, "corp", "oidc", settings, {"client_secret": SECRET}, label="Corp", joins=False, replace=True
+    )
+    try:
+        caplog.clear()
+        assert Person(site, oidc_servers).log_in("bella", "mallory").status_code == 403
+        assert "no-member" in refusals(caplog)[0]
+    finally:
+        providers.add(
+            bella, "corp", "oidc", settings, {"client_secret": SECRET}, label="Corp", joins=True, replace=True
+        )
+
+
 def test_logging_out_here_leads_to_logging_out_there(anna: Person, oidc_servers: list[OidcServer]) -> None:
     anna.log_in("acme")
     response = anna.at("acme").post("/logout", page="/logout")
@@ -298,6 +340,29 @@ def test_a_dead_provider(anna: Person, site: Flask, oidc_servers: list[OidcServe
     finally:
         oidc_servers[0].start()
     assert anna.log_in("acme").status_code == 303
+
+
+def test_who_waits_for_a_hung_provider_holds_no_connection(
+    anna: Person, site: Flask, oidc_servers: list[OidcServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = anna.identify("acme", anna.begin("acme"))
+    with site.app_context():
+        pool = site.extensions["sqlalchemy"].engine.pool
+    monkeypatch.setattr(client, "SECONDS", 1.0)
+    statuses: list[int] = []
+    thread = threading.Thread(target=lambda: statuses.append(anna.come_back("acme", path).status_code))
+    oidc_servers[0].freeze()
+    try:
+        thread.start()
+        deadline = time.monotonic() + 10
+        while not any(other.name == "flask_tenant-login" for other in threading.enumerate()):
+            assert time.monotonic() < deadline
+        assert pool.checkedout() == 0
+        assert thread.is_alive(), "it was looked at too late"
+        thread.join()
+    finally:
+        oidc_servers[0].thaw()
+    assert statuses == [503]
 
 
 # ---- in a real browser

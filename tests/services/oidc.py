@@ -108,6 +108,11 @@ class OidcServer:
         self.keys = make_keys(self._kind, name)
         self.start()
 
+    def restart(self) -> None:
+        """Start it again: it has forgotten who was logged in, and knows accounts that have come since."""
+        self.stop()
+        self.start()
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         settings = {
