@@ -123,10 +123,14 @@ class SingleLogout(Protocol):
 class ProviderKind(Protocol):
     """A kind of provider, such as OIDC. SAML would be another.
 
-    Derive from it, and give it a ``name``: what :attr:`~flask_tenant.identity.Provider.kind` says.
+    Derive from it, and give it a ``name``: what :attr:`~flask_tenant.identity.Provider.kind` says. ``authority`` is the
+    setting that says who vouches, such as ``issuer``; without one, each provider knows people of its own. ``secrets``
+    are those of its settings that are encrypted at rest.
     """
 
     name: str
+    authority: str = ""
+    secrets: frozenset[str] = frozenset()
 
     def open(self, provider: Provider) -> Authenticator:
         """Return what logs people in through a provider.

@@ -22,8 +22,10 @@ pytest_plugins = [
     "tests.services.postgres",
     "tests.services.databases",
     "tests.services.redis",
+    "tests.services.slapd",
     "tests.services.smtp",
     "tests.services.oidc",
+    "tests.services.browser",
 ]
 
 # While an application with Tenancy lives in a process, engines that nobody has declared are refused there.

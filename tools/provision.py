@@ -42,7 +42,7 @@ class Environment:
 
 
 SA20, SA21 = "sqlalchemy>=2.0.36,<2.1", "sqlalchemy>=2.1,<2.2"
-TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "rules", "theme", "login", "oidc", "demo")
+TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "rules", "theme", "login", "oidc", "ldap", "demo")
 ENVIRONMENTS = {
     "demo": Environment(ROOT / ".venv", extras=("demo", "postgres", "rules", "theme"), editable=True),
     "main": Environment(BUILD / "main", extras=TESTED_EXTRAS, groups=("dev",), requirements=(SA21,)),
@@ -74,9 +74,12 @@ DEBIAN = {
     "postgresql": "/usr/lib/postgresql/*/bin/initdb",
     "redis-server": "/usr/bin/redis-server",
     "chromium": "/usr/bin/chromium",
+    "slapd": "/usr/sbin/slapd",
     "nodejs": "/usr/bin/node",
     "npm": "/usr/bin/npm",
 }
+HEADERS = {"libldap2-dev": Path("/usr/include/ldap.h"), "libsasl2-dev": Path("/usr/include/sasl/sasl.h")}
+"""Debian packages that python-ldap is built with -> what stands for them."""
 
 
 def say(text: str) -> None:
@@ -166,8 +169,8 @@ def create(environment: Environment, python: Path) -> None:
     run(python, "-m", "venv", environment.folder)
 
 
-def compiler(python: Path) -> None:
-    """Make sure that a C extension can be built for `python`: durable-rules comes as source only."""
+def compiler(python: Path, extras: tuple[str, ...]) -> None:
+    """Make sure that C extensions can be built for `python`: durable-rules and python-ldap come as source only."""
     headers = (
         "import pathlib, sysconfig; print(pathlib.Path(sysconfig.get_path('include'), 'Python.h').exists())"
     )
@@ -175,8 +178,10 @@ def compiler(python: Path) -> None:
     missing = [] if shutil.which("cc") else ["gcc", "libc6-dev"]
     if found.stdout.strip() != "True":
         missing.append("python3-dev")  # only Debian's own Python comes without them
+    if "ldap" in extras:
+        missing += [name for name, header in HEADERS.items() if not header.exists()]
     if missing:
-        apt_get(missing, "to build durable-rules")
+        apt_get(missing, "to build durable-rules and python-ldap")
 
 
 def install(name: str, wheel: Path | None) -> None:
@@ -203,8 +208,8 @@ def install(name: str, wheel: Path | None) -> None:
     if not (stamp.exists() and stamp.read_text() == made_from and works(inside)):
         say(f"{name}: installing into {environment.folder.relative_to(ROOT)}")
         create(environment, python)
-        if "rules" in environment.extras:
-            compiler(python)
+        if {"rules", "ldap"} & set(environment.extras):
+            compiler(python, environment.extras)
         package = ["-e", f".{extras}"] if environment.editable else [f"{wheel}{extras}"]
         run(*pip, "install", "--use-pep517", *pins, *package, *wanted)
         if environment.unresolved:

@@ -8,6 +8,7 @@
     members.py   member list, invite, roles, suspend, resume, remove; operator list, add, remove
     config.py    config set, get, unset, list
     themes.py    theme show, set, check
+    sso.py       sso add, show, test, remove, rotate
     rules/       rules check, test, explain, record, dry-run, activate, history, rollback, diff
     webhooks.py  webhooks deliver, list, secret
     audit.py     audit list, verify
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from . import audit, config, domains, mail, sso, states, tenants, themes, tokens, webhooks, work
 from . import audit, config, domains, mail, members, states, tenants, themes, tokens, webhooks, work
 from .frame import ExitCode, TenantGroup
 from .tryout import main
@@ -47,6 +49,7 @@ for command in (
     audit.audit,
     mail.mail,
     themes.theme,
+    sso.sso,
     *work.COMMANDS,
 ):
     tenant_cli.add_command(command)

@@ -208,6 +208,13 @@ class Sessions:
         with self._connect() as connection:
             return self._end(connection, *mine)
 
+    def provider_gone(self, connection: Connection, provider: Provider) -> int:
+        """End all sessions that were opened through a provider which is being removed, and return how many."""
+        table = self._table
+        return self._end(
+            connection, table.c.tenant_id == provider.tenant_id, table.c.provider_id == provider.id
+        )
+
     def _end(self, connection: Connection, *mine: sa.ColumnElement[bool]) -> int:
         table = self._table
         done = connection.execute(table.update().where(*mine, *self._live()).values(ended_at=self._clock()))

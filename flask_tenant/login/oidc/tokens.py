@@ -164,9 +164,10 @@ def check_logout_token(token: Token, *, issuer: str, client_id: str, now: float)
         raise refused(
             "token-type", f"The token does not say that somebody has logged out: {str(events)[:200]}"
         )
-    for name in ("sub", "sid"):
-        if not isinstance(claims.get(name, ""), str):
-            raise refused("subject", f"{name} of the logout token is no text", claims[name])
+    for name in ("sub", "sid", "jti"):
+        text = claims.get(name, "")
+        if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST_SUBJECT:
+            raise refused("subject", f"{name} of the logout token is {str(text)[:300]!r}", text)
     if not claims.get("sub") and not claims.get("sid"):
         raise refused("subject", "The logout token does not say whose session has ended")
     return claims

@@ -26,6 +26,13 @@ CALLBACK = "https://acme.example.com/_tenant/callback/corp"
 SUBJECT = "somebody-1"
 
 
+class _Ascii(json.JSONEncoder):
+    """Escapes all else: JSON may say half a character, which no encoding has."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "ensure_ascii": True})
+
+
 class Hostile:
     """The provider, on a port of its own."""
 
@@ -74,7 +81,7 @@ class Hostile:
 
     def honestly(self, header: dict[str, Any], claims: dict[str, Any]) -> str:
         """Sign with the key that everybody knows."""
-        return jwt.encode(header, claims, self.key, algorithms=["ES256"])
+        return jwt.encode(header, claims, self.key, algorithms=["ES256"], encoder_cls=_Ascii)
 
     def document(self) -> dict[str, Any]:
         """What it says of itself; `None` in `discovery` leaves something out."""

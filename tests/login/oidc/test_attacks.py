@@ -66,6 +66,8 @@ CLAIMS: list[tuple[str, dict[str, Any], str]] = [
     ("subject is a number", {"sub": 1}, "subject"),
     ("subject with a line break", {"sub": "some\nbody"}, "subject"),
     ("subject with a null", {"sub": "some\0body"}, "subject"),
+    ("half a character", {"sub": "\ud800"}, "subject"),
+    ("half a character as nonce", {"nonce": "\ud800"}, "nonce"),
     ("subject beyond ASCII", {"sub": "sоmebody"}, "subject"),
     ("subject without end", {"sub": "x" * 256}, "subject"),
     ("another log-in's nonce", {"nonce": "another"}, "nonce"),
@@ -355,7 +357,7 @@ def test_the_same_address_from_another_provider_is_somebody_else(hostile: Hostil
 
 def test_text_that_no_column_would_take(login: Login, hostile: Hostile) -> None:
     hostile.claims = {
-        "name": "Some\0\nBody " + "x" * 500,
+        "name": "Some\0\n\ud800Body " + "x" * 500,
         "email": "x" * 300 + "@example.com",
         "sid": "s" * 300,
         "groups": ["staff", "", 1, None, "staff"],

@@ -66,6 +66,10 @@ FORGED: list[tuple[dict[str, Any], str]] = [
     ({"sub": None, "sid": None}, "subject"),
     ({"sub": "", "sid": ""}, "subject"),
     ({"sub": 1}, "subject"),
+    ({"sub": "\ud800"}, "subject"),
+    ({"sid": "a\0b"}, "subject"),
+    ({"sid": "a" * 256}, "subject"),
+    ({"jti": "\ud800"}, "subject"),
     ({"sid": ["a"]}, "subject"),
 ]
 
