@@ -65,8 +65,6 @@ class Settings:
     :param login_seconds: ``TENANT_LOGIN_SECONDS``: how long somebody stays logged in at most
     :param login_idle_seconds: ``TENANT_LOGIN_IDLE_SECONDS``: how long somebody stays logged in who does nothing
     :param login_limits: ``TENANT_LOGIN_LIMITS``: how often what may be tried, in place of the usual limits
-    :param secret_keys: ``TENANT_SECRET_KEYS``: what encrypts the secrets of tenants' providers, the newest key first;
-        without any, a key that is derived from ``SECRET_KEY``
     :param impersonation_seconds: ``TENANT_IMPERSONATION_SECONDS``: how long an operator may act as somebody else
     :param mail_url: ``TENANT_MAIL_URL``: what sends mail; ``None`` for nothing
     :param mail_from: ``TENANT_MAIL_FROM``: who mail is from
@@ -116,7 +114,6 @@ class Settings:
     mail_from: str = "noreply@localhost"
     login_seconds: int = 43_200
     login_idle_seconds: int = 7_200
-    secret_keys: tuple[str, ...] = ()
     login_limits: Mapping[str, str] | None = None
     impersonation_seconds: int = 1_800
 

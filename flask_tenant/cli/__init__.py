@@ -24,8 +24,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from . import audit, config, domains, mail, sso, states, tenants, themes, tokens, webhooks, work
-from . import audit, config, domains, mail, members, states, tenants, themes, tokens, webhooks, work
+from . import audit, config, domains, mail, members, sso, states, tenants, themes, tokens, webhooks, work
 from .frame import ExitCode, TenantGroup
 from .tryout import main
 
