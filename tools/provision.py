@@ -44,7 +44,9 @@ class Environment:
 SA20, SA21 = "sqlalchemy>=2.0.36,<2.1", "sqlalchemy>=2.1,<2.2"
 TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "rules", "theme", "login", "oidc", "ldap", "demo")
 ENVIRONMENTS = {
-    "demo": Environment(ROOT / ".venv", extras=("demo", "postgres", "rules", "theme"), editable=True),
+    "demo": Environment(
+        ROOT / ".venv", extras=("demo", "login", "postgres", "rules", "theme"), editable=True
+    ),
     "main": Environment(BUILD / "main", extras=TESTED_EXTRAS, groups=("dev",), requirements=(SA21,)),
     # The other end of what is supported; of the four pairs of versions, `make test` runs two, `make test-full` all.
     "other": Environment(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from flask_tenant.registry import state_of
-from tests.accounts.site import Box, Browser, accounts_of, make_site
+from tests.accounts.site import Browser, empty_box, make_site
 
 
 @pytest.fixture(scope="package")
@@ -22,11 +22,12 @@ def shared_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 @pytest.fixture
 def app(shared_app: Flask) -> Flask:
-    """The application; attempts are forgotten, and mails."""
-    accounts_of(shared_app).mail = Box()
+    """The application; attempts, invitations and mails are forgotten."""
+    empty_box(shared_app)
     directory = state_of(shared_app).directory
     with directory.connect() as connection:
-        connection.execute(sa.delete(directory.tables.people.attempt))
+        for table in (directory.tables.people.attempt, directory.tables.people.invitation):
+            connection.execute(sa.delete(table))
     return shared_app
 
 

@@ -81,7 +81,7 @@ def make_site(folder: Path, **config: Any) -> Flask:
         people.add(bella.id, anna.id, name="Anna", email=ANNA)
         people.add(bella.id, carl.id, name="Carl", email=CARL, roles=["administrator"])
         people.set_operator(olga.id, True)
-    accounts_of(app).mail = Box()
+    empty_box(app)
     return app
 
 
@@ -91,9 +91,14 @@ def accounts_of(app: Flask) -> Accounts:
     return found
 
 
+def empty_box(app: Flask) -> None:
+    """Put a box in place of what sends mails."""
+    state_of(app).__dict__["mail"] = Box()
+
+
 def box_of(app: Flask) -> Box:
     """The mails."""
-    found = accounts_of(app).mail
+    found: object = accounts_of(app).mail
     assert isinstance(found, Box)
     return found
 
