@@ -95,6 +95,8 @@ class Accounts:
             directory.tables,
             seconds=settings.login_seconds,
             idle=settings.login_idle_seconds,
+            seal=self.secrets.seal,
+            unseal=self.secrets.open,
         )
 
     @cached_property
