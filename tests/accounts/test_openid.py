@@ -283,6 +283,7 @@ def test_logging_out_here_leads_to_logging_out_there(anna: Person, oidc_servers:
     response = anna.at("acme").post("/logout", page="/logout")
     url = response.headers["Refresh"].partition("url=")[2]
     assert url.startswith(oidc_servers[0].issuer)
+    assert "id_token_hint=" in url, "the provider knows whom to log out"
     assert anna.theirs.go(url, oidc_servers[0], logout="yes") == "http://acme.localhost/_tenant/logged-out"
     assert "error=access_denied" in anna.identify("acme", anna.begin("acme"), ""), "it asks again"
 
@@ -363,6 +364,24 @@ def test_who_waits_for_a_hung_provider_holds_no_connection(
     finally:
         oidc_servers[0].thaw()
     assert statuses == [503]
+
+
+def test_operators_try_it_out(site: Flask, oidc_servers: list[OidcServer]) -> None:
+    runner = site.test_cli_runner()
+    result = runner.invoke(args=["tenant", "sso", "test", "acme", "corp", "--json"])
+    assert result.exit_code == 0, result.output
+    assert oidc_servers[0].issuer in result.output
+    assert SECRET not in result.output
+    oidc_servers[0].stop()
+    try:
+        result = runner.invoke(args=["tenant", "sso", "test", "acme", "corp", "--json"])
+    finally:
+        oidc_servers[0].start()
+    assert result.exit_code != 0
+    assert "cannot be reached" in result.output
+    shown = runner.invoke(args=["tenant", "sso", "show", "acme", "corp", "--json"])
+    assert oidc_servers[0].issuer in shown.output
+    assert SECRET not in shown.output
 
 
 # ---- in a real browser

@@ -115,6 +115,11 @@ class OidcServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Begin to start it."""
         settings = {
             "name": self.name,
             "port": self.port,
@@ -134,6 +139,10 @@ class OidcServer:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(settings).encode())
         self._process.stdin.close()
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
         while self._process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(requests.RequestException):
@@ -200,7 +209,9 @@ def oidc_running(*servers: tuple[str, str, bool]) -> Iterator[list[OidcServer]]:
     try:
         for name, kind, userinfo in servers:
             made.append(OidcServer(name, folder / f"{name}.log", kind=kind, userinfo=userinfo))
-            made[-1].start()
+            made[-1].launch()
+        for server in made:
+            server.wait()
         yield made
     finally:
         for server in made:
