@@ -12,12 +12,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from html import unescape
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import parse_qs, urljoin
 
 import pytest
 import requests
@@ -198,6 +200,43 @@ class Visitor:
             where = urljoin(reply.url, unescape(action[1]))
             reply = self.session.post(where, data=data, allow_redirects=False, timeout=10)
         raise AssertionError(f"the provider stops at {reply.url} with {reply.status_code}: {reply.text}")
+
+
+class Listener:
+    """What a provider's server calls when somebody has logged out there, in place of ours."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+        listener = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                listener.tokens.append(parse_qs(body)["logout_token"][0])
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def token(self) -> str:
+        """The logout token that has come, or comes now."""
+        deadline = time.monotonic() + 10
+        while not self.tokens:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the provider has not called")
+            time.sleep(0.01)
+        return self.tokens.pop()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
 
 
 @contextlib.contextmanager
