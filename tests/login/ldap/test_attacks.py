@@ -14,6 +14,7 @@ import pytest
 
 from flask_tenant.errors import LoginRefusedError, ProviderUnavailableError
 from flask_tenant.login.ldap import Ldap
+from flask_tenant.login.ldap.line import Line
 from tests.login.ldap.conftest import ATTEMPT, Impostor, LogIn, MakeProvider, provider_of
 from tests.services.authority import CertificateAuthority
 from tests.services.slapd import ACME, BELLA, READER_PASSWORD, Slapd, password_of, slapd_running, uuid_of
@@ -247,6 +248,21 @@ def test_a_server_that_falls_silent_during_the_handshake(
             )
         assert time.monotonic() - begun < 2
         until(lambda: threading.active_count() <= threads, 5)  # noqa: B023
+
+
+def test_a_server_that_goes_away_in_the_middle_is_no_wrong_password(
+    log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind = Line.bind
+
+    def fails(line: Line, dn: str, password: str) -> None:
+        if dn.startswith("uid="):
+            raise ldap.SERVER_DOWN({"desc": "Can't contact LDAP server"})
+        bind(line, dn, password)
+
+    monkeypatch.setattr(Line, "bind", fails)
+    with pytest.raises(ProviderUnavailableError):
+        log_in("ann")
 
 
 def test_log_ins_are_turned_away_at_once_when_a_server_has_failed_again_and_again(
