@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import ldap
 import pytest
@@ -302,6 +303,22 @@ def test_a_server_that_cannot_be_asked_says_so(log_in: LogIn, settings: dict[str
         log_in("ann", **settings)
     assert password_of("ann") not in str(caught.value)
     assert READER_PASSWORD not in str(caught.value)
+
+
+def test_certificates_that_cannot_be_read_any_more(make_provider: MakeProvider, tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_text("nonsense")
+    provider = make_provider(ca_file=str(path))
+    client = Ldap().open(provider)
+    typed = {"username": "ann", "password": password_of("ann")}
+    with pytest.raises(ProviderUnavailableError):
+        client.finish(ATTEMPT, typed)
+    wrong = next(finding for finding in Ldap().examine(provider) if not finding.ok)
+    assert wrong.what == "certificate"
+    assert f"{path} cannot be read" in wrong.detail
+    path.unlink()
+    with pytest.raises(ProviderUnavailableError, match="cannot be read"):
+        client.finish(ATTEMPT, typed)
 
 
 def test_one_directorys_password_is_not_tried_at_another(slapd: Slapd, log_in: LogIn) -> None:

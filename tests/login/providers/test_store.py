@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -259,3 +260,28 @@ def test_a_tenant_that_is_gone(directory: Directory, providers: Providers) -> No
     ):
         with pytest.raises(TenantNotFoundError):
             change()
+
+
+@both
+def test_of_many_who_add_the_same_at_once_one_does(
+    directory: Directory, make_providers: MakeProviders
+) -> None:
+    start, done, refused = threading.Barrier(4), [], []
+
+    def add(colour: str) -> None:
+        start.wait()
+        try:
+            done.append(make_providers().add(tenant(directory), "front", "door", {"colour": colour}))
+        except ProviderError as error:
+            refused.append(error.message)
+
+    threads = [threading.Thread(target=add, args=(f"colour {number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (won,) = done
+    assert len([message for message in refused if "already" in message]) == 3
+    front = make_providers().get(tenant(directory), "front")
+    assert front is not None
+    assert front.settings == won.settings
