@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
 from itertools import count
@@ -116,7 +117,7 @@ class Throttle:
                 self._storage.clear(key)
 
     def _of(self, kind: str, account: str, network: str) -> list[_Limit]:
-        wanted = (("account", account.strip().lower(), False), ("network", network, True))
+        wanted = (("account", one_spelling(account), False), ("network", network, True))
         return [
             _Limit(item, f"{what}:{key}", once)
             for what, key, once in wanted
@@ -135,6 +136,15 @@ class Throttle:
             value=[str(limit.item) for limit in over],
             hint=f"Try again in {seconds} seconds",
         )
+
+
+def one_spelling(account: str) -> str:
+    """Return the one spelling under which the attempts at an account are counted.
+
+    Directories take many for the same name (RFC 4518, section 2: ``ａｎｎ`` and ``𝒂nn`` are ``ann``), and each would
+    have attempts of its own.
+    """
+    return " ".join(unicodedata.normalize("NFKC", account).casefold().split())
 
 
 class _Attempts(Storage):
