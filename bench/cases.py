@@ -21,7 +21,9 @@ TODAY = date(2026, 1, 31)
 BATCH = 1_000
 
 BACK_ENDS = ("sqlite", "postgresql")
-Kind = Literal["orm", "core", "raw", "insert", "request", "control", "compile", "miss", "tenant"]
+Kind = Literal[
+    "orm", "core", "raw", "insert", "request", "control", "compile", "miss", "tenant", "rules", "ruled"
+]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Case:
     :param needs: what the method is handed: an open session, an open connection, or nothing
     :param target: the most that is allowed: a ratio to hand-written predicates, microseconds more than them
         (``compile``), or milliseconds (``tenant``)
-    :param sides: those that can do it
+    :param sides: those that can do it; the second one is what the first is compared with
     :param back_ends: databases on which it makes sense
     """
 
@@ -47,6 +49,7 @@ class Case:
 
 ORM, RAW, MISS = 1.05, 1.10, 200.0
 DEMO = ("demo", "demo_plain")
+UNRULED, RULED = ("ours", "off"), ("ruled", "hand_ruled")
 AHEAD = (("ours", "hand"), ("sqlite",))
 CASES = (
     Case(
@@ -81,6 +84,14 @@ CASES = (
     Case("insert_raw", "1,000 rows, exec_driver_sql", "raw", "connection", RAW),
     Case("page", "one request: page of 20 invoices", "request", "nothing", ORM),
     Case("demo", "one request: demo_app's invoice list", "request", "nothing", None, DEMO),
+    Case("get_core", "no rules: by key, Core : rules switched off", "rules", "connection", ORM, UNRULED),
+    Case("get_fresh", "no rules: session, get(), close : switched off", "rules", "nothing", ORM, UNRULED),
+    Case("list_orm", "no rules: list, ORM : rules switched off", "rules", "session", ORM, UNRULED),
+    Case("raw_key", "no rules: raw SQL by key : rules switched off", "rules", "connection", RAW, UNRULED),
+    Case("get_core", "20 rules: select by key, Core", "ruled", "connection", ORM, RULED),
+    Case("list_orm", "20 rules: list with join, ORM", "ruled", "session", ORM, RULED),
+    Case("aggregate", "20 rules: aggregate over a join", "ruled", "connection", ORM, RULED),
+    Case("raw_join", "20 rules: raw SQL with join, text()", "ruled", "connection", RAW, RULED),
     Case("compile_key", "compile: SELECT by key", "compile", "nothing", MISS),
     Case("compile_list", "compile: ORM list with join", "compile", "nothing", MISS),
     Case("compile_report", "compile: 5 tables, CTE, EXISTS, union", "compile", "nothing", MISS),

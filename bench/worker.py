@@ -39,7 +39,8 @@ class Side:
     """One side, ready to work.
 
     :param name: ``ours``, ``hand``, ``again`` (the hand-written code once more), ``plain``, ``demo`` and
-        ``demo_plain`` (demo_app with and without flask_tenant)
+        ``demo_plain`` (demo_app with and without flask_tenant), ``off`` (ours, without the machinery of rules),
+        ``ruled`` and ``hand_ruled`` (a tenant with twenty rules, and the same by hand)
     """
 
     work: Work | None = None
@@ -55,6 +56,9 @@ class Side:
             "plain": self._plain,
             "demo": self._demo,
             "demo_plain": self._demo_plain,
+            "off": self._off,
+            "ruled": self._ruled,
+            "hand_ruled": self._hand_ruled,
         }
         self._server = _server_process(make[name]())
 
@@ -89,6 +93,22 @@ class Side:
 
     # ---- the sides
     def _ours(self) -> Engine:
+        return self._tenanted()[1]
+
+    def _off(self) -> Engine:
+        state, engine = self._tenanted()
+        for isolation in state.isolations.values():
+            isolation.wall.rules = None
+        return engine
+
+    def _ruled(self) -> Engine:
+        from bench.ruled import obey
+
+        state, engine = self._tenanted()
+        obey(state)
+        return engine
+
+    def _tenanted(self) -> tuple[Any, Engine]:
         from bench.tenanted import Tenanted, tenanted
         from flask_tenant.scopes import tenant_context
 
@@ -96,9 +116,19 @@ class Side:
         self.scope = lambda: tenant_context(TENANTS[0], state.app)
         self.work = Tenanted(state, engine)
         self._page(state.app)
-        return engine
+        return state, engine
 
     def _hand(self) -> Engine:
+        from bench.byhand import ByHand
+
+        return self._by_hand(ByHand)
+
+    def _hand_ruled(self) -> Engine:
+        from bench.ruled import ByHandRuled
+
+        return self._by_hand(ByHandRuled)
+
+    def _by_hand(self, work: Callable[[Engine], Work]) -> Engine:
         from bench import byhand, byhand_models
         from bench.databases import single_tenant_engine
         from bench.pages import create_app
@@ -106,7 +136,7 @@ class Side:
         engine = single_tenant_engine(self._databases.hand)
         tenants = {slug: n for n, slug in enumerate(TENANTS, 1)}
         byhand_models.enter(tenants[TENANTS[0]])
-        self.work = byhand.ByHand(engine)
+        self.work = work(engine)
         self._page(create_app(engine, byhand.page_query, tenants))
         return engine
 

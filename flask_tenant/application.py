@@ -153,6 +153,8 @@ class Application:
         new = self.surroundings.discover()
         if new:
             self.adapters = (*self.adapters, *new)
+        if self.settings.login:
+            self.accounts.users.look(self.app)
 
     def adopt_twin(self, engine: Engine) -> bool:
         """Put the wall into an engine that goes to a tenanted database, such as one made by a migration script."""
@@ -244,8 +246,13 @@ class Application:
         """People and their log-ins."""
         if not self.settings.login:
             raise ConfigurationError("Nobody logs in through us", hint="Set TENANT_LOGIN to True")
-        from .accounts import Accounts
-
+        try:
+            from .accounts import Accounts
+        except ImportError as error:
+            raise ConfigurationError(
+                f"TENANT_LOGIN is set, but something that it needs cannot be imported: {error}",
+                hint="pip install 'flask-tenant[login]'",
+            ) from None
         return Accounts(self)
 
     @property

@@ -15,7 +15,7 @@ from .application import Application
 from .discovery import synchronous
 from .engines import _exempt, _watch_engines
 from .errors import ConfigurationError
-from .hooks import Hooks
+from .hooks import Hooks, Users
 from .model import Tenant
 from .protocols import Sender
 from .registry import KEY, _apps, _resolution, state_of
@@ -64,6 +64,7 @@ class Tenancy:
         self.facts = Facts(_resolution)
         self.webhooks = WebhookNames()
         self.routes = CentralRoutes()
+        self.users = Users()
         self.sender: Sender | None = None
         if app is not None:
             self._register(app, sys._getframe(1))

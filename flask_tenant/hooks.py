@@ -1,4 +1,6 @@
-"""Functions of the application that rules may name: ``validate: {hook: approval}`` calls the one called *approval*.
+"""Functions of the application that we call.
+
+Those that rules may name: ``validate: {hook: approval}`` calls the one called *approval*.
 
 A rule file brings in no code: it can only name what the application has registered here.
 """
@@ -10,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from .errors import ConfigurationError, RuleEngineError
+from .identity import Member
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,3 +63,28 @@ class Hooks:
 
     def __len__(self) -> int:
         return len(self._functions)
+
+
+class Users:
+    """What the application says about users of its own: ``tenancy.users``. It is called in the tenant."""
+
+    def __init__(self) -> None:
+        self.made_by: Callable[[Member], Any] | None = None
+        self.updated_by: Callable[[Any, Member], object] | None = None
+
+    def create(self, function: F) -> F:
+        """Let a function say which of the application's own users a member is: a decorator.
+
+        It takes the :class:`~flask_tenant.identity.Member` and returns the user, found or made; what it writes it
+        commits. It is called when a member logs in for the first time, or when their user is gone.
+        """
+        self.made_by = function
+        return function
+
+    def update(self, function: F) -> F:
+        """Let a function bring a user up to date whenever the member logs in: a decorator.
+
+        It takes the user and the :class:`~flask_tenant.identity.Member`; what it writes it commits.
+        """
+        self.updated_by = function
+        return function

@@ -71,6 +71,8 @@ class RuleSource(Protocol):
     def ruling(self, holder: object) -> Ruling | None:
         """Return what holds for the next statement, ``None`` when the current tenant has no rules.
 
+        After ``None`` it is not asked again until the transaction has ended.
+
         :param holder: what lives as long as the connection's checkout: within one transaction on it, one version of the
             rules and one ``now`` hold, whatever is activated meanwhile; the facts are those of each statement
         :raises RuleError: when it cannot be decided; nothing may reach the database then

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from .errors import ConfigurationError
@@ -62,6 +62,7 @@ class Settings:
     :param login_seconds: ``TENANT_LOGIN_SECONDS``: how long somebody stays logged in at most
     :param login_idle_seconds: ``TENANT_LOGIN_IDLE_SECONDS``: how long somebody stays logged in who does nothing
     :param login_limits: ``TENANT_LOGIN_LIMITS``: how often what may be tried, in place of the usual limits
+    :param impersonation_seconds: ``TENANT_IMPERSONATION_SECONDS``: how long an operator may act as somebody else
     :param mail_url: ``TENANT_MAIL_URL``: what sends mail; ``None`` for nothing
     :param mail_from: ``TENANT_MAIL_FROM``: who mail is from
     :param webhook_hosts: ``TENANT_WEBHOOK_HOSTS``: hosts and networks that webhooks may call though they are not public
@@ -109,7 +110,8 @@ class Settings:
     mail_from: str = "noreply@localhost"
     login_seconds: int = 43_200
     login_idle_seconds: int = 7_200
-    login_limits: Mapping[str, str] = field(default_factory=dict, hash=False)
+    login_limits: Mapping[str, str] | None = None
+    impersonation_seconds: int = 1_800
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Settings:
@@ -154,6 +156,7 @@ class Settings:
             ("cache_size", 1),
             ("login_seconds", 60),
             ("login_idle_seconds", 60),
+            ("impersonation_seconds", 60),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
@@ -208,6 +211,16 @@ class Settings:
         if not isinstance(self.login, bool):
             raise ConfigurationError(
                 f"TENANT_LOGIN is {self.login!r}", value=self.login, hint="Use True or False"
+            )
+        limits: Any = self.login_limits
+        if limits is not None and not (
+            isinstance(limits, Mapping)
+            and all(isinstance(part, str) for pair in limits.items() for part in pair)
+        ):
+            raise ConfigurationError(
+                f"TENANT_LOGIN_LIMITS is {limits!r}",
+                value=limits,
+                hint="Use such as {'login.account': '10 per 15 minutes'}",
             )
         if self.audit not in (None, True, False):
             raise ConfigurationError(

@@ -18,7 +18,12 @@ from flask_tenant import registry
 from flask_tenant.context import _scope
 from tests.services.availability import AGAIN, FULL
 
-pytest_plugins = ["tests.services.postgres", "tests.services.databases", "tests.services.redis", "tests.services.smtp"]
+pytest_plugins = [
+    "tests.services.postgres",
+    "tests.services.databases",
+    "tests.services.redis",
+    "tests.services.smtp",
+]
 
 # While an application with Tenancy lives in a process, engines that nobody has declared are refused there.
 # Tests share their process: each sees the applications that its own fixtures have built, and no other test's.
@@ -60,6 +65,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 
 
 ONCE = {
+    "accounts",
     "adapters",
     "bench",
     "cli",
@@ -79,7 +85,7 @@ ONCE = {
 ABOVE = {"cli", "demo", "doctor", "testing"}
 """Folders about what stands above the wall: on PostgreSQL a quarter of their tests will do, but for the long run."""
 
-BESIDE = {"extension", "integrations", "rules", "schema"}
+BESIDE = {"accounts", "extension", "integrations", "login", "rules", "schema"}
 """Folders whose tests are about both databases alike: on PostgreSQL half of them will do, but for the long run."""
 
 

@@ -41,7 +41,7 @@ class Environment:
 
 
 SA20, SA21 = "sqlalchemy>=2.0.36,<2.1", "sqlalchemy>=2.1,<2.2"
-TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "rules", "theme", "demo")
+TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "rules", "theme", "login", "demo")
 ENVIRONMENTS = {
     "demo": Environment(ROOT / ".venv", extras=("demo", "postgres", "rules", "theme"), editable=True),
     "main": Environment(BUILD / "main", extras=TESTED_EXTRAS, groups=("dev",), requirements=(SA21,)),

@@ -3,12 +3,15 @@
 accounts.py   ``app.extensions["tenancy"].accounts``: the parts, put together
 parts.py      what other stages provide for it
 entry.py      logging in and out, step by step
-current.py    who is logged in, for views: ``current_member``, ``roles_required``, ``scopes_required``
+crossing.py   from one host to another: several tenants, and operators who act as somebody else
+presence.py   who is logged in
+users.py      the application's own users, and Flask-Login
+current.py    who asks, for views: ``current_member``, ``roles_required``, ``scopes_required``
 """
 
 from __future__ import annotations
 
 from .accounts import Accounts
-from .current import current_member, roles_required
+from .current import current_member, current_token, roles_required, scopes_required
 
-__all__ = ["Accounts", "current_member", "roles_required"]
+__all__ = ["Accounts", "current_member", "current_token", "roles_required", "scopes_required"]

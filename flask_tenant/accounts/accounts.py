@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from flask import Flask
 
@@ -21,8 +21,10 @@ from ..login.throttle import Throttle
 from ..login.tickets import Tickets
 from ..rules.events import Postponed
 from ..settings import Settings
-from .entry import Entry
+from .crossing import Crossing
+from .current import known
 from .parts import Mail, OnlyLocal, Providers
+from .users import AppUsers
 
 
 class Application(Protocol):
@@ -31,6 +33,10 @@ class Application(Protocol):
     settings: Settings
     around: Around
     postponed: Postponed
+
+    @property
+    def tenancy(self) -> Any:
+        """What the application has registered."""
 
     @property
     def app(self) -> Flask:
@@ -57,6 +63,7 @@ class Accounts:
 
     def __init__(self, application: Application) -> None:
         self._application = weakref.ref(application)
+        known(application.tenancy)
 
     @property
     def application(self) -> Application:
@@ -124,6 +131,11 @@ class Accounts:
 
     # ---- logging in and out
     @cached_property
-    def entry(self) -> Entry:
+    def entry(self) -> Crossing:
         """Logging in and out, step by step: for pages."""
-        return Entry(self)
+        return Crossing(self)
+
+    @cached_property
+    def users(self) -> AppUsers:
+        """The application's own users."""
+        return AppUsers(self)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import flask
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
+from ..expressions import Kind
 from ..identity import Member
 from ..model import Token
 
@@ -85,17 +86,51 @@ def scopes_required(*scopes: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             if token is None:
                 raise Unauthorized(www_authenticate=WWWAuthenticate("bearer"))
             if token.scopes is not None and not token.scopes.issuperset(scopes):
-                wants = {"error": "insufficient_scope", "scope": " ".join(sorted(scopes))}
-                refused = Forbidden()
-                refused.response = flask.Response(
-                    "The token is not good for this.\n",
-                    403,
-                    {"WWW-Authenticate": WWWAuthenticate("bearer", wants).to_header()},
-                    mimetype="text/plain",
-                )
-                raise refused
+                wants: dict[str, str | None] = {
+                    "error": "insufficient_scope",
+                    "scope": " ".join(sorted(scopes)),
+                }
+                says = {"WWW-Authenticate": WWWAuthenticate("bearer", wants).to_header()}
+                text = "The token is not good for this.\n"
+                raise Forbidden(response=flask.Response(text, 403, says, mimetype="text/plain"))
             return view(*args, **kwargs)
 
         return guarded
 
     return decorate
+
+
+# ---- for rules
+EVENTS = ("login.succeeded", "login.failed")
+"""What comes with each: ``user.id``, where the user of the application's own is known and has a number."""
+
+
+def known(tenancy: Any) -> None:
+    """Tell rules who is logged in, unless the application does."""
+    tenancy.facts.offer("roles", Kind.TEXTS, _roles)
+    tenancy.facts.offer("user.id", Kind.INT, _user_id)
+    for name in EVENTS:
+        if name not in tenancy.events:
+            tenancy.events.declare(name, {"user.id": Kind.INT})
+
+
+def _roles() -> list[str] | None:
+    member = _known_member()
+    return None if member is None else sorted(member.roles)
+
+
+def _known_member() -> Member | None:
+    """Who is logged in; ``None`` also in an application of the same process in which nobody logs in through us."""
+    here = flask.has_request_context() and flask.current_app.extensions["tenancy"].settings.login
+    return current_member() if here else None
+
+
+def _user_id() -> Any:
+    if not flask.has_request_context():
+        return None
+    if not hasattr(flask.current_app, "login_manager"):
+        member = _known_member()
+        return None if member is None else member.person_id
+    from flask_login import current_user
+
+    return getattr(current_user, "id", None) if current_user.is_authenticated else None

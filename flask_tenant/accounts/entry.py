@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import flask
 
 from ..errors import ConfigurationError, LoginRefusedError, MemberError, TooManyAttemptsError
-from ..identity import LOCAL, Ask, Attempt, GoTo, Identified, LoginSession, Member, MemberState, Provider
-from ..login.throttle import network_of
-from ..model import Tenant
+from ..identity import LOCAL, Ask, Attempt, GoTo, Identified, LoginSession, Member, Provider
 from ..protocols import Authenticator
-from .parts import local_provider
-
-if TYPE_CHECKING:
-    from .accounts import Accounts
+from .presence import KEY, Presence
+from .users import number_of
 
 log = logging.getLogger("flask_tenant.login")
-
-KEY = "_tenancy_login"
-"""Under which name the browser's session has the secret of the log-in session."""
 
 WAY = "_tenancy_way"
 """Under which name it has what a log-in that is under way elsewhere is found by."""
@@ -42,25 +35,8 @@ class Arrived(NamedTuple):
     after: str = "/"
 
 
-class Entry:
-    """The steps.
-
-    :param accounts: the parts
-    """
-
-    def __init__(self, accounts: Accounts) -> None:
-        self.accounts = accounts
-
-    # ---- who it is about
-    def tenant(self) -> Tenant | None:
-        """Return whose site the current request is for; ``None`` at the central host."""
-        around = self.accounts.application.around
-        resolution = around.resolution()
-        return resolution.tenant if resolution is not None else around.tenant()
-
-    def providers(self, tenant: Tenant | None) -> list[Provider]:
-        """Return the ways to log in: a tenant's own, and passwords of ours at the central host."""
-        return [local_provider(0)] if tenant is None else self.accounts.providers.of(tenant)
+class Entry(Presence):
+    """The steps of a log-in."""
 
     # ---- logging in
     def begin(
@@ -133,7 +109,7 @@ class Entry:
             throttle.hit("login", account=account, network=network)
             arrived = self._arrived(provider, Attempt(callback), answer, after, invitation)
         except LoginRefusedError as error:
-            self._refused(provider, error)
+            self._refused(provider, error, answer.get("username", "") if place == LOCAL else "")
             raise
         throttle.forgive("login", account=account, network=network)
         return arrived
@@ -141,12 +117,9 @@ class Entry:
     def open(self, arrived: Arrived) -> LoginSession:
         """Open a session for somebody who has arrived: the browser gets a new one, and nothing of the old is left."""
         member, accounts = arrived.member, self.accounts
+        user = accounts.users.of(member)
         secret = accounts.sessions.open(
-            member,
-            arrived.provider,
-            arrived.who,
-            network=self.network(),
-            agent=flask.request.headers.get("User-Agent", ""),
+            member, arrived.provider, arrived.who, network=self.network(), agent=self.agent()
         )
         opened = self._begin_anew(member.tenant_id, secret)
         accounts.audit(
@@ -156,7 +129,18 @@ class Entry:
             provider=arrived.provider.name,
             network=self.network(),
         )
+        accounts.users.enter(user)
+        self._happened("login.succeeded", user.number if user is not None else None)
         return opened
+
+    def agent(self) -> str:
+        """Return what the browser calls itself."""
+        return flask.request.headers.get("User-Agent", "")
+
+    def _happened(self, event: str, user_id: int | None) -> None:
+        """Let the tenant's event rules act on what has happened to a user of the application's own."""
+        if self.tenant() is not None:
+            self.accounts.application.tenancy.events.send(event, {"user.id": user_id})
 
     def _begin_anew(self, tenant_id: int, secret: str) -> LoginSession:
         """Give the browser a session that has nothing of the one before it but who is logged in now."""
@@ -202,7 +186,7 @@ class Entry:
             raise LoginRefusedError(error.message, reason="invitation", value=error.value) from error
         return Arrived(member, provider, who, after)
 
-    def _refused(self, provider: Provider, error: LoginRefusedError) -> None:
+    def _refused(self, provider: Provider, error: LoginRefusedError, email: str = "") -> None:
         """Write down why somebody was refused. They themselves are not told."""
         network = self.network()
         log.warning(
@@ -222,48 +206,9 @@ class Entry:
                 reason=error.reason,
                 network=network,
             )
-
-    # ---- being logged in
-    def session(self) -> LoginSession | None:
-        """Return the log-in session of the current request, if there is one that is good here."""
-        found = self._found()
-        return None if found is None else found[0]
-
-    def member(self) -> Member | None:
-        """Return who is logged in: an active member of the request's tenant (of 0 at the central host), or ``None``."""
-        found = self._found()
-        return None if found is None else found[1]
-
-    def _found(self) -> tuple[LoginSession, Member] | None:
-        secret = flask.session.get(KEY)
-        if not isinstance(secret, str) or not secret:
-            return None
-        tenant = self.tenant()
-        tenant_id = tenant.id if tenant is not None else 0
-        asked = tenant_id, secret
-        kept = flask.g.get(KEY)
-        if kept is None or kept[0] != asked:
-            # Once in a request: what a request does, it does as one and the same.
-            kept = flask.g._tenancy_login = asked, self._look(tenant_id, secret)
-        found: tuple[LoginSession, Member] | None = kept[1]
-        return found
-
-    def _look(self, tenant_id: int, secret: str) -> tuple[LoginSession, Member] | None:
-        session = self.accounts.sessions.find(tenant_id, secret)
-        if session is None:
-            return None
-        people = self.accounts.people
-        at = session.person_id
-        member = people.member(tenant_id, at) if tenant_id else people.at_centre(at)
-        if member is None or member.state is not MemberState.ACTIVE:
-            return None
-        if self.accounts.sessions.stale(session):
-            self.accounts.later(lambda: self.accounts.sessions.touch(session))
-        return session, member
-
-    def network(self) -> str:
-        """Return which network the current request comes from."""
-        return network_of(flask.request.remote_addr)
+        # For everybody alike, whether or not there is somebody of that address.
+        key = self.accounts.users.key_of(provider.tenant_id, email) if provider.kind == LOCAL else None
+        self._happened("login.failed", number_of(key))
 
     # ---- logging out
     def log_out(self) -> tuple[LoginSession | None, str]:
@@ -274,5 +219,8 @@ class Entry:
         ended = self._end_current()
         if ended is None:
             return None, ""
-        self.accounts.audit("logout", tenant_id=ended.tenant_id, actor=f"person:{ended.person_id}")
+        actor = f"person:{ended.impersonator_id or ended.person_id}"
+        action = "logout" if ended.impersonator_id is None else "impersonation.ended"
+        for chain in {ended.tenant_id, 0 if ended.impersonator_id is not None else ended.tenant_id}:
+            self.accounts.audit(action, tenant_id=chain, actor=actor, person=ended.person_id)
         return ended, self.accounts.sessions.hint(ended.digest)

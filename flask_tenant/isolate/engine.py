@@ -33,7 +33,7 @@ from .compiler.values import ValuesMixin
 from .ddl import FOREIGN_KEYS_OFF, changes_tables, ddl_compiler_for
 from .ddl.common import running
 from .drivers import driver_for
-from .guard import ASKED, Vouched, with_comment
+from .guard import ASKED, Vouched, unruled, with_comment
 from .overlay.shapes import dialect_for
 from .overlay.values import in_force
 from .reflection import inspector_for
@@ -85,14 +85,18 @@ class _Dialect(DefaultDialect):
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         if type(statement) is not Vouched:
             statement = self._ft_again(cursor, statement, context)
-        if self.ft_wall.rules is not None and ruled(self, cursor, statement, parameters, context):
+        if context is not None and context.ft_ruled and ruled(self, cursor, statement, parameters, context):
             return
         cursor.execute(statement, parameters)  # what SQLAlchemy's own does for every driver that we guard
 
     def do_executemany(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         if type(statement) is not Vouched:
             statement = self._ft_again(cursor, statement, context)
-        if self.ft_wall.rules is not None and ruled(self, cursor, statement, parameters, context, many=True):
+        if (
+            context is not None
+            and context.ft_ruled
+            and ruled(self, cursor, statement, parameters, context, many=True)
+        ):
             return
         super().do_executemany(cursor, statement, parameters, context)
 
@@ -189,6 +193,8 @@ class _Context(DefaultExecutionContext):
 
     ft_statement: str | None = None
     ft_asking = False
+    ft_ruled = False
+    """Whether the tenant has rules."""
 
     def _ft_vouch(self) -> Any:
         # One Vouched string for each compiled form: it is the statement, unless IN lists were expanded into it.
@@ -218,11 +224,13 @@ class _Context(DefaultExecutionContext):
                     f"A {type(connection).__name__} that the engine has not made asks no rules",
                     hint="Use engine.connect()",
                 )
-            connection.ft_admit(compiled)
+            if connection.ft_ruling is not None:
+                connection.ft_admit(compiled)
         if compiled.isplaintext and compiled.__dict__.get("ft_setting", True) and wall.is_setting(compiled):
             holder = driver_for(dialect.driver).raw(connection.connection.dbapi_connection)
             wall.admit_text(compiled, holder)
         self: Any = super()._init_compiled(dialect, connection, *args, **kw)  # type: ignore[misc]
+        self.ft_ruled = getattr(connection, "ft_ruling", None) is not None
         return self._ft_vouch()
 
     @classmethod
@@ -364,7 +372,11 @@ class TenantConnection(Connection):
         holder = self.ft_holder[1]
         holder.__dict__[ASKED] = True
         ruling = wall.law.source.ruling(holder)
+        if ruling is None and scope is not None:
+            holder.__dict__[ASKED] = scope  # until the transaction ends, nothing will hold for it
         before = self.ft_ruling
+        if before is ruling:
+            return
         if before is not None and ruling is not None and before.decision is ruling.decision:
             self.ft_ruling = ruling
             return
@@ -372,18 +384,19 @@ class TenantConnection(Connection):
         if ruling is None or not ruling.decision.shape:
             self.dialect = base
         else:
-            self.dialect = dialect_for(base, base.ft_wall.shapes(ruling.decision.shape))
+            self.dialect = dialect_for(base, base.ft_wall.shapes(ruling.decision.shape), self.engine)
         self.ft_ruling = ruling  # last: an error leaves nothing half done
 
     def ft_admit(self, compiled: Any) -> None:
         """Let a statement through under the rules that hold for it, or refuse it."""
         ruling = self.ft_ruling
-        if ruling is not None:
-            in_force.set(ruling)
-            cast(Any, self.dialect).ft_wall.admit_reads(compiled.ft_reads, ruling)
+        in_force.set(ruling)
+        cast(Any, self.dialect).ft_wall.admit_reads(compiled.ft_reads, ruling)
 
     def _execute_clauseelement(self, *args: Any, **kw: Any) -> Any:
-        self.ft_rule()
+        pooled, holder = self.ft_holder
+        if pooled is None or pooled is not self._dbapi_connection or not unruled(holder):
+            self.ft_rule()
         return super()._execute_clauseelement(*args, **kw)
 
     def _execute_compiled(self, *args: Any, **kw: Any) -> Any:

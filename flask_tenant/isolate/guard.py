@@ -10,14 +10,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..context import _scope
 from ..errors import ConfigurationError, StatementRefusedError
 
 WORN = "ft_worn"
 """Marks a driver's connection whose settings a tenant has changed: nobody else gets it as it is."""
 
-
 ASKED = "ft_asked_rules"
-"""Marks a driver's connection in whose transaction rules were asked for."""
+"""Marks a driver's connection in whose transaction rules were asked for; with the scope for which there were none."""
+
+
+def unruled(holder: Any) -> bool:
+    """Whether the current tenant has no rules, as far as the holder's transaction is concerned.
+
+    Every statement comes by, and most tenants have none: what was found out once holds until the transaction ends.
+    """
+    return holder.__dict__.get(ASKED, True) is _scope.get()
 
 
 class Vouched(str):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..decision import Ruling
 from ..errors import StatementRefusedError
 from .answers import answer, check_answerable
-from .guard import Vouched
+from .guard import Vouched, unruled
 from .results import Plan, Stream, plan_for
 from .results.plan import governs, origins_of
 from .writing import Writing, shape_of, shape_of_text, watch_for
@@ -105,7 +105,7 @@ def refuse_ruled(
 
 def _ruling(wall: Wall, connection: Any) -> Ruling | None:
     """What holds for a statement of a tenant on the driver's connection."""
-    if wall.rules is None or not wall.in_tenant():
+    if wall.rules is None or unruled(connection) or not wall.in_tenant():
         return None
     return wall.rules.ruling(connection)
 

@@ -30,7 +30,7 @@ from ..protocols import Report, RuleSource
 from .alembic import migrating
 from .config import IsolateConfig
 from .ddl import settle, translate_ddl
-from .guard import ASKED, WORN
+from .guard import ASKED, WORN, unruled
 from .overlay.denial import denied
 from .overlay.shapes import shapes_of
 from .overlay.tables import Overlays, TableOverlay
@@ -281,9 +281,11 @@ class Wall:
             if scope is not None and scope.central:
                 found = self.raw.central(text, placeholders)
             else:
-                if self.law.source is not None:
+                if self.law.source is not None and not unruled(holder):
                     holder.__dict__[ASKED] = True
                     ruling = self.law.source.ruling(holder)
+                    if ruling is None and current_scope() is not None:
+                        holder.__dict__[ASKED] = current_scope()
                 if ruling is not None and ruling.decision.shape:
                     ruled = self.shapes(ruling.decision.shape)
                 found = ruled.raw.statement(text, placeholders)

@@ -117,6 +117,13 @@ class Facts:
 
         return register
 
+    def offer(self, name: str, kind: Kind, function: Provider) -> None:
+        """Tell a fact, unless the application does."""
+        known = self._known.get(name)
+        if known is None or (known.ours and name not in _FIXED):
+            self._known[name] = _Known(kind, _reader(name, kind, function), True)
+            self.generation += 1
+
     @property
     def kinds(self) -> Mapping[str, Kind]:
         """Every fact that rules may name, with its type."""

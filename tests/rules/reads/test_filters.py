@@ -66,11 +66,23 @@ def test_one_connection_follows_the_ruling_of_each_statement(world: World, way: 
     large = decide({"invoice": Overlay((call(">", number("total"), Constant(Kind.NUMBER, 800)),))})
     with world.under(lambda: held[0]) as connection:
         for ruling, wanted in (
-            (days(95), [1, 2, 3]), (large, [9, 10]), (None, list(range(1, 11))), (days(35), [1]), (large, [9, 10]),
-            (decide({}), list(range(1, 11))),
+            (days(95), [1, 2, 3]), (large, [9, 10]), (decide({}), list(range(1, 11))), (days(35), [1]),
+            (large, [9, 10]), (decide({}), list(range(1, 11))),
         ):  # fmt: skip
             held[0] = ruling
             assert WAYS[way](connection) == wanted
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_that_a_tenant_has_no_rules_holds_for_its_transaction(world: World, way: str) -> None:
+    held: list[Ruling | None] = [None]
+    with world.under(lambda: held[0]) as connection:
+        with connection.begin():
+            assert WAYS[way](connection) == list(range(1, 11))
+            held[0] = days(35)
+            assert WAYS[way](connection) == list(range(1, 11))
+        with connection.begin():
+            assert WAYS[way](connection) == [1]
 
 
 JOINS = (

@@ -1,0 +1,56 @@
+"""What is good once."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from flask_tenant.login.tickets import TIDY_EVERY
+from tests.login.people.conftest import Clock, Kept
+
+pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
+
+
+def test_once_for_one_purpose_at_one_tenant(kept: Kept) -> None:
+    secret = kept.tickets.issue("reset", 1, {"person": 7}, 60)
+    assert secret not in str(kept.rows("ticket"))
+    assert kept.tickets.redeem("invitation", 1, secret) is None
+    assert kept.tickets.redeem("reset", 2, secret) is None
+    assert kept.tickets.look("reset", 2, secret) is None
+    assert kept.tickets.redeem("reset", 1, secret + "x") is None
+    assert kept.tickets.look("reset", 1, secret) == kept.tickets.redeem("reset", 1, secret) == {"person": 7}
+    assert kept.tickets.look("reset", 1, secret) is kept.tickets.redeem("reset", 1, secret) is None
+
+
+def test_not_for_long(kept: Kept, clock: Clock) -> None:
+    secret = kept.tickets.issue("reset", 1, {}, 60)
+    clock.move(seconds=59)
+    assert kept.tickets.look("reset", 1, secret) == {}
+    clock.move(seconds=1)
+    assert kept.tickets.look("reset", 1, secret) is kept.tickets.redeem("reset", 1, secret) is None
+
+
+def test_of_many_at_once_one_gets_it(kept: Kept) -> None:
+    secret = kept.tickets.issue("reset", 1, {"person": 7}, 60)
+    start = threading.Barrier(4)
+    found: list[object] = []
+
+    def go() -> None:
+        start.wait()
+        found.append(kept.tickets.redeem("reset", 1, secret))
+
+    threads = [threading.Thread(target=go) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, found)) == ["None", "None", "None", "{'person': 7}"]
+
+
+def test_unused_ones_are_removed(kept: Kept, clock: Clock) -> None:
+    kept.tickets.issue("reset", 1, {}, 60)
+    clock.move(seconds=61)
+    for _ in range(TIDY_EVERY):
+        kept.tickets.issue("reset", 1, {}, 60)
+    assert len(kept.rows("ticket")) == TIDY_EVERY
