@@ -40,7 +40,8 @@ demo: python
 test test-full: export TENANCY_TEST_WHEEL := 1
 test test-full: export TENANCY_BUILD := $(CURDIR)/.build
 test: python
-	@$(PROVISION) debian postgresql redis-server chromium
+	@$(PROVISION) debian postgresql redis-server chromium slapd nodejs npm
+	@$(PROVISION) npm
 	@$(PROVISION) env main other ihatemoney
 	@$(MAKE) check-only
 	@echo '== everything, SQLAlchemy 2.1'

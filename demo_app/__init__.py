@@ -46,6 +46,7 @@ def create_app(config: Mapping[str, Any] | None = None, *, extensions: Iterable[
         MAX_CONTENT_LENGTH=5 * 1024 * 1024,
         PAGE_SIZE=20,
     )
+    app.config.from_prefixed_env("DEMO")
     app.config.from_mapping(config)
     app.config["SECRET_KEY"] = (
         app.config.get("SECRET_KEY") or os.environ.get("DEMO_SECRET_KEY") or _stored_secret_key(instance)

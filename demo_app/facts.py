@@ -1,4 +1,4 @@
-"""What rules about this application may ask, hear and call: facts, events, hooks."""
+"""What an extension may want to know of this application: facts, events, hooks, users."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 from flask import has_request_context
 from flask_login import current_user
+from sqlalchemy import select
 
+from demo_app.clock import utcnow
 from demo_app.extensions import db
-from demo_app.models import User
+from demo_app.models import ROLES, User
 from demo_app.signals import login_failed, usage_changed
 
 KNOWN = {"roles": "list(text)"}
@@ -50,11 +52,35 @@ def lock_account(event: Any) -> None:
         db.session.commit()
 
 
-def known_to(extension: Any) -> Any:
-    """Tell an extension that decides by rules what there is for them.
+def user_of(member: Any) -> User:
+    """Return the user that somebody is who has logged in elsewhere, made if there is none.
 
-    :param extension: has the registries ``facts``, ``events``, ``hooks`` and ``webhooks``
+    :param member: has ``name``, ``email``, ``roles`` and ``is_administrator``
     """
+    user = db.session.scalar(select(User).where(User.email == member.email))
+    if user is None:
+        user = User(email=member.email, name=member.name, password_hash="")
+        db.session.add(user)
+    return up_to_date(user, member)
+
+
+def up_to_date(user: User, member: Any) -> User:
+    """Let a user be called, and work at, what is said elsewhere."""
+    user.name = member.name
+    user.role = "owner" if member.is_administrator else "member"
+    user.role_list = [role for role in ROLES if role in member.roles]
+    user.last_login_at = utcnow()
+    db.session.commit()
+    return user
+
+
+def known_to(extension: Any) -> Any:
+    """Tell an extension what there is.
+
+    :param extension: has the registries ``facts``, ``events``, ``hooks``, ``webhooks`` and ``users``
+    """
+    extension.users.create(user_of)
+    extension.users.update(up_to_date)
     extension.facts.provider("roles", KNOWN["roles"])(roles)
     for name, facts in EVENTS.items():
         extension.events.declare(name, facts)

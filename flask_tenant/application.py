@@ -52,9 +52,11 @@ from .transactions import following
 
 if TYPE_CHECKING:
     # At run time SQLAlchemy 2.1's asyncio module needs greenlet, which applications without asyncio do not have.
+    from _typeshed.wsgi import WSGIApplication
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from .accounts import Accounts
+    from .accounts.pages.serving import PeoplesPages
     from .extension import Tenancy
 
 log = logging.getLogger("flask_tenant")
@@ -99,6 +101,7 @@ class Application:
         self._template_scope = Scope(TEMPLATE)
         self._directory: Directory | None = None
         self._events: EventRules | None = None
+        self._people: PeoplesPages | None = None
         self._trail: Trail | None = None
         self._adapted: set[int] = set()
         self._extensions_seen = -1
@@ -254,6 +257,15 @@ class Application:
                 hint="pip install 'flask-tenant[login]'",
             ) from None
         return Accounts(self)
+
+    def people(self, inner: WSGIApplication) -> WSGIApplication:
+        """Put the pages for people in front of an application, if they log in through us."""
+        if not self.settings.login:
+            return inner
+        from .accounts.pages.serving import PeoplesPages
+
+        self._people = PeoplesPages(self, inner)
+        return self._people
 
     @property
     def events(self) -> EventRules:
@@ -453,8 +465,8 @@ class Application:
 
     def nobody(self, environ: dict[str, Any], facts: RequestFacts) -> Answer | None:
         """What a request is told that names no tenant: nothing, if it is served."""
-        if self.theming.serves(facts.path):
-            return None  # central pages have their looks, too
+        if self.theming.serves(facts.path) or (self._people is not None and self._people.serves(facts.path)):
+            return None  # central pages have their looks, and people log in at the central host, too
         return self.admission.nobody(environ, facts)
 
     def enter_request(self, resolution: Resolution) -> AbstractContextManager[object]:

@@ -17,7 +17,7 @@ from .engines import _exempt, _watch_engines
 from .errors import ConfigurationError
 from .hooks import Hooks, Users
 from .model import Tenant
-from .protocols import Sender
+from .protocols import ProviderKind, Sender
 from .registry import KEY, _apps, _resolution, state_of
 from .replicas import Engines
 from .routes import CentralRoutes
@@ -64,6 +64,7 @@ class Tenancy:
         self.facts = Facts(_resolution)
         self.webhooks = WebhookNames()
         self.routes = CentralRoutes()
+        self.provider_kinds: dict[str, ProviderKind] = {}
         self.users = Users()
         self.sender: Sender | None = None
         if app is not None:
@@ -89,7 +90,7 @@ class Tenancy:
         app.cli.add_command(tenant_cli)
         refusing.listen(app)
         app.wsgi_app = TenantMiddleware(  # type: ignore[method-assign]
-            state.theming.files(app.wsgi_app), state.admit, state.enter_request, state.nobody
+            state.theming.files(state.people(app.wsgi_app)), state.admit, state.enter_request, state.nobody
         )
         try:
             state.discover()
@@ -105,6 +106,20 @@ class Tenancy:
         """
         self.seeds.add(function)
         return function
+
+    def provider_kind(self, kind: ProviderKind) -> None:
+        """Let tenants have providers of a kind of the application's own, such as SAML.
+
+        :param kind: takes the place of the built-in one of its name, if there is one
+        :raises ConfigurationError: when there is one of that name already, or it has none
+        """
+        if not kind.name or kind.name in self.provider_kinds:
+            raise ConfigurationError(
+                f"A kind of provider is called {kind.name!r}{' already' if kind.name else ''}",
+                value=kind.name,
+                hint="Give each class of your own a name of its own",
+            )
+        self.provider_kinds[kind.name] = kind
 
     def central(self, target: Blueprint | Callable[..., Any] | str, *, reason: str) -> None:
         """Declare that a blueprint, a view or an endpoint is also served where no tenant is named.

@@ -108,6 +108,17 @@ class GoTo(NamedTuple):
     memory: Mapping[str, str]
 
 
+class Ended(NamedTuple):
+    """What a provider says has ended there.
+
+    :param session: its own name for the session that has ended; empty for all of the subject's
+    :param subject: whose sessions; may be empty when a session is named
+    """
+
+    session: str
+    subject: str
+
+
 class MemberState(enum.StrEnum):
     """Whether a member may log in."""
 

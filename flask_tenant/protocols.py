@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from email.message import EmailMessage
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .context import Scope
 from .decision import Ruling
 from .errors import TenancyError
-from .identity import Ask, Attempt, Finding, GoTo, Identified, Provider
+from .identity import Ask, Attempt, Ended, Finding, GoTo, Identified, Provider
 from .model import RequestFacts, TableView, Tenant
 
 
@@ -99,13 +99,38 @@ class Authenticator(Protocol):
         """
 
 
+@runtime_checkable
+class SingleLogout(Protocol):
+    """What an :class:`Authenticator` may do besides: logging out here and there belong together."""
+
+    def leave(self, hint: str, back: str) -> str | None:
+        """Return where the browser goes to log out there too, ``None`` when that cannot be had.
+
+        Never waits for long, and never fails: who logs out is logged out here already.
+
+        :param hint: what :attr:`~flask_tenant.identity.Identified.hint` said
+        :param back: absolute URL to which the browser comes back
+        """
+
+    def ended(self, message: Mapping[str, str]) -> Ended:
+        """Return what has ended there, as a message says that the provider's server has sent to ours.
+
+        :raises LoginRefusedError: when it proves nothing, or was sent before
+        :raises ProviderUnavailableError: when what would prove it cannot be had
+        """
+
+
 class ProviderKind(Protocol):
     """A kind of provider, such as OIDC. SAML would be another.
 
-    Derive from it, and give it a ``name``: what :attr:`~flask_tenant.identity.Provider.kind` says.
+    Derive from it, and give it a ``name``: what :attr:`~flask_tenant.identity.Provider.kind` says. ``authority`` is the
+    setting that says who vouches, such as ``issuer``; without one, each provider knows people of its own. ``secrets``
+    are those of its settings that are encrypted at rest.
     """
 
     name: str
+    authority: str = ""
+    secrets: frozenset[str] = frozenset()
 
     def open(self, provider: Provider) -> Authenticator:
         """Return what logs people in through a provider.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ class Settings:
     :param cache_size: ``TENANT_CACHE_SIZE``: how many tenants each process keeps in memory
     :param login: ``TENANT_LOGIN``: whether members log in through us: local passwords, or the tenants' own providers
     :param login_path: ``TENANT_LOGIN_PATH``: below which our pages for people are served
+    :param secret_keys: ``TENANT_SECRET_KEYS``: what encrypts the secrets of tenants' providers, the newest key first;
+        without any, a key that is derived from ``SECRET_KEY``
     :param audit: ``TENANT_AUDIT``: whether the audit trail has central work, too; ``None``: where ``login`` is
     :param audit_keys: ``TENANT_AUDIT_KEYS``: what seals the audit trail, the newest first; by default ``SECRET_KEY``
     :param audit_anchor: ``TENANT_AUDIT_ANCHOR``: file in which the ends of the audit trail's chains are noted
@@ -108,6 +111,7 @@ class Settings:
     webhook_hosts: frozenset[str] = frozenset()
     login: bool = False
     login_path: str = "/_tenant"
+    secret_keys: tuple[str, ...] = ()
     audit: bool | None = None
     audit_keys: tuple[str, ...] = ()
     audit_anchor: str | None = None
@@ -222,6 +226,13 @@ class Settings:
             raise ConfigurationError(
                 f"TENANT_LOGIN is {self.login!r}", value=self.login, hint="Use True or False"
             )
+        for number, key in enumerate(self.secret_keys, 1):
+            if not _is_key(key):
+                raise ConfigurationError(
+                    f"Key {number} of TENANT_SECRET_KEYS is none",
+                    hint="Make one with: python -c 'from cryptography.fernet import Fernet; "
+                    "print(Fernet.generate_key().decode())'",
+                )
         limits: Any = self.login_limits
         if limits is not None and not (
             isinstance(limits, Mapping)
@@ -285,9 +296,9 @@ _SETS = frozenset(
     }
 )
 
-_LISTS = frozenset({"audit_keys", "strategies"})
+_LISTS = frozenset({"audit_keys", "secret_keys", "strategies"})
 
-_SECRET = frozenset({"audit_keys"})
+_SECRET = frozenset({"audit_keys", "secret_keys"})
 
 KEY_LENGTH = 32
 """How many characters a key has at least."""
@@ -308,6 +319,14 @@ ADAPTERS = frozenset(
     }
 )
 """What ``TENANT_ADAPTERS_OFF`` may name; see :mod:`flask_tenant.adapters`."""
+
+
+def _is_key(text: str) -> bool:
+    """Whether this is a key of Fernet's: 32 bytes in base 64 for URLs."""
+    try:
+        return len(base64.b64decode(text, altchars=b"-_", validate=True)) == 32
+    except ValueError:
+        return False
 
 
 def _names(key: str, value: Any, *, secret: bool = False) -> list[str]:

@@ -22,7 +22,10 @@ pytest_plugins = [
     "tests.services.postgres",
     "tests.services.databases",
     "tests.services.redis",
+    "tests.services.slapd",
     "tests.services.smtp",
+    "tests.services.oidc",
+    "tests.services.browser",
 ]
 
 # While an application with Tenancy lives in a process, engines that nobody has declared are refused there.
@@ -67,13 +70,16 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 ONCE = {
     "accounts",
     "adapters",
+    "audit",
     "bench",
     "cli",
     "demo",
     "docs",
     "doctor",
     "edges",
+    "login",
     "mail",
+    "onboarding",
     "rawsql",
     "soak",
     "testing",

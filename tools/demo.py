@@ -1,4 +1,7 @@
-"""`make demo`: three tenants of demo_app in one SQLite file, each with its own business, and a server."""
+"""`make demo`: three tenants of demo_app in one SQLite file, each with its own business, and a server.
+
+People log in through flask_tenant. Run `flask --app demo_app.saas run` to see the application's own log-in page.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,19 @@ from pathlib import Path
 from flask import Flask
 from flask_migrate import upgrade
 
+from demo_app.seeding.businesses import Business
+from flask_tenant.login.people import People
+
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = ROOT / ".build" / "demo.sqlite"
+OPERATOR = "operator@fieldbook.example"
+
+SETTINGS = {
+    "DEMO_DATABASE_URL": f"sqlite:///{DATABASE}",
+    "DEMO_TENANT_LOGIN": "true",
+    "DEMO_TENANT_MAIL_URL": "console:",
+}
+"""What is set for the demonstration, unless the environment says otherwise."""
 
 
 def prepare(port: int) -> tuple[Flask, list[str]]:
@@ -23,10 +37,12 @@ def prepare(port: int) -> tuple[Flask, list[str]]:
     from demo_app.seeding import BUSINESSES, PASSWORD, AlreadySeededError, seed
     from flask_tenant import tenant_context
     from flask_tenant.cli import tenant_cli
+    from flask_tenant.registry import state_of
 
     lines = []
     with app.app_context():
         upgrade()
+        people = state_of(app).accounts.people if app.config.get("TENANT_LOGIN") else None
         listed = app.test_cli_runner().invoke(tenant_cli, ["list", "--json"])
         for slug, business in BUSINESSES.items():
             if f'"{slug}"' not in listed.output:
@@ -38,10 +54,26 @@ def prepare(port: int) -> tuple[Flask, list[str]]:
             # A second run keeps what visitors have changed.
             with tenant_context(slug), contextlib.suppress(AlreadySeededError):
                 seed(slug)
+            if people is not None:
+                add_people(people, state_of(app).directory.get(slug).id, business, PASSWORD)
             _, email, _ = business.users[0]
             url = f"http://{slug}.localhost:{port}"
             lines.append(f"{url:<28}{business.settings['company_name']:<24}log in: {email} / {PASSWORD}")
+        if people is not None:
+            if people.by_email(OPERATOR) is None:
+                people.set_operator(people.create(OPERATOR, "Operator", PASSWORD).id, True)
+            url = f"http://localhost:{port}{app.config.get('TENANT_LOGIN_PATH', '/_tenant')}"
+            lines += ["", f"{url:<52}log in: {OPERATOR} / {PASSWORD}"]
     return app, lines
+
+
+def add_people(people: People, tenant_id: int, business: Business, password: str) -> None:
+    """Let the users of a business log in."""
+    for name, email, role in business.users:
+        person = people.by_email(email) or people.create(email, name, password)
+        if people.member(tenant_id, person.id) is None:
+            roles = {*business.roles.get(email, "").split(), *(["administrator"] if role == "owner" else [])}
+            people.add(tenant_id, person.id, name=name, email=email, roles=roles)
 
 
 def taken(port: int) -> bool:
@@ -59,7 +91,8 @@ def main() -> None:
     if not arguments.no_serve and taken(arguments.port):
         sys.exit(f"Port {arguments.port} is in use. Try: make demo PORT={arguments.port + 1}")
     DATABASE.parent.mkdir(exist_ok=True)
-    os.environ.setdefault("DEMO_DATABASE_URL", f"sqlite:///{DATABASE}")
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     app, lines = prepare(arguments.port)
     print("\nOne application, one database, three customers:\n")

@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".build"
 PINS = ROOT / "constraints.txt"
+NODE = ROOT / "tests" / "services" / "node"
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,11 @@ class Environment:
 
 
 SA20, SA21 = "sqlalchemy>=2.0.36,<2.1", "sqlalchemy>=2.1,<2.2"
-TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "rules", "theme", "login", "demo")
+TESTED_EXTRAS = ("postgres", "redis", "token", "asgi", "rules", "theme", "login", "oidc", "ldap", "demo")
 ENVIRONMENTS = {
-    "demo": Environment(ROOT / ".venv", extras=("demo", "postgres", "rules", "theme"), editable=True),
+    "demo": Environment(
+        ROOT / ".venv", extras=("demo", "login", "postgres", "rules", "theme"), editable=True
+    ),
     "main": Environment(BUILD / "main", extras=TESTED_EXTRAS, groups=("dev",), requirements=(SA21,)),
     # The other end of what is supported; of the four pairs of versions, `make test` runs two, `make test-full` all.
     "other": Environment(
@@ -73,7 +76,12 @@ DEBIAN = {
     "postgresql": "/usr/lib/postgresql/*/bin/initdb",
     "redis-server": "/usr/bin/redis-server",
     "chromium": "/usr/bin/chromium",
+    "slapd": "/usr/sbin/slapd",
+    "nodejs": "/usr/bin/node",
+    "npm": "/usr/bin/npm",
 }
+HEADERS = {"libldap2-dev": Path("/usr/include/ldap.h"), "libsasl2-dev": Path("/usr/include/sasl/sasl.h")}
+"""Debian packages that python-ldap is built with -> what stands for them."""
 
 
 def say(text: str) -> None:
@@ -163,8 +171,8 @@ def create(environment: Environment, python: Path) -> None:
     run(python, "-m", "venv", environment.folder)
 
 
-def compiler(python: Path) -> None:
-    """Make sure that a C extension can be built for `python`: durable-rules comes as source only."""
+def compiler(python: Path, extras: tuple[str, ...]) -> None:
+    """Make sure that C extensions can be built for `python`: durable-rules and python-ldap come as source only."""
     headers = (
         "import pathlib, sysconfig; print(pathlib.Path(sysconfig.get_path('include'), 'Python.h').exists())"
     )
@@ -172,8 +180,10 @@ def compiler(python: Path) -> None:
     missing = [] if shutil.which("cc") else ["gcc", "libc6-dev"]
     if found.stdout.strip() != "True":
         missing.append("python3-dev")  # only Debian's own Python comes without them
+    if "ldap" in extras:
+        missing += [name for name, header in HEADERS.items() if not header.exists()]
     if missing:
-        apt_get(missing, "to build durable-rules")
+        apt_get(missing, "to build durable-rules and python-ldap")
 
 
 def install(name: str, wheel: Path | None) -> None:
@@ -200,8 +210,8 @@ def install(name: str, wheel: Path | None) -> None:
     if not (stamp.exists() and stamp.read_text() == made_from and works(inside)):
         say(f"{name}: installing into {environment.folder.relative_to(ROOT)}")
         create(environment, python)
-        if "rules" in environment.extras:
-            compiler(python)
+        if {"rules", "ldap"} & set(environment.extras):
+            compiler(python, environment.extras)
         package = ["-e", f".{extras}"] if environment.editable else [f"{wheel}{extras}"]
         run(*pip, "install", "--use-pep517", *pins, *package, *wanted)
         if environment.unresolved:
@@ -235,6 +245,23 @@ def pin() -> None:
     PINS.write_text(comment + "\n".join(pins) + "\n")
 
 
+def npm() -> None:
+    """Install what tests need of npm into .build/node: what the lock file says, and no package's scripts run."""
+    folder = BUILD / "node"
+    wanted = [NODE / "package.json", NODE / "package-lock.json"]
+    made_from = digest(*wanted)
+    stamp = folder / ".made-from"
+    if stamp.exists() and stamp.read_text() == made_from:
+        return
+    say("npm: installing into .build/node")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in wanted:
+        shutil.copy(path, folder)
+    run("npm", "ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", quiet=True)
+    stamp.write_text(made_from)
+
+
 def copy_tests() -> None:
     """Copy the repository without flask_tenant to .build/root: tests that run there import the wheel."""
     target = BUILD / "root"
@@ -250,17 +277,21 @@ def copy_tests() -> None:
 
 
 def main() -> None:
-    """Read the command line: `provision.py debian NAME…`, `provision.py env NAME…` or `provision.py pin`."""
+    """Read the command line: `provision.py debian NAME…`, `… env NAME…`, `… npm` or `… pin`."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("debian", help="Debian's packages").add_argument("names", nargs="+", choices=DEBIAN)
     commands.add_parser("env", help="environments").add_argument("names", nargs="+", choices=ENVIRONMENTS)
+    commands.add_parser("npm", help="what tests need of npm")
     commands.add_parser("pin", help="write constraints.txt anew")
     arguments = parser.parse_args()
     if sys.version_info < (3, 11):  # noqa: UP036 - the Makefile's PYTHON may be anything
         sys.exit(f"Python 3.11 or 3.12 is needed, this is {sys.version.split()[0]}")
     if arguments.command == "debian":
         debian(arguments.names)
+        return
+    if arguments.command == "npm":
+        npm()
         return
     if arguments.command == "pin":
         pin()

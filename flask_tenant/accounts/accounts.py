@@ -17,9 +17,14 @@ from ..context import Scope
 from ..directory import Directory
 from ..directory.names import checked_host
 from ..errors import ConfigurationError
+from ..identity import LOCAL, Provider
 from ..login.discovery import Realms
+from ..login.ldap import Ldap
 from ..login.local import Local
+from ..login.oidc import Oidc
 from ..login.people import People
+from ..login.providers import Kinds, Providers
+from ..login.secrets import Secrets
 from ..login.sessions import Sessions
 from ..login.store import Note
 from ..login.throttle import Throttle
@@ -32,7 +37,7 @@ from .crossing import Crossing
 from .current import known
 from .finding import Finding
 from .onboarding import signups_of
-from .parts import Mail, OnlyLocal, Providers
+from .parts import Mail
 from .users import AppUsers
 
 
@@ -109,6 +114,8 @@ class Accounts:
             directory.tables,
             seconds=settings.login_seconds,
             idle=settings.login_idle_seconds,
+            seal=self.secrets.seal,
+            unseal=self.secrets.open,
         )
 
     @cached_property
@@ -130,9 +137,27 @@ class Accounts:
 
     # ---- what other stages provide
     @cached_property
+    def secrets(self) -> Secrets:
+        """Encrypts what must be told to others later."""
+        config = self.application.app.config
+        former = config.get("SECRET_KEY_FALLBACKS") or ()
+        return Secrets(self.application.settings.secret_keys, [config["SECRET_KEY"] or "", *former])
+
+    @cached_property
     def providers(self) -> Providers:
         """The tenants' ways to log in."""
-        return OnlyLocal(self.local)
+        built_in = {LOCAL: lambda: self.local, "oidc": lambda: Oidc(self._first_message), "ldap": Ldap}
+        kinds = Kinds(built_in, self.application.tenancy.provider_kinds)
+        return Providers(self.application.directory, kinds, self.secrets, self._provider_gone, self.audit)
+
+    def _first_message(self, provider: Provider, number: str, seconds: float) -> bool:
+        """Return whether a provider's message of that number comes for the first time, to any server."""
+        return self.tickets.first("message", provider.tenant_id, f"{provider.name} {number}", seconds)
+
+    def _provider_gone(self, connection: Connection, provider: Provider) -> None:
+        """Take from members, in the transaction that removes a provider, what they have through it."""
+        self.people.provider_gone(connection, provider)
+        self.sessions.provider_gone(connection, provider)
 
     @cached_property
     def audit(self) -> Note:

@@ -104,7 +104,7 @@ class Crossing(Entry):
                 "impersonation.began",
                 tenant_id=chain,
                 actor=f"person:{operator.id}",
-                tenant=tenant.slug,
+                slug=tenant.slug,
                 person=person_id,
                 reason=reason,
                 seconds=seconds,

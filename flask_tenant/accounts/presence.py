@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlencode
 
 import flask
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import Unauthorized
 
-from ..identity import LoginSession, Member, MemberState, Provider
+from ..actors import actor_of
+from ..identity import LoginSession, Member, Provider
 from ..login.throttle import network_of
 from ..model import Tenant
 from .parts import local_provider
 
 if TYPE_CHECKING:
     from .accounts import Accounts
+
+log = logging.getLogger("flask_tenant.login")
 
 KEY = "_tenancy_login"
 """Under which name the browser's session has the secret of the log-in session."""
@@ -59,10 +65,7 @@ class Presence:
     def actor(self) -> str:
         """Return who acts, for the audit trail: ``person:7``; ``person:1 as person:7`` while an operator does."""
         session = self.session()
-        if session is None:
-            return "visitor"
-        who = f"person:{session.person_id}"
-        return who if session.impersonator_id is None else f"person:{session.impersonator_id} as {who}"
+        return "visitor" if session is None else actor_of(session)
 
     def ask_to_log_in(self) -> NoReturn:
         """Let a person's browser go to log in and come back; anything else gets a 401."""
@@ -95,14 +98,14 @@ class Presence:
         return found
 
     def _look(self, tenant_id: int, secret: str) -> tuple[LoginSession, Member] | None:
-        sessions, people = self.accounts.sessions, self.accounts.people
-        session = sessions.find(tenant_id, secret)
-        if session is None:
-            return None
-        at = session.person_id
-        member = people.member(tenant_id, at) if tenant_id else people.at_centre(at)
-        if member is None or member.state is not MemberState.ACTIVE:
-            return None
-        if sessions.stale(session):
-            self.accounts.later(lambda: sessions.touch(session))
-        return session, member
+        found = self.accounts.people.present(tenant_id, secret)
+        if found is not None and self.accounts.sessions.stale(found[0]):
+            # Later: in the middle of a request, its own transaction may hold the lock of an SQLite file.
+            self.accounts.later(partial(self._touch, found[0]))
+        return found
+
+    def _touch(self, session: LoginSession) -> None:
+        try:
+            self.accounts.sessions.touch(session)
+        except SQLAlchemyError as error:
+            log.warning("It could not be noted that a session is in use: %s", error)

@@ -5,8 +5,10 @@
     states.py    suspend, resume, archive, maintenance
     domains.py   domain add, confirm, remove, list
     tokens.py    token create, list, revoke
+    members.py   member list, invite, roles, suspend, resume, remove; operator list, add, remove
     config.py    config set, get, unset, list
     themes.py    theme show, set, check
+    sso.py       sso add, show, test, remove, rotate
     rules/       rules check, test, explain, record, dry-run, activate, history, rollback, diff
     webhooks.py  webhooks deliver, list, secret
     audit.py     audit list, verify
@@ -24,7 +26,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from . import audit, config, domains, mail, states, tenants, themes, tokens, webhooks, work
+from . import audit, config, domains, mail, members, sso, states, tenants, themes, tokens, webhooks, work
 from .frame import ExitCode, TenantGroup
 from .tryout import main
 
@@ -41,11 +43,14 @@ for command in (
     tenants.release,
     domains.domain,
     tokens.token,
+    members.member,
+    members.operator,
     config.config,
     webhooks.webhooks,
     audit.audit,
     mail.mail,
     themes.theme,
+    sso.sso,
     *work.COMMANDS,
 ):
     tenant_cli.add_command(command)

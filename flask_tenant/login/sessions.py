@@ -32,7 +32,7 @@ class Sessions:
     :param connect: opens a transaction on the directory's database
     :param seconds: how long one lasts at most
     :param idle: how many seconds one lasts that is not used
-    :param seal: encrypts what the provider wants to see again when somebody logs out there
+    :param seal: encrypts what the provider wants to see again when somebody logs out there, for one session
     :param unseal: its reverse
     """
 
@@ -43,14 +43,25 @@ class Sessions:
         *,
         seconds: float = 12 * 3600,
         idle: float = 2 * 3600,
-        seal: Callable[[str], str] | None = None,
-        unseal: Callable[[str], str] | None = None,
+        seal: Callable[[str, str], str] | None = None,
+        unseal: Callable[[str, str], str] | None = None,
         clock: Clock = now,
     ) -> None:
         self._connect, self._table, self._clock = connect, tables.people.login_session, clock
         self._seconds, self._idle = timedelta(seconds=seconds), timedelta(seconds=idle)
         self._seal, self._unseal = seal, unseal
         self._opened = count(1)
+        table = self._table
+        self.good = (
+            table.c.digest == sa.bindparam("digest"),
+            table.c.tenant_id == sa.bindparam("tenant"),
+            table.c.ended_at.is_(None),
+            table.c.expires_at > sa.bindparam("now"),
+            table.c.seen_at > sa.bindparam("idle"),
+        )
+        """What holds for a session that is good, with the parameters of :meth:`good_for`. Made once: each request of
+        somebody who is logged in asks, and putting such a statement together takes longer than asking."""
+        self._find = sa.select(table).where(*self.good)
 
     # ---- opening and finding
     def open(
@@ -77,16 +88,17 @@ class Sessions:
         :param seconds: how long it lasts at most, if less than usual
         """
         secret, at, table = new_secret(), self._clock(), self._table
+        digest = digest_of(secret)
         lasts = self._seconds if seconds is None else min(self._seconds, timedelta(seconds=seconds))
         hint = who.hint if who is not None and self._seal is not None else ""
         row = {
-            "digest": digest_of(secret),
+            "digest": digest,
             "tenant_id": member.tenant_id,
             "person_id": member.person_id,
             "provider_id": provider.id if provider is not None else None,
             "provider_session": who.session if who is not None else "",
             "provider_subject": who.identity.subject if who is not None else "",
-            "hint": self._seal(hint) if hint and self._seal is not None else None,
+            "hint": self._seal(hint, place_of(digest)) if hint and self._seal is not None else None,
             "network": network[:64],
             "agent": agent[:255],
             "impersonator_id": impersonator.id if impersonator is not None else None,
@@ -104,11 +116,18 @@ class Sessions:
 
     def find(self, tenant_id: int, secret: str) -> LoginSession | None:
         """Return the session of that secret; ``None`` for one that is unknown, over, or of another tenant."""
-        table = self._table
-        query = sa.select(table).where(table.c.digest == digest_of(secret), table.c.tenant_id == tenant_id)
         with self._connect() as connection:
-            row = connection.execute(query.where(*self._live())).one_or_none()
-        return None if row is None else _session(row)
+            return self.find_within(connection, tenant_id, secret)
+
+    def find_within(self, connection: Connection, tenant_id: int, secret: str) -> LoginSession | None:
+        """Return the session of that secret, in a transaction that is open already."""
+        row = connection.execute(self._find, self.good_for(tenant_id, secret)).one_or_none()
+        return None if row is None else session_of(row)
+
+    def good_for(self, tenant_id: int, secret: str) -> dict[str, Any]:
+        """Return the parameters with which :attr:`good` says whether a session is."""
+        at = self._clock()
+        return {"digest": digest_of(secret), "tenant": tenant_id, "now": at, "idle": at - self._idle}
 
     def stale(self, session: LoginSession) -> bool:
         """Whether it is time to :meth:`touch` a session."""
@@ -132,14 +151,14 @@ class Sessions:
         if person_id is not None:
             query = query.where(table.c.person_id == person_id)
         with self._connect() as connection:
-            return [_session(row) for row in connection.execute(query.order_by(table.c.opened_at.desc()))]
+            return [session_of(row) for row in connection.execute(query.order_by(table.c.opened_at.desc()))]
 
     def hint(self, digest: str) -> str:
         """Return what the provider wants to see again when somebody logs out there; ``""`` for nothing."""
         table = self._table
         with self._connect() as connection:
             kept = connection.scalar(sa.select(table.c.hint).where(table.c.digest == digest))
-        return self._unseal(kept) if kept and self._unseal is not None else ""
+        return self._unseal(kept, place_of(digest)) if kept and self._unseal is not None else ""
 
     # ---- ending
     def end(self, digest: str, tenant_id: int | None = None) -> bool:
@@ -189,6 +208,13 @@ class Sessions:
         with self._connect() as connection:
             return self._end(connection, *mine)
 
+    def provider_gone(self, connection: Connection, provider: Provider) -> int:
+        """End all sessions that were opened through a provider which is being removed, and return how many."""
+        table = self._table
+        return self._end(
+            connection, table.c.tenant_id == provider.tenant_id, table.c.provider_id == provider.id
+        )
+
     def _end(self, connection: Connection, *mine: sa.ColumnElement[bool]) -> int:
         table = self._table
         done = connection.execute(table.update().where(*mine, *self._live()).values(ended_at=self._clock()))
@@ -199,7 +225,13 @@ class Sessions:
         return table.c.ended_at.is_(None), table.c.expires_at > at, table.c.seen_at > at - self._idle
 
 
-def _session(row: sa.Row[Any]) -> LoginSession:
+def place_of(digest: str) -> str:
+    """Return where a session's hint belongs: it is of no use in another one."""
+    return f"the session {digest[:16]}"
+
+
+def session_of(row: sa.Row[Any]) -> LoginSession:
+    """Return the session that a row of the table tells of."""
     return LoginSession(
         row.digest,
         row.tenant_id,

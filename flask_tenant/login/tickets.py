@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from .store import Clock, Connect, Tables, digest_of, new_secret, now
 
@@ -78,3 +79,27 @@ class Tickets:
         with self._connect() as connection:
             payload = connection.scalar(query)
         return None if payload is None else dict(json.loads(payload))
+
+    def first(self, purpose: str, tenant_id: int, name: str, seconds: float) -> bool:
+        """Whether something is seen for the first time: of all servers that ask at once, one hears so.
+
+        :param purpose: what it is, such as ``logout``; nothing can be redeemed for it
+        :param name: what it is called by whoever makes it, such as a token's number
+        :param seconds: for how long it is remembered
+        """
+        at, table = self._clock(), self._table
+        digest = digest_of(f"{purpose}\0{tenant_id}\0{name}")
+        row = {
+            "digest": digest,
+            "purpose": f"seen:{purpose}",
+            "tenant_id": tenant_id,
+            "payload": "{}",
+            "expires_at": at + timedelta(seconds=seconds),
+        }
+        try:
+            with self._connect() as connection:
+                connection.execute(table.delete().where(table.c.digest == digest, table.c.expires_at <= at))
+                connection.execute(table.insert().values(row))
+        except IntegrityError:
+            return False
+        return True

@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 
 import demo_app
 from demo_app.extensions import db
-from demo_app.models import CreditNote, Customer, Invoice, Order, Ticket, User
+from demo_app.models import CreditNote, Customer, Invoice, Order, Setting, Ticket, User
 from tests.demo.conftest import log_in
 
 pytestmark = pytest.mark.databases("sqlite")
@@ -89,3 +89,11 @@ def test_german_is_compiled_from_its_catalogue() -> None:
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)
     assert (folder / "messages.mo").read_bytes() == compiled.getvalue()
+
+
+def test_who_is_asked_to_log_in_is_asked_in_the_company_s_language(app: Flask) -> None:
+    with app.app_context():
+        db.session.merge(Setting(key="locale", value="de_DE"))
+        db.session.commit()
+    page = app.test_client().get("/", follow_redirects=True).text
+    assert "Bitte melden Sie sich an, um fortzufahren." in page

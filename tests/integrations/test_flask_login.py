@@ -19,10 +19,10 @@ from tests.integrations.helpers import at, table, with_tenants
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
 
 
-def create_app(url: str) -> tuple[Flask, Any]:
+def create_app(url: str, **config: Any) -> tuple[Flask, Any]:
     """The application as its authors wrote it, but for one line."""
     app = Flask("portal")
-    app.config.update(SQLALCHEMY_DATABASE_URI=url, SECRET_KEY="test")
+    app.config.update(SQLALCHEMY_DATABASE_URI=url, SECRET_KEY="test", **config)
     db = SQLAlchemy(app)
     Tenancy(app)
     manager = LoginManager(app)

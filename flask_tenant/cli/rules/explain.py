@@ -106,7 +106,7 @@ def explained(rule: Rule, rules: RuleSet, facts: Facts, tables: set[str]) -> dic
 
 
 def _asked(condition: Condition, rules: RuleSet, facts: Facts) -> tuple[list[dict[str, str]], bool | None]:
-    """What a condition asks of the request, with the answers; whether it holds, ``None`` for depending on the row."""
+    """What a condition asks, with the answers of the request; whether it holds, ``None`` for depending on the row."""
     found: list[dict[str, str]] = []
     holds: bool | None = False
     for index, residual in condition.branches:
@@ -121,8 +121,12 @@ def _asked(condition: Condition, rules: RuleSet, facts: Facts) -> tuple[list[dic
                 continue
         if residual is None:
             holds = True
-        elif holds is False:
-            holds = None
+        else:
+            found.append(
+                {"question": said(residual, rules.slots), "answer": "asked of each row", "facts": ""}
+            )
+            if holds is False:
+                holds = None
     return found, holds
 
 

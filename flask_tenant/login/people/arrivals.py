@@ -7,12 +7,15 @@ whatever an e-mail address says, makes nobody a member.
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ...errors import LoginRefusedError, MemberError
-from ...identity import ADMINISTRATOR, LOCAL, Identified, Member, MemberState, Provider
+from ...identity import ADMINISTRATOR, LOCAL, Identified, LoginSession, Member, MemberState, Provider
+from ..sessions import session_of
 from .members import Members, checked_roles
 from .persons import checked_name
 
@@ -45,6 +48,41 @@ class Arrivals(Members):
             # Two browsers at once, for the first time: the other one has made the person. Once more, then.
             with self._changing(provider.tenant_id) as connection:
                 return self._arrived(connection, provider, who)
+
+    def present(self, tenant_id: int, secret: str) -> tuple[LoginSession, Member] | None:
+        """Return the session of that secret, and whose it is; ``None`` when it is not good, or not theirs any more.
+
+        Each request of somebody who is logged in comes by here. Nothing of it is kept: what has ended has ended.
+        """
+        if not tenant_id:
+            session = self._sessions.find(0, secret)
+            member = None if session is None else self.at_centre(session.person_id)
+            return None if session is None or member is None else (session, member)
+        with self._connect() as connection:
+            rows = connection.execute(self._present, self._sessions.good_for(tenant_id, secret)).all()
+        if not rows or rows[0].member_state != MemberState.ACTIVE.value:
+            return None
+        first, roles = rows[0], frozenset(row.member_role for row in rows if row.member_role is not None)
+        member = Member(tenant_id, first.person_id, first.member_name, first.member_email, roles)
+        return session_of(first), member
+
+    @cached_property
+    def _present(self) -> sa.Select[Any]:
+        """One statement for the session, the member and their roles: as they are together, at one moment."""
+        session, member, role = self._people.login_session, self._people.membership, self._people.member_role
+        theirs = (member.c.tenant_id == session.c.tenant_id) & (member.c.person_id == session.c.person_id)
+        held = (role.c.tenant_id == member.c.tenant_id) & (role.c.person_id == member.c.person_id)
+        return (
+            sa.select(
+                session,
+                member.c.name.label("member_name"),
+                member.c.email.label("member_email"),
+                member.c.state.label("member_state"),
+                role.c.role.label("member_role"),
+            )
+            .select_from(session.join(member, theirs).outerjoin(role, held))
+            .where(*self._sessions.good)
+        )
 
     def _central(self, who: Identified) -> Member:
         """Whoever has a password of ours may log in at the central host, to go on to a tenant of theirs."""

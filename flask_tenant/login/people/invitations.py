@@ -26,13 +26,20 @@ class People(Arrivals):
     """Everything that is kept of people: ``accounts.people``."""
 
     def invite(
-        self, tenant_id: int, email: str, roles: Iterable[str] = (), by: Person | None = None
+        self,
+        tenant_id: int,
+        email: str,
+        roles: Iterable[str] = (),
+        by: Person | None = None,
+        *,
+        actor: str = "",
     ) -> tuple[Invitation, str]:
         """Invite somebody, and return the invitation and the secret of its link, which is to be mailed.
 
         An earlier invitation of the same address is withdrawn.
 
         :param by: who invites; ``None`` for the command line and sign-up
+        :param actor: who does it, for the audit trail: by default the person
         :raises MemberError: for an address or role that cannot be
         """
         email, wanted, secret, at = checked_email(email), checked_roles(roles), new_secret(), self._clock()
@@ -54,7 +61,7 @@ class People(Arrivals):
             self._note(
                 "member.invited",
                 tenant_id=tenant_id,
-                actor=f"person:{by.id}" if by is not None else SYSTEM,
+                actor=actor or (f"person:{by.id}" if by is not None else SYSTEM),
                 connection=connection,
                 email=email,
                 roles=sorted(wanted),

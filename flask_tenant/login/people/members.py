@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from ...errors import LastAdministratorError, MemberError
-from ...identity import ADMINISTRATOR, Member, MemberState
+from ...identity import ADMINISTRATOR, Member, MemberState, Provider
 from .persons import SYSTEM, Persons, checked_name
 
 BY_HAND = ""
@@ -55,6 +55,23 @@ class Members(Persons):
         return [member for member in found if member.state is MemberState.ACTIVE]
 
     # ---- changing
+    def provider_gone(self, connection: Connection, provider: Provider) -> None:
+        """Take away the roles that rest on the groups of a provider which is being removed.
+
+        :param connection: in whose transaction that is done, with the tenant's row locked
+        :raises LastAdministratorError: when nobody else is an administrator
+        """
+        role = self._people.member_role
+        had = self._has_administrator(connection, provider.tenant_id)
+        mine = role.c.tenant_id == provider.tenant_id, role.c.source == provider.name
+        connection.execute(role.delete().where(*mine))
+        if had and not self._has_administrator(connection, provider.tenant_id):
+            raise LastAdministratorError(
+                f"Without {provider.name!r} nobody would be an administrator of the tenant {provider.tenant_id}",
+                value=provider.name,
+                hint="Make somebody an administrator who does not depend on its groups",
+            )
+
     def add(
         self,
         tenant_id: int,

@@ -67,20 +67,23 @@ class Persons:
 
     def person(self, person_id: int) -> Person | None:
         """Return a person, or ``None``."""
-        return self._one(self._people.person.c.id == person_id)
+        with self._connect() as connection:
+            return self._one(connection, self._people.person.c.id == person_id)
 
     def by_email(self, email: str) -> Person | None:
         """Return who logs in with a password of ours under this address, or ``None``."""
         try:
-            return self._one(self._people.person.c.email == checked_email(email))
+            email = checked_email(email)
         except MemberError:
             return None
+        with self._connect() as connection:
+            return self._one(connection, self._people.person.c.email == email)
 
     def by_identity(self, identity: Identity) -> Person | None:
         """Return whom an identity names, or ``None``."""
         with self._connect() as connection:
             found = self._known_as(connection, identity)
-        return None if found is None else self.person(found)
+            return None if found is None else self._one(connection, self._people.person.c.id == found)
 
     def operators(self) -> list[Person]:
         """Return who may do central work."""
@@ -166,9 +169,8 @@ class Persons:
             )
 
     # ---- in a transaction that is open already
-    def _one(self, wanted: sa.ColumnElement[bool]) -> Person | None:
-        with self._connect() as connection:
-            row = connection.execute(sa.select(self._people.person).where(wanted)).one_or_none()
+    def _one(self, connection: Connection, wanted: sa.ColumnElement[bool]) -> Person | None:
+        row = connection.execute(sa.select(self._people.person).where(wanted)).one_or_none()
         return None if row is None else _person(row)
 
     def _known_as(self, connection: Connection, identity: Identity) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from ...expressions import Call, Expression, Kind, walk
@@ -45,7 +46,7 @@ def mutants(rules: RuleSet, wanted: Callable[[Rule], bool] = lambda rule: True) 
             turned = FLIPPED.get(comparison.function, f"not {comparison.function}")
             yield Mutant(
                 rule,
-                f"{said(comparison)} turned into {turned}",
+                f"{said(comparison, rules.slots)} turned into {turned}",
                 replace(rules, rules=changed, guards=guards),
             )
 
@@ -132,21 +133,39 @@ def _turned(expression: Expression, comparison: Call) -> Expression:
     return expression
 
 
-def said(expression: Expression) -> str:
-    """Return an expression as an operator would write it."""
+def said(expression: Expression, slots: Sequence[Expression] = ()) -> str:
+    """Return an expression as an operator would write it.
+
+    :param slots: what the places for values stand for
+    """
     from ...expressions import Column, Constant, Fact, Slot
 
     if isinstance(expression, Constant):
-        return f'"{expression.value}"' if isinstance(expression.value, str) else str(expression.value)
+        return _constant(expression.value)
     if isinstance(expression, Fact):
         return expression.name
     if isinstance(expression, Column):
         return f"{expression.image or 'row'}.{expression.name}"
     if isinstance(expression, Slot):
-        return f"value {expression.index}"
-    arguments = [said(a) for a in expression.arguments]
+        return said(slots[expression.index]) if slots else f"value {expression.index}"
+    arguments = [said(a, slots) for a in expression.arguments]
+    if expression.function in {"is_true", "not_false"}:
+        return arguments[0]  # what unknown counts as is nothing that operators write
+    if expression.function in {"&&", "||"}:
+        return "(" + f" {expression.function} ".join(arguments) + ")"
     if len(arguments) == 2 and not expression.function.isalpha():
         return f"{arguments[0]} {expression.function} {arguments[1]}"
     if expression.function == "in":
         return f"{arguments[0]} in {arguments[1]}"
     return f"{expression.function}({', '.join(arguments)})"
+
+
+def _constant(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, timedelta):
+        for name, unit in (("days", timedelta(days=1)), ("hours", timedelta(hours=1))):
+            if not value % unit:
+                return f"{name}({value // unit})"
+        return f"minutes({value // timedelta(minutes=1)})"
+    return "null" if value is None else str(value)

@@ -31,6 +31,14 @@ def test_not_for_long(kept: Kept, clock: Clock) -> None:
     assert kept.tickets.look("reset", 1, secret) is kept.tickets.redeem("reset", 1, secret) is None
 
 
+def test_what_happens_again_is_known(kept: Kept) -> None:
+    assert kept.tickets.first("message", 1, "a", 60)
+    assert not kept.tickets.first("message", 1, "a", 60)
+    assert kept.tickets.first("message", 2, "a", 60)
+    assert kept.tickets.first("message", 1, "b", 60)
+    assert kept.tickets.first("other", 1, "a", 60)
+
+
 def test_of_many_at_once_one_gets_it(kept: Kept) -> None:
     secret = kept.tickets.issue("reset", 1, {"person": 7}, 60)
     start = threading.Barrier(4)
@@ -54,3 +62,33 @@ def test_unused_ones_are_removed(kept: Kept, clock: Clock) -> None:
     for _ in range(TIDY_EVERY):
         kept.tickets.issue("reset", 1, {}, 60)
     assert len(kept.rows("ticket")) == TIDY_EVERY
+
+
+def test_what_was_seen_before(kept: Kept, clock: Clock) -> None:
+    assert kept.tickets.first("logout", 1, "7", 60)
+    assert not kept.tickets.first("logout", 1, "7", 60)
+    assert kept.tickets.first("logout", 1, "8", 60)
+    assert kept.tickets.first("logout", 2, "7", 60)
+    assert kept.tickets.first("other", 1, "7", 60)
+    assert kept.tickets.redeem("logout", 1, "logout\x001\x007") is None
+    assert kept.tickets.redeem("seen:logout", 2, "logout\x001\x007") is None
+    assert not kept.tickets.first("logout", 1, "7", 60)
+    clock.move(seconds=60)
+    assert kept.tickets.first("logout", 1, "7", 60)
+    assert not kept.tickets.first("logout", 1, "7", 60)
+
+
+def test_of_many_that_see_it_at_once_one_is_the_first(kept: Kept) -> None:
+    start = threading.Barrier(4)
+    found: list[bool] = []
+
+    def go() -> None:
+        start.wait()
+        found.append(kept.tickets.first("logout", 1, "7", 60))
+
+    threads = [threading.Thread(target=go) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [False, False, False, True]

@@ -157,7 +157,8 @@ def test_explain_says_why_with_the_statement_before_and_after(shop: Shop) -> Non
     shop.json("activate", "--yes")
     found = shop.json("explain", "acme", "SELECT number FROM invoice", "--fact", "today=2026-03-31")
     (rule,) = found["rules"]
-    assert (rule["result"], rule["why"]) == ("holds", '!("auditor" in roles) is true (roles = [])')
+    why = '!("auditor" in roles) is true (roles = []); row.issued_on >= today - days(90) is asked of each row'
+    assert (rule["result"], rule["why"]) == ("holds", why)
     assert "issued_on" not in found["before"]["sql"].partition("WHERE")[2]
     assert "issued_on" in found["after"]["sql"].partition("WHERE")[2]
     assert "2025-12-31" in found["after"]["parameters"]

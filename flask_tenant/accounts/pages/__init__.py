@@ -1,0 +1,17 @@
+"""Pages for people, below ``TENANT_LOGIN_PATH``: the application serves none of them, and shuts none of them.
+
+serving.py      in front of the application: which page, in which context, with which headers
+routes.py       what a page says of itself: its path, for whom it is, and where
+visit.py        what a page knows of whoever looks at it, and how it answers
+safety.py       forms that we have handed out, and where to go on afterwards
+addresses.py    links to other hosts, and in mails
+environment.py  the templates, and what takes their place
+
+login.py        logging in and out
+passwords.py    a new password
+invitations.py  becoming a member
+sessions.py     who is logged in, and where
+members.py      the tenant's people, for its administrators
+switching.py    from one tenant to another
+central.py      finding one's workspace, and signing up for one
+"""

@@ -1,0 +1,221 @@
+"""What a page knows of whoever looks at it, and how it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Request
+from flask.sessions import SessionMixin
+from jinja2 import Environment
+from werkzeug.routing import MapAdapter
+from werkzeug.utils import redirect
+from werkzeug.wrappers import Response
+
+from ...identity import LoginSession, Member
+from ...login.people.arrivals import OPERATOR
+from ...model import Tenant
+from .addresses import Addresses
+from .safety import safe_path, token
+
+if TYPE_CHECKING:
+    from ..accounts import Accounts
+    from ..crossing import Crossing
+
+NOTICE = "_tenancy_notice"
+"""Under which key the session keeps what the next page is to say."""
+
+
+@dataclass
+class Visit:
+    """A request for one of our pages.
+
+    :param tenant: at whose address, ``None`` at a central one
+    :param login: the visitor's log-in, if there is one
+    :param member: who that is here
+    :param adapter: makes the addresses of pages
+    """
+
+    app: Flask
+    accounts: Accounts
+    environment: Environment
+    addresses: Addresses
+    request: Request
+    session: SessionMixin
+    tenant: Tenant | None
+    adapter: MapAdapter
+    style_url: str
+    banner_url: str
+    login: LoginSession | None = None
+    member: Member | None = None
+
+    # ---- who, and where
+    @property
+    def entry(self) -> Crossing:
+        """The steps of logging in and out."""
+        return self.accounts.entry
+
+    @property
+    def tenant_id(self) -> int:
+        """The tenant's id, 0 at a central address."""
+        return self.tenant.id if self.tenant is not None else 0
+
+    @property
+    def here(self) -> Tenant:
+        """The tenant, on a page that is served at tenants' addresses only."""
+        assert self.tenant is not None  # noqa: S101 - the map of pages says so
+        return self.tenant
+
+    @property
+    def me(self) -> Member:
+        """Who looks at a page that is for members only."""
+        assert self.member is not None  # noqa: S101 - nobody else gets that far
+        return self.member
+
+    @property
+    def actor(self) -> str:
+        """Who does something, for the audit trail."""
+        return self.entry.actor()
+
+    @property
+    def operator(self) -> bool:
+        """Whether this is an operator, at the central host."""
+        return self.tenant is None and self.member is not None and OPERATOR in self.member.roles
+
+    @property
+    def impersonated(self) -> bool:
+        """Whether an operator acts as the member."""
+        return self.login is not None and self.login.impersonator_id is not None
+
+    @property
+    def menu(self) -> list[tuple[str, str]]:
+        """The pages of somebody who is logged in."""
+        found = [("account", "Account"), ("sessions", "Sessions")]
+        if self.tenant is not None and self.me.is_administrator:
+            found.append(("members", "Members"))
+        if not self.impersonated:
+            found.append(("tenants", "Workspaces"))
+        if self.operator:
+            found.append(("impersonate", "Act as somebody"))
+        return [*found, ("log_out", "Log out")]
+
+    # ---- addresses
+    def path(self, page: str, **values: Any) -> str:
+        """Address of a page, from this host's root."""
+        return self.adapter.build(page, values)
+
+    def url(self, page: str, **values: Any) -> str:
+        """Address of a page at the host that was asked, for providers to send the browser back to."""
+        return f"{self.request.scheme}://{self.request.host}{self.path(page, **values)}"
+
+    def link_to(self, tenant: Tenant | None, page: str, **values: Any) -> str:
+        """Address of a page at another host, or in a mail.
+
+        :raises ConfigurationError: when the host is not known to be ours, see :class:`Addresses`
+        """
+        return self.addresses.of(tenant, self.request) + self.addresses.path(
+            page, tenant is not None, **values
+        )
+
+    def mail_link(self) -> Callable[..., str]:
+        """What makes addresses of pages here, for mails; also when the request is over."""
+        return lambda page, **values: self.link_to(self.tenant, page, **values)
+
+    @property
+    def root(self) -> str:
+        """The mount point that the tenant is told by, if any."""
+        return str(self.request.script_root)
+
+    @property
+    def home(self) -> str:
+        """Where the application begins, or at a central address our own first page."""
+        return f"{self.root}/" if self.tenant is not None else self.path("tenants")
+
+    @property
+    def target(self) -> str:
+        """Where to go on: what ``next`` says, if it is a path of this tenant's; else ``""``."""
+        return safe_path(self.request.values.get("next", ""), self.root) or ""
+
+    # ---- forms
+    @property
+    def csrf(self) -> str:
+        """What this visitor's forms carry."""
+        return token(self.session)
+
+    def field(self, name: str, longest: int = 254) -> str:
+        """What was typed, without blanks around it; ``""`` for what is longer than anybody needs."""
+        value = self.request.form.get(name, "").strip()
+        return value if len(value) <= longest else ""
+
+    def throttle(self, kind: str, account: str = "") -> None:
+        """Count an attempt at something.
+
+        :raises TooManyAttemptsError: when there were too many
+        """
+        self.accounts.throttle.hit(kind, account=account, network=self.entry.network())
+
+    def forget(self) -> None:
+        """Somebody has logged out during this request."""
+        self.login = self.member = None
+
+    # ---- answers
+    def show(self, template: str, status: int = 200, **values: Any) -> Response:
+        """Answer with a page."""
+        notice = values.pop("notice", None) or self.session.pop(NOTICE, None)
+        page = self.environment.get_template(f"tenancy/{template}.html")
+        place = self.tenant.name if self.tenant is not None else self.app.name
+        text = page.render(visit=self, place=place, notice=notice, **values)
+        return Response(text, status, mimetype="text/html")
+
+    def go(self, path: str, notice: str = "", kind: str = "good") -> Response:
+        """Lead to another page after a form, which says ``notice``."""
+        if notice:
+            self.session[NOTICE] = {"text": notice, "kind": kind}
+        return redirect(path, 303, Response)
+
+    def onward(self, url: str, where: str) -> Response:
+        """Lead to another site after a form.
+
+        Not by a redirect: browsers hold those to the form-action of the page that the form stood on (CSP 3, section
+        6.4.1.1), which may be a page of the application's.
+        """
+        response = self.show("onward", url=url, where=where)
+        response.headers["Refresh"] = f"0; url={url}"
+        return response
+
+    def afterwards(self, response: Response, work: Callable[[], None]) -> None:
+        """Do work when the answer has been sent: how long it takes tells the visitor nothing."""
+        app = self.app
+
+        def do() -> None:
+            with app.app_context():
+                work()
+
+        response.call_on_close(do)
+
+
+def bad(text: str) -> Mapping[str, str]:
+    """A notice that something went wrong."""
+    return {"text": text, "kind": "bad"}
+
+
+_PROBLEMS = {
+    400: (
+        "This form cannot be taken",
+        "It was open for too long, or was not sent from this site. Go back, load the page anew and try again.",
+    ),
+    403: ("This page is not for you", "It is for administrators of this workspace. Ask one of them."),
+    404: ("There is no such page", "The address may be misspelt, or the link may be too old."),
+    405: ("That cannot be done here", "Go back, and use the form on the page."),
+    413: ("That was too much", "The form was larger than forms of this site are."),
+    500: ("Something went wrong", "It was our fault, and has been noted. Try again in a moment."),
+    503: ("Not available at the moment", "Try again in a moment."),
+}
+
+
+def problem(visit: Visit, status: int) -> Response:
+    """Answer that something cannot be done."""
+    title, text = _PROBLEMS.get(status, (HTTPStatus(status).phrase, ""))
+    return visit.show("problem", status, heading=title, text=text)

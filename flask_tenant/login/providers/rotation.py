@@ -1,0 +1,37 @@
+"""Encrypts anew, with the newest key, what is encrypted in a column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..secrets import Secrets
+from .home import Home
+
+BATCH = 200
+"""Rows in one transaction."""
+
+
+def rotate(home: Home, secrets: Secrets, column: sa.Column[Any]) -> int:
+    """Encrypt a column anew, and return how many rows were there. It may be stopped and begun again at any time.
+
+    :raises ConfigurationError: when one cannot be decrypted; those before it are encrypted anew
+    """
+    table = column.table
+    (key,) = table.primary_key.columns
+    count, last = 0, None
+    while True:
+        query = sa.select(key, column).where(column.is_not(None)).order_by(key).limit(BATCH)
+        if last is not None:
+            query = query.where(key > last)
+        with home.connect() as connection:
+            rows = connection.execute(query).all()
+            for number, sealed in rows:
+                # What somebody else has set meanwhile is encrypted with the newest key already.
+                same = sa.and_(key == number, column == sealed)
+                connection.execute(sa.update(table).where(same).values({column.name: secrets.rotate(sealed)}))
+        if not rows:
+            return count
+        count += len(rows)
+        last = rows[-1][0]

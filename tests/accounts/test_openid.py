@@ -1,0 +1,338 @@
+"""Two tenants whose people log in through two certified OpenID providers: the application, its pages and all."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from flask_tenant.registry import state_of
+from tests.accounts.site import Browser, accounts_of, make_site
+from tests.services.browser import served
+from tests.services.oidc import OidcServer, Visitor
+
+SECRET = "between us: 100 % secret+"
+SLUGS = ("acme", "bella")
+
+
+class Listener:
+    """What a provider's server calls when somebody has logged out there: it cannot find our tenants' hosts itself."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+        listener = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                listener.tokens.append(parse_qs(body)["logout_token"][0])
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
+
+    def token(self) -> str:
+        deadline = time.monotonic() + 10
+        while not self.tokens:
+            assert time.monotonic() < deadline, "the provider has not called"
+            time.sleep(0.01)
+        return self.tokens.pop()
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[Listener]:
+    made = Listener()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def provide(app: Flask, servers: list[OidcServer], port: str = "", listener: Listener | None = None) -> None:
+    """Give acme the first provider, and bella the second. Whom bella's vouches for becomes a member."""
+    accounts, directory = accounts_of(app), state_of(app).directory
+    for slug, server in zip(SLUGS, servers, strict=True):
+        tenant, base = directory.get(slug), f"http://{slug}.localhost{port}"
+        client = f"{slug}{port}"
+        more: dict[str, Any] = {"post_logout_redirect_uris": [f"{base}/_tenant/logged-out"]}
+        if listener is not None:
+            more |= {"backchannel_logout_uri": listener.url, "backchannel_logout_session_required": True}
+        server.register(client, SECRET, f"{base}/_tenant/callback/corp", **more)
+        settings = {
+            "issuer": server.issuer,
+            "client_id": client,
+            "scopes": ["openid", "email", "profile", "groups"],
+            "roles": {"bosses": ["administrator"]},
+        }
+        accounts.providers.add(
+            tenant,
+            "corp",
+            "oidc",
+            settings,
+            {"client_secret": SECRET},
+            label="Corp",
+            joins=True,
+            replace=True,
+        )
+
+
+@pytest.fixture(scope="module")
+def site(
+    tmp_path_factory: pytest.TempPathFactory, oidc_servers: list[OidcServer], listener: Listener
+) -> Iterator[Flask]:
+    app = make_site(tmp_path_factory.mktemp("openid"), TENANT_LOGIN_LIMITS={"login.network": "1000 per hour"})
+    provide(app, oidc_servers, listener=listener)
+    yield app
+    with app.app_context():
+        app.extensions["sqlalchemy"].engine.dispose()
+
+
+class Person:
+    """Somebody with one browser for our hosts and the providers'."""
+
+    def __init__(self, app: Flask, servers: list[OidcServer]) -> None:
+        self.ours = Browser(app)
+        self.theirs = Visitor()
+        self.servers = dict(zip(SLUGS, servers, strict=True))
+
+    def at(self, slug: str) -> Browser:
+        return self.ours.at(f"{slug}.localhost")
+
+    def begin(self, slug: str) -> str:
+        """Click on the button: to which URL at the provider that leads."""
+        response = self.at(slug).get("/login/corp")
+        assert response.status_code == 302, response.text
+        return response.headers["Location"]
+
+    def identify(self, slug: str, url: str, who: str = "anna") -> str:
+        """Log in at the provider: to which path of ours it leads back, with its query."""
+        back = urlsplit(self.theirs.go(url, self.servers[slug], login=who, password="x"))
+        assert back.netloc == f"{slug}.localhost"
+        return f"/{back.path.removeprefix('/')}?{back.query}"
+
+    def come_back(self, slug: str, path: str) -> TestResponse:
+        return self.at(slug).get(f"/{path}")
+
+    def log_in(self, slug: str, who: str = "anna") -> TestResponse:
+        return self.come_back(slug, self.identify(slug, self.begin(slug), who))
+
+    def sees(self, slug: str) -> str:
+        """Whom the application greets, ``""`` for nobody."""
+        response = self.at(slug).get("//")
+        found = re.search("Hello ([^<]*)<", response.text)
+        return found[1] if found else ""
+
+
+@pytest.fixture
+def anna(site: Flask, oidc_servers: list[OidcServer]) -> Person:
+    return Person(site, oidc_servers)
+
+
+def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The reasons in the log, and nothing of them elsewhere."""
+    lines = [r.getMessage() for r in caplog.records if "refused" in r.getMessage()]
+    caplog.clear()
+    return lines
+
+
+def test_side_by_side_in_one_browser(anna: Person, site: Flask) -> None:
+    for slug in SLUGS:
+        response = anna.log_in(slug)
+        assert (response.status_code, response.headers["Location"]) == (303, "/")
+    assert [anna.sees(slug) for slug in SLUGS] == ["Anna Adler", "Anna Adler"]
+    people, directory = accounts_of(site).people, state_of(site).directory
+    members = [
+        next(m for m in people.members(directory.get(slug).id) if m.name == "Anna Adler") for slug in SLUGS
+    ]
+    # The same address and the same `sub`, of two providers: two people.
+    assert members[0].email == members[1].email == "anna@example.com"
+    assert members[0].person_id != members[1].person_id
+    assert all(member.roles == {"administrator"} for member in members), "of their group"
+    # out here, and still in there
+    assert anna.at("acme").post("/logout", page="/logout").status_code == 200
+    assert [anna.sees(slug) for slug in SLUGS] == ["", "Anna Adler"]
+
+
+def test_the_cookie_of_one_is_worthless_at_the_other(anna: Person, site: Flask) -> None:
+    anna.log_in("acme")
+    cookie = anna.ours.client.get_cookie("session", domain="acme.localhost")
+    assert cookie is not None
+    thief = Browser(site, "bella.localhost")
+    thief.client.set_cookie("session", cookie.value, domain="bella.localhost")
+    assert thief.get("//").status_code == 401
+    thief.client.set_cookie("session", cookie.value, domain="acme.localhost")
+    assert thief.at("acme.localhost").get("//").status_code == 200, "it was a good one"
+
+
+def test_a_log_in_rotates_the_session(anna: Person, site: Flask) -> None:
+    # Somebody has planted a cookie of theirs, and waits until somebody logs in with it.
+    planted = Browser(site)
+    planted.get("/login")
+    before = planted.client.get_cookie("session", domain="acme.localhost")
+    assert before is not None
+    anna.ours.client.set_cookie("session", before.value, domain="acme.localhost")
+    anna.log_in("acme")
+    after = anna.ours.client.get_cookie("session", domain="acme.localhost")
+    assert after is not None
+    assert after.value != before.value
+    assert planted.get("//").status_code == 401
+    assert anna.sees("acme") == "Anna Adler"
+
+
+def test_callbacks_codes_and_states_of_others(
+    anna: Person, site: Flask, oidc_servers: list[OidcServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "flask_tenant.login")
+    here = anna.identify("acme", anna.begin("acme"))
+    there = anna.identify("bella", anna.begin("bella"))
+    mallory = Person(site, oidc_servers)
+    mine = mallory.identify("acme", mallory.begin("acme"), "bert")
+    told = set()
+    attacks = {
+        "moved to another tenant": (anna, "bella", here),
+        "another tenant's code and state": (Person(site, oidc_servers), "acme", there),
+        "log-in CSRF: my answer in somebody else's browser": (Person(site, oidc_servers), "acme", mine),
+        "mix-up: their code with our state": (
+            mallory,
+            "acme",
+            mine.partition("?")[0] + "?code=" + parse_qs(urlsplit(there).query)["code"][0]
+            + "&state=" + parse_qs(urlsplit(mine).query)["state"][0]
+            + "&iss=" + oidc_servers[1].issuer,
+        ),
+    }  # fmt: skip
+    for name, (who, slug, path) in attacks.items():
+        response = who.come_back(slug, path)
+        assert response.status_code == 403, name
+        assert who.sees(slug) == "", name
+        assert len(refusals(caplog)) == 1, name
+        told.add(re.sub(r'value="[^"]*"|nonce="[^"]*"', "", response.text))
+    # acme's page and bella's have names of their own, and else all are told the same
+    assert len(told) <= 2
+    # It has cost Anna her log-in at bella (a state is good once), not the one at acme.
+    assert anna.come_back("acme", here).status_code == 303
+    assert anna.sees("acme") == "Anna Adler"
+    assert anna.come_back("acme", here).status_code == 403, "good once"
+    assert "not-begun" in refusals(caplog)[0]
+
+
+def test_whom_a_provider_does_not_know(anna: Person, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "flask_tenant.login")
+    assert anna.log_in("acme", "nobody").status_code == 403
+    assert "denied" in refusals(caplog)[0]
+
+
+def test_logging_out_here_leads_to_logging_out_there(anna: Person, oidc_servers: list[OidcServer]) -> None:
+    anna.log_in("acme")
+    response = anna.at("acme").post("/logout", page="/logout")
+    url = response.headers["Refresh"].partition("url=")[2]
+    assert url.startswith(oidc_servers[0].issuer)
+    assert anna.theirs.go(url, oidc_servers[0], logout="yes") == "http://acme.localhost/_tenant/logged-out"
+    assert "error=access_denied" in anna.identify("acme", anna.begin("acme"), ""), "it asks again"
+
+
+def test_logging_out_there_ends_it_here(
+    anna: Person,
+    site: Flask,
+    oidc_servers: list[OidcServer],
+    listener: Listener,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING, "flask_tenant.login")
+    anna.log_in("acme")
+    elsewhere = Person(site, oidc_servers)
+    elsewhere.log_in("acme")
+    other = Person(site, oidc_servers)
+    other.log_in("bella")
+    listener.tokens.clear()
+    out = f"{oidc_servers[0].issuer}/session/end?client_id=acme"
+    out += "&post_logout_redirect_uri=http://acme.localhost/_tenant/logged-out"
+    anna.theirs.go(out, oidc_servers[0], logout="yes")
+    token = listener.token()
+    assert anna.sees("acme") == "Anna Adler", "the message has not come yet"
+    server = Browser(site)  # the provider's: it has no cookies, and no form of ours
+    assert server.at("bella.localhost").raw("/backchannel/corp", {"logout_token": token}).status_code == 400
+    assert other.sees("bella") == "Anna Adler"
+    assert server.raw("/backchannel/corp", {"logout_token": token}).status_code == 200
+    assert anna.sees("acme") == ""
+    assert elsewhere.sees("acme") == "Anna Adler", "another session of hers there goes on"
+    anna.log_in("acme")
+    assert server.raw("/backchannel/corp", {"logout_token": token}).status_code == 400, "once"
+    assert server.raw("/backchannel/corp", {}).status_code == 400
+    assert server.raw("/backchannel/local", {"logout_token": token}).status_code == 404
+    assert anna.sees("acme") == "Anna Adler"
+    assert len(refusals(caplog)) == 3
+
+
+def test_a_dead_provider(anna: Person, site: Flask, oidc_servers: list[OidcServer]) -> None:
+    anna.log_in("bella")
+    path = anna.identify("acme", anna.begin("acme"))
+    oidc_servers[0].stop()
+    try:
+        response = anna.come_back("acme", path)
+        assert response.status_code == 503
+        assert "does not answer" in response.text
+        # What could prove a log-out cannot be had: its server may try again.
+        server = accounts_of(site).providers
+        row = server.get(state_of(site).directory.get("acme"), "corp")
+        server.open(row)._issuer._keys = None
+        assert Browser(site).raw("/backchannel/corp", {"logout_token": "a.b.c"}).status_code == 503
+        # Nobody else notices: passwords of ours, another tenant's provider, who is logged in already.
+        assert Browser(site).log_in().status_code == 303
+        assert anna.sees("bella") == "Anna Adler"
+        assert Person(site, oidc_servers).log_in("bella").status_code == 303
+    finally:
+        oidc_servers[0].start()
+    assert anna.log_in("acme").status_code == 303
+
+
+# ---- in a real browser
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory, oidc_servers: list[OidcServer]) -> Iterator[int]:
+    app = make_site(tmp_path_factory.mktemp("openid-live"))
+    with served(app) as port:
+        provide(app, oidc_servers, f":{port}")
+        yield port
+
+
+def test_in_a_real_browser(live: int, chromium: Any, oidc_servers: list[OidcServer]) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+
+    def log_in(slug: str) -> None:
+        page.goto(f"http://{slug}.localhost:{live}/_tenant/login")
+        page.get_by_role("link", name="Corp").click()
+        page.get_by_label("Account").fill("anna")
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(f"http://{slug}.localhost:{live}/")
+        assert page.get_by_role("heading", name="Hello Anna Adler").is_visible()
+
+    try:
+        for slug in SLUGS:
+            log_in(slug)
+        page.goto(f"http://acme.localhost:{live}/_tenant/logout")
+        page.get_by_role("button", name="Log out").click()
+        page.wait_for_url(lambda url: url.startswith(oidc_servers[0].issuer))
+        page.get_by_role("button", name="Log out").click()
+        page.wait_for_url(f"http://acme.localhost:{live}/_tenant/logged-out")
+        answer = page.goto(f"http://acme.localhost:{live}/")
+        assert answer.status == 401
+        answer = page.goto(f"http://bella.localhost:{live}/")
+        assert answer.status == 200
+        log_in("acme")  # the provider asks again
+    finally:
+        context.close()
