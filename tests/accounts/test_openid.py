@@ -43,7 +43,9 @@ class Listener:
 
         self.server = HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     def token(self) -> str:
         deadline = time.monotonic() + 10
@@ -78,7 +80,14 @@ def provide(app: Flask, servers: list[OidcServer], port: str = "", listener: Lis
             "roles": {"bosses": ["administrator"]},
         }
         accounts.providers.add(
-            tenant, "corp", "oidc", settings, {"client_secret": SECRET}, label="Corp", joins=True, replace=True
+            tenant,
+            "corp",
+            "oidc",
+            settings,
+            {"client_secret": SECRET},
+            label="Corp",
+            joins=True,
+            replace=True,
         )
 
 
@@ -238,7 +247,11 @@ def test_logging_out_here_leads_to_logging_out_there(anna: Person, oidc_servers:
 
 
 def test_logging_out_there_ends_it_here(
-    anna: Person, site: Flask, oidc_servers: list[OidcServer], listener: Listener, caplog: pytest.LogCaptureFixture
+    anna: Person,
+    site: Flask,
+    oidc_servers: list[OidcServer],
+    listener: Listener,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.WARNING, "flask_tenant.login")
     anna.log_in("acme")
@@ -285,9 +298,7 @@ def test_a_dead_provider(anna: Person, site: Flask, oidc_servers: list[OidcServe
 
 # ---- in a real browser
 @pytest.fixture(scope="module")
-def live(
-    tmp_path_factory: pytest.TempPathFactory, oidc_servers: list[OidcServer]
-) -> Iterator[int]:
+def live(tmp_path_factory: pytest.TempPathFactory, oidc_servers: list[OidcServer]) -> Iterator[int]:
     app = make_site(tmp_path_factory.mktemp("openid-live"))
     accounts_of(app).mail = Box()
     with served(app) as port:
