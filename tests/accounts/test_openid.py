@@ -16,7 +16,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from flask_tenant.registry import state_of
-from tests.accounts.site import Box, Browser, accounts_of, make_site
+from tests.accounts.site import Browser, accounts_of, empty_box, make_site
 from tests.services.browser import served
 from tests.services.oidc import OidcServer, Visitor
 
@@ -96,7 +96,7 @@ def site(
     tmp_path_factory: pytest.TempPathFactory, oidc_servers: list[OidcServer], listener: Listener
 ) -> Iterator[Flask]:
     app = make_site(tmp_path_factory.mktemp("openid"), TENANT_LOGIN_LIMITS={"login.network": "1000 per hour"})
-    accounts_of(app).mail = Box()
+    empty_box(app)
     provide(app, oidc_servers, listener=listener)
     yield app
     with app.app_context():
@@ -300,7 +300,7 @@ def test_a_dead_provider(anna: Person, site: Flask, oidc_servers: list[OidcServe
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory, oidc_servers: list[OidcServer]) -> Iterator[int]:
     app = make_site(tmp_path_factory.mktemp("openid-live"))
-    accounts_of(app).mail = Box()
+    empty_box(app)
     with served(app) as port:
         provide(app, oidc_servers, f":{port}")
         yield port
