@@ -111,6 +111,8 @@ class Accounts:
             directory.tables,
             seconds=settings.login_seconds,
             idle=settings.login_idle_seconds,
+            seal=self.secrets.seal,
+            unseal=self.secrets.open,
         )
 
     @cached_property

@@ -121,7 +121,7 @@ class Entry(Presence):
         secret = accounts.sessions.open(
             member, arrived.provider, arrived.who, network=self.network(), agent=self.agent()
         )
-        opened = self._begin_anew(member.tenant_id, secret)
+        # Before the browser gets it: what cannot be written down does not happen.
         accounts.audit(
             "login.succeeded",
             tenant_id=member.tenant_id,
@@ -129,6 +129,7 @@ class Entry(Presence):
             provider=arrived.provider.name,
             network=self.network(),
         )
+        opened = self._begin_anew(member.tenant_id, secret)
         accounts.users.enter(user)
         self._happened("login.succeeded", user.number if user is not None else None)
         return opened
@@ -223,4 +224,8 @@ class Entry(Presence):
         action = "logout" if ended.impersonator_id is None else "impersonation.ended"
         for chain in {ended.tenant_id, 0 if ended.impersonator_id is not None else ended.tenant_id}:
             self.accounts.audit(action, tenant_id=chain, actor=actor, person=ended.person_id)
-        return ended, self.accounts.sessions.hint(ended.digest)
+        try:
+            return ended, self.accounts.sessions.hint(ended.digest)
+        except ConfigurationError as error:
+            log.error("The provider is not shown what it wants to see at a log-out: %s", error)
+            return ended, ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from ..errors import MemberError
@@ -36,7 +38,7 @@ class Passwords:
             )
         if email and password.strip().lower() in (email, email.partition("@")[0]):
             raise MemberError("The password is the e-mail address", hint="Use one that nobody can guess")
-        return generate_password_hash(password, self._method)
+        return generate_password_hash(_normal(password), self._method)
 
     def matches(self, kept: str | None, password: str) -> bool:
         """Whether a password is the right one. For ``None``, which nothing is, the same work is done."""
@@ -45,4 +47,10 @@ class Passwords:
         if self._nobody is None:
             self._nobody = generate_password_hash("nobody", self._method)
         self.compared += 1
-        return check_password_hash(kept if kept is not None else self._nobody, password) and kept is not None
+        right = check_password_hash(kept if kept is not None else self._nobody, _normal(password))
+        return right and kept is not None
+
+
+def _normal(password: str) -> str:
+    """Return a password in one form, whichever keyboard it was typed on (NIST SP 800-63B-4, 3.1.1.2)."""
+    return unicodedata.normalize("NFKC", password)

@@ -51,6 +51,17 @@ class Sessions:
         self._seconds, self._idle = timedelta(seconds=seconds), timedelta(seconds=idle)
         self._seal, self._unseal = seal, unseal
         self._opened = count(1)
+        table = self._table
+        self.good = (
+            table.c.digest == sa.bindparam("digest"),
+            table.c.tenant_id == sa.bindparam("tenant"),
+            table.c.ended_at.is_(None),
+            table.c.expires_at > sa.bindparam("now"),
+            table.c.seen_at > sa.bindparam("idle"),
+        )
+        """What holds for a session that is good, with the parameters of :meth:`good_for`. Made once: each request of
+        somebody who is logged in asks, and putting such a statement together takes longer than asking."""
+        self._find = sa.select(table).where(*self.good)
 
     # ---- opening and finding
     def open(
@@ -110,10 +121,13 @@ class Sessions:
 
     def find_within(self, connection: Connection, tenant_id: int, secret: str) -> LoginSession | None:
         """Return the session of that secret, in a transaction that is open already."""
-        table = self._table
-        query = sa.select(table).where(table.c.digest == digest_of(secret), table.c.tenant_id == tenant_id)
-        row = connection.execute(query.where(*self._live())).one_or_none()
-        return None if row is None else _session(row)
+        row = connection.execute(self._find, self.good_for(tenant_id, secret)).one_or_none()
+        return None if row is None else session_of(row)
+
+    def good_for(self, tenant_id: int, secret: str) -> dict[str, Any]:
+        """Return the parameters with which :attr:`good` says whether a session is."""
+        at = self._clock()
+        return {"digest": digest_of(secret), "tenant": tenant_id, "now": at, "idle": at - self._idle}
 
     def stale(self, session: LoginSession) -> bool:
         """Whether it is time to :meth:`touch` a session."""
@@ -137,7 +151,7 @@ class Sessions:
         if person_id is not None:
             query = query.where(table.c.person_id == person_id)
         with self._connect() as connection:
-            return [_session(row) for row in connection.execute(query.order_by(table.c.opened_at.desc()))]
+            return [session_of(row) for row in connection.execute(query.order_by(table.c.opened_at.desc()))]
 
     def hint(self, digest: str) -> str:
         """Return what the provider wants to see again when somebody logs out there; ``""`` for nothing."""
@@ -216,7 +230,8 @@ def place_of(digest: str) -> str:
     return f"the session {digest[:16]}"
 
 
-def _session(row: sa.Row[Any]) -> LoginSession:
+def session_of(row: sa.Row[Any]) -> LoginSession:
+    """Return the session that a row of the table tells of."""
     return LoginSession(
         row.digest,
         row.tenant_id,

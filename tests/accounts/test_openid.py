@@ -16,7 +16,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from flask_tenant.registry import state_of
-from tests.accounts.site import Browser, accounts_of, empty_box, make_site
+from tests.accounts.site import Browser, accounts_of, make_site
 from tests.services.browser import served
 from tests.services.oidc import OidcServer, Visitor
 
@@ -96,7 +96,6 @@ def site(
     tmp_path_factory: pytest.TempPathFactory, oidc_servers: list[OidcServer], listener: Listener
 ) -> Iterator[Flask]:
     app = make_site(tmp_path_factory.mktemp("openid"), TENANT_LOGIN_LIMITS={"login.network": "1000 per hour"})
-    empty_box(app)
     provide(app, oidc_servers, listener=listener)
     yield app
     with app.app_context():
@@ -287,6 +286,11 @@ def test_a_dead_provider(anna: Person, site: Flask, oidc_servers: list[OidcServe
         response = anna.come_back("acme", path)
         assert response.status_code == 503
         assert "does not answer" in response.text
+        # What could prove a log-out cannot be had: its server may try again.
+        server = accounts_of(site).providers
+        row = server.get(state_of(site).directory.get("acme"), "corp")
+        server.open(row)._issuer._keys = None
+        assert Browser(site).raw("/backchannel/corp", {"logout_token": "a.b.c"}).status_code == 503
         # Nobody else notices: passwords of ours, another tenant's provider, who is logged in already.
         assert Browser(site).log_in().status_code == 303
         assert anna.sees("bella") == "Anna Adler"
@@ -300,7 +304,6 @@ def test_a_dead_provider(anna: Person, site: Flask, oidc_servers: list[OidcServe
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory, oidc_servers: list[OidcServer]) -> Iterator[int]:
     app = make_site(tmp_path_factory.mktemp("openid-live"))
-    empty_box(app)
     with served(app) as port:
         provide(app, oidc_servers, f":{port}")
         yield port

@@ -200,13 +200,22 @@ def logged_out(visit: Visit) -> Response:
 def backchannel(visit: Visit, name: str) -> Response:
     """A provider's server says that somebody has logged out there (OpenID Connect Back-Channel Logout 1.0, 2.5)."""
     provider = way(visit, name)
-    ended: Any = getattr(visit.accounts.providers.open(provider), "ended", None)
-    if ended is None:
-        raise NotFound
     try:
+        ended: Any = getattr(visit.accounts.providers.open(provider), "ended", None)
+        if ended is None:
+            raise NotFound
         what = ended(visit.request.form.to_dict())
     except LoginRefusedError as error:
         log.warning("A log-out by %r was refused (%s): %s", name, error.reason, error)
-        return Response('{"error": "invalid_request"}', 400, mimetype="application/json")
+        return _to_a_server(400, "invalid_request")
+    except (ProviderUnavailableError, ProviderError) as error:
+        log.warning("A log-out by %r could not be looked at: %s", name, error)
+        return _to_a_server(503, "temporarily_unavailable")  # it may try again
     visit.accounts.sessions.ended_by_provider(provider, what.session, what.subject)
-    return Response("", 200)
+    return _to_a_server(200)
+
+
+def _to_a_server(status: int, error: str = "") -> Response:
+    """Answer a provider's server, as Back-Channel Logout 1.0, section 2.8, has it."""
+    body = f'{{"error": "{error}"}}' if error else ""
+    return Response(body, status, {"Cache-Control": "no-store"}, mimetype="application/json")

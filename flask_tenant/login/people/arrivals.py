@@ -7,12 +7,15 @@ whatever an e-mail address says, makes nobody a member.
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ...errors import LoginRefusedError, MemberError
 from ...identity import ADMINISTRATOR, LOCAL, Identified, LoginSession, Member, MemberState, Provider
+from ..sessions import session_of
 from .members import Members, checked_roles
 from .persons import checked_name
 
@@ -51,17 +54,35 @@ class Arrivals(Members):
 
         Each request of somebody who is logged in comes by here. Nothing of it is kept: what has ended has ended.
         """
+        if not tenant_id:
+            session = self._sessions.find(0, secret)
+            member = None if session is None else self.at_centre(session.person_id)
+            return None if session is None or member is None else (session, member)
         with self._connect() as connection:
-            session = self._sessions.find_within(connection, tenant_id, secret)
-            if session is None:
-                return None
-            if tenant_id:
-                member = self._member(connection, tenant_id, session.person_id)
-            else:
-                member = self._at_centre(connection, session.person_id)
-        if member is None or member.state is not MemberState.ACTIVE:
+            rows = connection.execute(self._present, self._sessions.good_for(tenant_id, secret)).all()
+        if not rows or rows[0].member_state != MemberState.ACTIVE.value:
             return None
-        return session, member
+        first, roles = rows[0], frozenset(row.member_role for row in rows if row.member_role is not None)
+        member = Member(tenant_id, first.person_id, first.member_name, first.member_email, roles)
+        return session_of(first), member
+
+    @cached_property
+    def _present(self) -> sa.Select[Any]:
+        """One statement for the session, the member and their roles: as they are together, at one moment."""
+        session, member, role = self._people.login_session, self._people.membership, self._people.member_role
+        theirs = (member.c.tenant_id == session.c.tenant_id) & (member.c.person_id == session.c.person_id)
+        held = (role.c.tenant_id == member.c.tenant_id) & (role.c.person_id == member.c.person_id)
+        return (
+            sa.select(
+                session,
+                member.c.name.label("member_name"),
+                member.c.email.label("member_email"),
+                member.c.state.label("member_state"),
+                role.c.role.label("member_role"),
+            )
+            .select_from(session.join(member, theirs).outerjoin(role, held))
+            .where(*self._sessions.good)
+        )
 
     def _central(self, who: Identified) -> Member:
         """Whoever has a password of ours may log in at the central host, to go on to a tenant of theirs."""
@@ -73,11 +94,7 @@ class Arrivals(Members):
 
     def at_centre(self, person_id: int) -> Member | None:
         """Return what a person is at the central host: an operator, or somebody on the way to a tenant of theirs."""
-        with self._connect() as connection:
-            return self._at_centre(connection, person_id)
-
-    def _at_centre(self, connection: Connection, person_id: int) -> Member | None:
-        person = self._one(connection, self._people.person.c.id == person_id)
+        person = self.person(person_id)
         if person is None:
             return None
         roles = frozenset({OPERATOR} if person.operator else ())

@@ -39,7 +39,9 @@ class Elsewhere(Authenticator):
         if answer.get("state") != attempt.memory["state"]:
             raise LoginRefusedError("The state is another one", reason="state")
         identity = Identity(answer.get("issuer", self.provider.authority), answer.get("subject", ""))
-        return Identified(identity, answer.get("name", ""), answer.get("email", ""))
+        return Identified(
+            identity, answer.get("name", ""), answer.get("email", ""), hint=answer.get("hint", "")
+        )
 
 
 class Ways:

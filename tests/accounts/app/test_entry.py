@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from flask_session import Session
 
 from flask_tenant.accounts import current_member
+from flask_tenant.errors import AuditError
 from flask_tenant.expressions import Kind
 from flask_tenant.identity import Provider
 from tests.accounts.app.conftest import PASSWORD, MakeSite, Site, at, me
@@ -151,6 +152,33 @@ def test_what_another_server_does_holds_at_once(make_site: MakeSite) -> None:
     assert site.log_in(browser, "acme", "ada") == 403
     assert site.log_in(browser, "acme", "ada", "another password") == 200
     other.accounts.people.remove(acme, ada)
+    assert me(browser, "acme") is None
+
+
+def test_a_log_in_that_cannot_be_written_down_is_none(site: Site, browser: FlaskClient) -> None:
+    site.member("ada", "acme")
+
+    def broken(*args: Any, **more: Any) -> None:
+        raise AuditError("The trail is full")
+
+    site.accounts.audit = broken
+    assert site.log_in(browser, "acme", "ada") == 500
+    assert me(browser, "acme") is None
+
+
+def test_a_log_out_does_not_fail_for_a_key_that_is_gone(site: Site, browser: FlaskClient) -> None:
+    corp(site, "acme", joins=True)
+    state = browser.get(at("acme", "/to/corp")).text
+    answer = {"state": state, "subject": "ada", "name": "Ada", "hint": "the ID token"}
+    browser.get(at("acme", "/back/corp"), query_string=answer)
+    digest = me(browser, "acme")["digest"]
+    assert site.accounts.sessions.hint(digest) == "the ID token"
+    with site.state.directory.connect() as connection:
+        assert "the ID token" not in str(
+            connection.execute(sa.text("SELECT hint FROM tenancy_login_session")).all()
+        )
+        connection.execute(sa.text("UPDATE tenancy_login_session SET hint = 'of another key'"))
+    assert browser.post(at("acme", "/out")).json is True
     assert me(browser, "acme") is None
 
 

@@ -13,7 +13,11 @@ PAGE = (ROOT / "docs" / "how-to" / "openid.md").read_text()
 
 def table(title: str) -> list[list[str]]:
     text = PAGE.partition(f"## {title}\n")[2].partition("\n## ")[0]
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
+    return [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("| `")
+    ]
 
 
 def test_every_setting() -> None:

@@ -201,6 +201,12 @@ def test_the_same_work_is_done_for_nobody(kept: Kept, acme: Tenant) -> None:
         assert passwords.compared == before + 1
 
 
+def test_a_password_is_the_same_one_on_every_keyboard(kept: Kept) -> None:
+    ada = kept.people.create("ada@example.com", "Ada", "caf\u00e9 au lait \ufb01n")
+    assert kept.people.matches("ada@example.com", "cafe\u0301 au lait fin") == ada
+    assert kept.people.matches("ada@example.com", "cafe au lait fin") is None
+
+
 def test_somebody_without_a_password_has_none_that_matches(kept: Kept, acme: Tenant) -> None:
     """Not even the one whose hash is compared in their place, and no empty one."""
     kept.people.arrive(oidc(acme, joins=True), who("eve", email="eve@example.com"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from flask_tenant.identity import Member
@@ -119,16 +121,20 @@ def test_a_provider_ends_its_own_sessions_only(kept: Kept, acme: Tenant, bella: 
 
     one, two, three = opened("ada", "s1"), opened("ada", "s2"), opened("bob", "s3")
     elsewhere = opened("ada", "s1", other)  # the same issuer, for another tenant
+    second = replace(provider, id=77, name="second", authority="https://second.example")
+    found = who("ada", second.authority, session="s1")
+    beside = kept.sessions.open(kept.people.arrive(second, found), second, found)
     assert kept.sessions.ended_by_provider(provider, sid="s1", subject="bob") == 0
     assert kept.sessions.ended_by_provider(provider, sid="s1") == 1
     assert kept.sessions.find(acme.id, one) is None
     assert kept.sessions.find(bella.id, elsewhere) is not None
     assert kept.sessions.ended_by_provider(provider, subject="ada") == 1
+    assert kept.sessions.find(acme.id, beside) is not None
     assert kept.sessions.find(acme.id, two) is None
     assert kept.sessions.find(acme.id, three) is not None
     with pytest.raises(ValueError, match="name one"):
         kept.sessions.ended_by_provider(provider)
-    assert len(kept.sessions.of(acme.id)) == 1
+    assert len(kept.sessions.of(acme.id)) == 2
 
 
 def test_what_a_provider_wants_to_see_again_is_kept_encrypted(kept: Kept, acme: Tenant) -> None:

@@ -187,7 +187,7 @@ def test_what_was_changed_is_refused() -> None:
             secrets.open(changed, "here")
 
 
-@pytest.mark.parametrize("keys", [["short"], [OLD, "x" * 44], [OLD[:-1]], OLD, [7], ["ü" * 44]])
+@pytest.mark.parametrize("keys", [["short"], [OLD, "x" * 44], [OLD[:-1]], OLD, [7], ["ü" * 44]], ids=range(6))
 def test_keys_that_are_none_are_refused_and_not_shown(keys: Any) -> None:
     with pytest.raises(ConfigurationError, match="TENANT_SECRET_KEYS") as caught:
         Settings.read({"TENANT_SECRET_KEYS": keys})
