@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...errors import ConfigurationError
 from ..secrets import Secrets
 from .home import Home
 
@@ -16,7 +17,7 @@ BATCH = 200
 def rotate(home: Home, secrets: Secrets, column: sa.Column[Any]) -> int:
     """Encrypt a column anew, and return how many rows were there. It may be stopped and begun again at any time.
 
-    :raises ConfigurationError: when one cannot be decrypted; those before it are encrypted anew
+    :raises ConfigurationError: when one cannot be decrypted, and says which; those before it are encrypted anew
     """
     table = column.table
     (key,) = table.primary_key.columns
@@ -28,9 +29,17 @@ def rotate(home: Home, secrets: Secrets, column: sa.Column[Any]) -> int:
         with home.connect() as connection:
             rows = connection.execute(query).all()
             for number, sealed in rows:
+                try:
+                    fresh = secrets.rotate(sealed)
+                except ConfigurationError as error:
+                    raise ConfigurationError(
+                        f"{error.message}: {column.name} of {table.name} {number}",
+                        value=number,
+                        hint=error.hint,
+                    ) from None
                 # What somebody else has set meanwhile is encrypted with the newest key already.
                 same = sa.and_(key == number, column == sealed)
-                connection.execute(sa.update(table).where(same).values({column.name: secrets.rotate(sealed)}))
+                connection.execute(sa.update(table).where(same).values({column.name: fresh}))
         if not rows:
             return count
         count += len(rows)

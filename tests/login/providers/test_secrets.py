@@ -112,7 +112,7 @@ def test_keys_are_rotated(directory: Directory, make_providers: MakeProviders, e
         assert front(directory, make_providers([NEW]), slug).secrets["word"] == WORD
         with pytest.raises(ProviderError):
             front(directory, make_providers([OLD]), slug).secrets["word"]
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match="secrets of tenancy_provider 1"):
         make_providers([OLD]).rotate()
 
 
