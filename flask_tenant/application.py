@@ -378,11 +378,20 @@ class Application:
         """The configured default tenant."""
         return self.directory.get(self.settings.default) if self.settings.default else None
 
-    def create(self, slug: str, name: str) -> Tenant:
-        """Create a tenant with what start-up and migrations have seeded."""
-        return self.create_many([(slug, name)])[0]
+    def create(
+        self, slug: str, name: str, claim: Callable[[Connection, Tenant], None] | None = None
+    ) -> Tenant:
+        """Create a tenant with what start-up and migrations have seeded.
 
-    def create_many(self, wanted: Sequence[tuple[str, str]]) -> list[Tenant]:
+        :param claim: called in the transaction that makes it
+        """
+        return self.create_many([(slug, name)], claim)[0]
+
+    def create_many(
+        self,
+        wanted: Sequence[tuple[str, str]],
+        claim: Callable[[Connection, Tenant], None] | None = None,
+    ) -> list[Tenant]:
         """Create tenants, slug and name of each: all of them, or none."""
         directory = self.directory
         for slug, name in wanted:
@@ -394,6 +403,8 @@ class Application:
 
             def fill(connection: Connection, tenant: Tenant) -> None:
                 nonlocal left
+                if claim is not None:
+                    claim(connection, tenant)
                 for isolation in () if seeders else dict.fromkeys(self.isolations.values()):
                     home = isolation is self._home()
                     seeders.append(
@@ -408,14 +419,14 @@ class Application:
             made = directory.create_many(wanted, fill)
         if self.tenancy.seeds:
             made = self.tenancy.seeds.plant(
-                made, self.app, enter=self.enter, set_state=directory.set_state, remove=self._remove
+                made, self.app, enter=self.enter, set_state=directory.set_state, remove=self.remove
             )
         for tenant in made:
             log.info("Tenant %s created (id %s)", tenant.slug, tenant.id)
             signals.tenant_created.send(self.tenancy, tenant=tenant)
         return made
 
-    def _remove(self, tenant: Tenant) -> None:
+    def remove(self, tenant: Tenant) -> None:
         """Remove a tenant whose creation has failed half-way, with its rows in every database."""
 
         def empty(connection: Connection, tenant: Tenant) -> None:

@@ -322,9 +322,16 @@ class LastAdministratorError(MemberError):
 
 
 class SignUpError(IdentityError):
-    """A sign-up cannot go on; it stays as it is."""
+    """A sign-up cannot go on; it stays as it is.
+
+    :param field: of the form, if it is about one: ``slug``, ``tenant_name``, ``person_name``, ``email``, ``password``
+    """
 
     code = "sign-up"
+
+    def __init__(self, message: str, *, field: str = "", value: object = None, hint: str = "") -> None:
+        super().__init__(message, value=value, hint=hint)
+        self.field = field
 
 
 class MailError(TenancyError):

@@ -68,6 +68,11 @@ class Settings:
     :param impersonation_seconds: ``TENANT_IMPERSONATION_SECONDS``: how long an operator may act as somebody else
     :param mail_url: ``TENANT_MAIL_URL``: what sends mail; ``None`` for nothing
     :param mail_from: ``TENANT_MAIL_FROM``: who mail is from
+    :param signup: ``TENANT_SIGNUP``: whether tenants sign themselves up: with ``approval``, or ``open`` to all
+    :param signup_trial_days: ``TENANT_SIGNUP_TRIAL_DAYS``: how long a trial is; 0 for none
+    :param signup_reminder_days: ``TENANT_SIGNUP_REMINDER_DAYS``: how long before its end somebody is reminded
+    :param signup_grace_days: ``TENANT_SIGNUP_GRACE_DAYS``: how long after its end the tenant is suspended
+    :param signup_reserved: ``TENANT_SIGNUP_RESERVED``: slugs that nobody gets who signs up
     :param webhook_hosts: ``TENANT_WEBHOOK_HOSTS``: hosts and networks that webhooks may call though they are not public
     """
 
@@ -112,6 +117,11 @@ class Settings:
     audit_anchor: str | None = None
     mail_url: str | None = None
     mail_from: str = "noreply@localhost"
+    signup: Literal["approval", "open"] | None = None
+    signup_trial_days: int = 30
+    signup_reminder_days: int = 7
+    signup_grace_days: int = 7
+    signup_reserved: frozenset[str] = frozenset()
     login_seconds: int = 43_200
     login_idle_seconds: int = 7_200
     login_limits: Mapping[str, str] | None = None
@@ -244,6 +254,20 @@ class Settings:
             )
         if self.audit_anchor is not None and not str(self.audit_anchor).strip():
             raise ConfigurationError("TENANT_AUDIT_ANCHOR is empty", hint="Name a file, or use None")
+        if self.signup not in (None, "approval", "open"):
+            raise ConfigurationError(
+                f"TENANT_SIGNUP is {self.signup!r}", value=self.signup, hint="Use 'approval', 'open' or None"
+            )
+        if self.signup is not None and not self.login:
+            raise ConfigurationError(
+                "TENANT_SIGNUP is set, and nobody can log in through us", hint="Set TENANT_LOGIN to True"
+            )
+        for name in ("signup_trial_days", "signup_reminder_days", "signup_grace_days"):
+            days = getattr(self, name)
+            if type(days) is not int or not 0 <= days <= 3_650:
+                raise ConfigurationError(
+                    f"TENANT_{name.upper()} is {days!r}", value=days, hint="Use whole days"
+                )
         if not _HEADER.match(self.header):
             raise ConfigurationError(
                 f"TENANT_HEADER is {self.header!r}", value=self.header, hint="Use a name such as 'X-Tenant'"
@@ -265,6 +289,7 @@ _SETS = frozenset(
         "safe_functions",
         "safe_objects",
         "shared_tables",
+        "signup_reserved",
         "trusted_proxies",
         "upload_folders",
         "webhook_hosts",

@@ -39,3 +39,7 @@ event_failed = _signals.signal(
     "event-failed",
     doc="After an event rule could not do its work. Sender: the Tenancy; event (with the rule's id), error.",
 )
+signup_changed = _signals.signal(
+    "signup-changed",
+    doc="After a sign-up has taken a step, at least once. Sender: the Tenancy; signup, state, tenant (or None).",
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -12,9 +13,12 @@ from sqlalchemy.engine import Connection
 
 from ..adapters import Around
 from ..audit import Trail
+from ..context import Scope
 from ..directory import Directory
+from ..directory.names import checked_host
 from ..errors import ConfigurationError
 from ..identity import LOCAL, Provider
+from ..login.discovery import Realms
 from ..login.ldap import Ldap
 from ..login.local import Local
 from ..login.oidc import Oidc
@@ -25,10 +29,14 @@ from ..login.sessions import Sessions
 from ..login.store import Note
 from ..login.throttle import Throttle
 from ..login.tickets import Tickets
+from ..model import Tenant
+from ..onboarding import SignUps
 from ..rules.events import Postponed
 from ..settings import Settings
 from .crossing import Crossing
 from .current import known
+from .finding import Finding
+from .onboarding import signups_of
 from .parts import Mail
 from .users import AppUsers
 
@@ -51,6 +59,17 @@ class Application(Protocol):
     @property
     def directory(self) -> Directory:
         """The tenants."""
+
+    def create(
+        self, slug: str, name: str, claim: Callable[[Connection, Tenant], None] | None = None
+    ) -> Tenant:
+        """Create a tenant."""
+
+    def remove(self, tenant: Tenant) -> None:
+        """Remove a tenant whose creation has failed half-way."""
+
+    def enter(self, scope: Scope) -> AbstractContextManager[Scope]:
+        """Enter a scope with everything that must follow it."""
 
     @property
     def trail(self) -> Trail:
@@ -149,6 +168,25 @@ class Accounts:
     def mail(self) -> Mail:
         """Sends mail."""
         return self.application.mail
+
+    @cached_property
+    def realms(self) -> Realms:
+        """Mail domains of tenants, for finding the way from an address."""
+        directory = self.application.directory
+        return Realms(directory.connect, directory.tables.people, checked_host, self.audit)
+
+    @cached_property
+    def finding(self) -> Finding:
+        """Tells the owner of an address where they log in."""
+        return Finding(self)
+
+    @cached_property
+    def signups(self) -> SignUps:
+        """Tenants that sign themselves up.
+
+        :raises ConfigurationError: when they do not
+        """
+        return signups_of(self)
 
     def later(self, work: Callable[[], None]) -> None:
         """Do work when the application's own transactions are over, or now where there are none."""

@@ -31,6 +31,7 @@ LIMITS: Mapping[str, str] = {
     "reset.account": "3 per hour",
     "reset.network": "30 per hour",
     "invitation.network": "60 per hour",
+    "discovery.account": "5 per hour",
     "discovery.network": "60 per 15 minutes",
     "signup.account": "5 per day",
     "signup.network": "20 per day",

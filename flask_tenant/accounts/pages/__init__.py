@@ -13,5 +13,7 @@ invitations.py  becoming a member
 sessions.py     who is logged in, and where
 members.py      the tenant's people, for its administrators
 switching.py    from one tenant to another
-central.py      finding one's workspace, and signing up for one
+operators.py    acting as somebody
+signing_up.py   a tenant of one's own
+banner.py       above the application's own pages, while an operator acts as somebody
 """
