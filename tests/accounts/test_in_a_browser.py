@@ -67,6 +67,11 @@ def pages_of(site: Site) -> dict[str, list[tuple[str, str]]]:
     _, invitation = accounts.people.invite(1, "jan@mail.example", ["agent"], bert)
     reset = accounts.tickets.issue("reset", 1, {"person": bert.id}, 600)
     arrive = accounts.tickets.issue("hand-over", 1, {"person": bert.id, "from": 0}, 600)
+    signup = accounts.signups.request(
+        email="mia@mail.example", person_name="Mia", slug="mia-shop", tenant_name="Mia's Shop"
+    )
+    accounts.signups.machine.go_on(signup.id)
+    verify = box_of(site.app).mails[-1]["url"].rpartition("/")[2]
     return {
         "nobody": [
             ("acme", "/login"),
@@ -82,6 +87,9 @@ def pages_of(site: Site) -> dict[str, list[tuple[str, str]]]:
             ("acme", "/nowhere"),
             ("", "/login"),
             ("", "/logged-out"),
+            ("", "/find"),
+            ("", "/sign-up"),
+            ("", f"/sign-up/verify/{verify}"),
         ],
         ANNA: [("acme", path) for path in ("/", "/sessions", "/members", "/tenants", "/logout")],
         OLGA: [("", path) for path in ("/", "/sessions", "/tenants", "/impersonate", "/logout")],

@@ -13,5 +13,8 @@ invitations.py  becoming a member
 sessions.py     who is logged in, and where
 members.py      the tenant's people, for its administrators
 switching.py    from one tenant to another
-central.py      finding one's workspace, and signing up for one
+operators.py    acting as somebody
+signing_up.py   a tenant of one's own
+finding.py      the way to a tenant
+banner.py       above the application's own pages, while an operator acts as somebody
 """

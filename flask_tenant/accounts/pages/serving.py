@@ -25,7 +25,18 @@ from ...errors import ProviderUnavailableError
 from ...settings import Settings
 from ...theme import Theming
 from ..accounts import Accounts
-from . import banner, central, invitations, login, members, passwords, sessions, switching
+from . import (
+    banner,
+    finding,
+    invitations,
+    login,
+    members,
+    operators,
+    passwords,
+    sessions,
+    signing_up,
+    switching,
+)
 from .addresses import Addresses
 from .environment import environment_of
 from .routes import For, Page, mapped
@@ -62,7 +73,18 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _MODULES = tuple(
-    module.pages for module in (login, passwords, invitations, sessions, members, switching, central)
+    module.pages
+    for module in (
+        login,
+        passwords,
+        invitations,
+        sessions,
+        members,
+        switching,
+        operators,
+        signing_up,
+        finding,
+    )
 )
 
 

@@ -90,6 +90,11 @@ class Visit:
         return self.login is not None and self.login.impersonator_id is not None
 
     @property
+    def signs_up(self) -> bool:
+        """Whether people can sign up for a tenant here."""
+        return self.tenant is None and self.accounts.application.settings.signup is not None
+
+    @property
     def menu(self) -> list[tuple[str, str]]:
         """The pages of somebody who is logged in."""
         found = [("account", "Account"), ("sessions", "Sessions")]
@@ -185,7 +190,7 @@ class Visit:
         response.headers["Refresh"] = f"0; url={url}"
         return response
 
-    def afterwards(self, response: Response, work: Callable[[], None]) -> None:
+    def afterwards(self, response: Response, work: Callable[[], object]) -> None:
         """Do work when the answer has been sent: how long it takes tells the visitor nothing."""
         app = self.app
 

@@ -1,4 +1,4 @@
-"""Pages of the central host: acting as somebody, for operators."""
+"""What operators do at the central host: acting as somebody."""
 
 from __future__ import annotations
 
