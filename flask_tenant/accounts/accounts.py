@@ -15,8 +15,10 @@ from ..adapters import Around
 from ..audit import Trail
 from ..context import Scope
 from ..directory import Directory
+from ..directory.names import checked_host
 from ..errors import ConfigurationError
 from ..identity import LOCAL, Provider
+from ..login.discovery import Realms
 from ..login.ldap import Ldap
 from ..login.local import Local
 from ..login.oidc import Oidc
@@ -33,6 +35,7 @@ from ..rules.events import Postponed
 from ..settings import Settings
 from .crossing import Crossing
 from .current import known
+from .finding import Finding
 from .onboarding import signups_of
 from .parts import Mail
 from .users import AppUsers
@@ -165,6 +168,17 @@ class Accounts:
     def mail(self) -> Mail:
         """Sends mail."""
         return self.application.mail
+
+    @cached_property
+    def realms(self) -> Realms:
+        """Mail domains of tenants, for finding the way from an address."""
+        directory = self.application.directory
+        return Realms(directory.connect, directory.tables.people, checked_host, self.audit)
+
+    @cached_property
+    def finding(self) -> Finding:
+        """Tells the owner of an address where they log in."""
+        return Finding(self)
 
     @cached_property
     def signups(self) -> SignUps:

@@ -117,7 +117,11 @@ class Entry(Presence):
     def open(self, arrived: Arrived) -> LoginSession:
         """Open a session for somebody who has arrived: the browser gets a new one, and nothing of the old is left."""
         member, accounts = arrived.member, self.accounts
-        user = accounts.users.of(member)
+        try:
+            user = accounts.users.of(member)
+        except LoginRefusedError as error:
+            self._refused(arrived.provider, error)
+            raise
         secret = accounts.sessions.open(
             member, arrived.provider, arrived.who, network=self.network(), agent=self.agent()
         )
@@ -167,7 +171,7 @@ class Entry(Presence):
                 hint="Use Flask's own sessions, or Flask-Session 0.8 or later",
             )
         flask.session.clear()
-        flask.g.pop(KEY, None)
+        flask.request.environ.pop(KEY, None)
         return before
 
     def _open(self, provider: Provider) -> Authenticator:

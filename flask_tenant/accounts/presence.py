@@ -90,10 +90,10 @@ class Presence:
             return None
         tenant = self.tenant()
         asked = tenant.id if tenant is not None else 0, secret
-        kept = flask.g.get(KEY)
+        # With the request, not with `flask.g`: that is the application context's, which tests keep for several.
+        kept = flask.request.environ.get(KEY)
         if kept is None or kept[0] != asked:
-            kept = asked, self._look(*asked)
-            setattr(flask.g, KEY, kept)
+            kept = flask.request.environ[KEY] = asked, self._look(*asked)
         found: tuple[LoginSession, Member] | None = kept[1]
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,8 @@ from ..errors import AuditError
 from ..transactions import BusyError, Connect, after_commit, opened
 from .anchor import Anchor
 from .chain import BEGINNING, CENTRAL, Entry, Keys
+
+log = logging.getLogger("flask_tenant.audit")
 
 MICRO = 1_000_000
 
@@ -137,9 +140,15 @@ class Trail:
         """Note an entry that was written with somebody else's work, unless that part of it was undone."""
         table = self._table
         place = (table.c.tenant_id == entry.tenant_id, table.c.number == entry.number)
-        with self._connect() as connection:
-            if connection.scalar(sa.select(table.c.mac).where(*place)) == entry.mac:
-                self.anchor.note(entry)
+        try:
+            with self._connect() as connection:
+                there = connection.scalar(sa.select(table.c.mac).where(*place)) == entry.mac
+        except sa.exc.SQLAlchemyError as error:
+            # What the caller wanted is done. The next entry of the chain is noted, and this one with it.
+            log.error("The audit entry %s/%s was not noted: %s", entry.tenant_id, entry.number, error)
+            return
+        if there:
+            self.anchor.note(entry)
 
     def _add(self, connection: Connection, wanted: Entry) -> Entry:
         table = self._table

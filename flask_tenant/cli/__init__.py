@@ -13,6 +13,7 @@
     webhooks.py  webhooks deliver, list, secret
     audit.py     audit list, verify
     mail.py      mail test
+    realms.py    realm add, verify, list, check, remove
     signup.py    signup list, approve, refuse, keep, run
     work.py      shell and run: the application's own commands, inside a tenant
     bulk.py      reads what ``create --from`` is given
@@ -55,6 +56,7 @@ for command in (
     tenant_cli.add_command(command)
 
 tenant_cli.add_later("rules", "flask_tenant.cli.rules:rules")
+tenant_cli.add_later("realm", "flask_tenant.cli.realms:realm")
 tenant_cli.add_later("signup", "flask_tenant.cli.signup:signup")
 if find_spec("flask_tenant.doctor") is not None:
     tenant_cli.add_later("doctor", "flask_tenant.doctor.command:doctor")

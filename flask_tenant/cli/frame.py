@@ -69,12 +69,12 @@ class TenantGroup(AppGroup):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, in the order in which they were added."""
-        return [*self.commands, *self._later]
+        return [*(name for name in self.commands if name not in self._later), *self._later]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Return a command by its name."""
-        if name in self._later:
-            module, _, attribute = self._later.pop(name).partition(":")
+        if name in self._later and name not in self.commands:
+            module, _, attribute = self._later[name].partition(":")
             self.add_command(getattr(import_module(module), attribute), name)
         return super().get_command(ctx, name)
 

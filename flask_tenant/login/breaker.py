@@ -42,6 +42,7 @@ class Breaker:
         self._clock = clock
         self._lock = threading.Lock()
         self._failures = 0
+        self._last = ""
         self._rests_until = 0.0
         self._running: dict[object, float] = {}
 
@@ -58,16 +59,15 @@ class Breaker:
         ).start()
         try:
             result = future.result(seconds)
-        except ProviderUnavailableError:
-            self._failed()
+        except ProviderUnavailableError as error:
+            self._failed(error.message)
             raise
         except TimeoutError:
             if future.done():
                 raise  # by the work itself
-            self._failed()
-            raise ProviderUnavailableError(
-                f"{self._what} has not answered within {seconds:g} seconds", value=self._what
-            ) from None
+            late = f"{self._what} has not answered within {seconds:g} seconds"
+            self._failed(late)
+            raise ProviderUnavailableError(late, value=self._what) from None
         except Exception:
             self._answered()  # and we do not like the answer
             raise
@@ -80,7 +80,7 @@ class Breaker:
             if self._failures >= FAILURES:
                 if now < self._rests_until:
                     raise ProviderUnavailableError(
-                        f"{self._what} has failed {self._failures} times in a row",
+                        f"{self._what} has failed {self._failures} times in a row, the last time so: {self._last}",
                         value=self._what,
                         hint=f"It is tried again in {self._rests_until - now:.0f} seconds",
                     )
@@ -102,8 +102,9 @@ class Breaker:
             with self._lock:
                 self._running.pop(future, None)
 
-    def _failed(self) -> None:
+    def _failed(self, why: str) -> None:
         with self._lock:
+            self._last = why
             self._failures += 1
             if self._failures >= FAILURES:
                 self._rests_until = self._clock() + REST_SECONDS

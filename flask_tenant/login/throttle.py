@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
 from itertools import count
@@ -30,6 +31,7 @@ LIMITS: Mapping[str, str] = {
     "reset.account": "3 per hour",
     "reset.network": "30 per hour",
     "invitation.network": "60 per hour",
+    "discovery.account": "5 per hour",
     "discovery.network": "60 per 15 minutes",
     "signup.account": "5 per day",
     "signup.network": "20 per day",
@@ -50,6 +52,16 @@ def network_of(address: str | None) -> str:
     if isinstance(found, ipaddress.IPv4Address):
         return str(found)
     return str(ipaddress.ip_network((found, 64), strict=False))
+
+
+def plain(account: str) -> str:
+    """Return what an account is counted under: the same for all ways to write it.
+
+    What keeps accounts takes many spellings for one (RFC 4518, section 2, for directories; RFC 5895 for domains of
+    addresses); each of them must not be worth as many attempts again. Two accounts that only look alike share theirs.
+    """
+    text = unicodedata.normalize("NFKD", account.replace("\u3002", ".").replace("\uff61", ".")).casefold()
+    return "".join(c for c in text if unicodedata.category(c)[0] not in "CMZ")
 
 
 class _Limit(NamedTuple):
@@ -116,7 +128,7 @@ class Throttle:
                 self._storage.clear(key)
 
     def _of(self, kind: str, account: str, network: str) -> list[_Limit]:
-        wanted = (("account", account.strip().lower(), False), ("network", network, True))
+        wanted = (("account", plain(account), False), ("network", network, True))
         return [
             _Limit(item, f"{what}:{key}", once)
             for what, key, once in wanted

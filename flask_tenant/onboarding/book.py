@@ -23,8 +23,13 @@ TRIES = 5
 ERROR_LENGTH = 500
 
 
-class Overtaken(Exception):  # noqa: N818 - nothing went wrong
+class Overtaken(SignUpError):  # noqa: N818 - nothing went wrong
     """Somebody else has taken the step in between."""
+
+    def __init__(self, signup: SignUp) -> None:
+        super().__init__(
+            f"Somebody else is at work at the sign-up {signup.id}", value=signup.id, hint="Look again"
+        )
 
 
 class Note(Protocol):
@@ -236,7 +241,7 @@ class Book:
         mine = table.c.id == signup.id, table.c.state == signup.state.value, *also
         done = cast("sa.CursorResult[Any]", connection.execute(table.update().where(*mine).values(values)))
         if done.rowcount == 0:
-            raise Overtaken
+            raise Overtaken(signup)
 
     def _stepped(self, connection: Connection, signup_id: int, state: State, actor: str, slug: str) -> None:
         step = self._step

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..errors import MemberError, SignUpError
 from ..identity import Member, Person
-from .book import Book
+from .book import Book, Overtaken
 from .machine import Machine
 from .names import Names
 from .states import SignUp, State
@@ -125,13 +125,16 @@ class SignUps:
         with self.book.connect() as connection:
             self._names.free(connection, signup.slug, own=signup.id)
         person = self._person(signup, password)
-        return self.book.move(
-            signup,
-            State.VERIFIED,
-            actor=f"person:{person.id}",
-            look=lambda connection: self._names.free(connection, signup.slug, own=signup.id),
-            person_id=person.id,
-        )
+        try:
+            return self.book.move(
+                signup,
+                State.VERIFIED,
+                actor=f"person:{person.id}",
+                look=lambda connection: self._names.free(connection, signup.slug, own=signup.id),
+                person_id=person.id,
+            )
+        except Overtaken:  # by a second click on the same button
+            return self.book.get(signup.id)
 
     def _person(self, signup: SignUp, password: str) -> Person:
         known = self._people.by_email(signup.email)

@@ -7,88 +7,25 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import Flask
-from werkzeug.test import TestResponse
 
+from flask_tenant.login.oidc import client
 from flask_tenant.registry import state_of
-from tests.accounts.site import Browser, accounts_of, make_site
+from tests.accounts.corp import SECRET, SLUGS, Person, provide
+from tests.accounts.site import ANNA, Browser, accounts_of, make_site
 from tests.services.browser import served
-from tests.services.oidc import OidcServer, Visitor
-
-SECRET = "between us: 100 % secret+"
-SLUGS = ("acme", "bella")
-
-
-class Listener:
-    """What a provider's server calls when somebody has logged out there: it cannot find our tenants' hosts itself."""
-
-    def __init__(self) -> None:
-        self.tokens: list[str] = []
-        listener = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                listener.tokens.append(parse_qs(body)["logout_token"][0])
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/"
-        threading.Thread(
-            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        ).start()
-
-    def token(self) -> str:
-        deadline = time.monotonic() + 10
-        while not self.tokens:
-            assert time.monotonic() < deadline, "the provider has not called"
-            time.sleep(0.01)
-        return self.tokens.pop()
+from tests.services.oidc import Listener, OidcServer
 
 
 @pytest.fixture(scope="module")
 def listener() -> Iterator[Listener]:
     made = Listener()
     yield made
-    made.server.shutdown()
-    made.server.server_close()
-
-
-def provide(app: Flask, servers: list[OidcServer], port: str = "", listener: Listener | None = None) -> None:
-    """Give acme the first provider, and bella the second. Whom bella's vouches for becomes a member."""
-    accounts, directory = accounts_of(app), state_of(app).directory
-    for slug, server in zip(SLUGS, servers, strict=True):
-        tenant, base = directory.get(slug), f"http://{slug}.localhost{port}"
-        client = f"{slug}{port}"
-        more: dict[str, Any] = {"post_logout_redirect_uris": [f"{base}/_tenant/logged-out"]}
-        if listener is not None:
-            more |= {"backchannel_logout_uri": listener.url, "backchannel_logout_session_required": True}
-        server.register(client, SECRET, f"{base}/_tenant/callback/corp", **more)
-        settings = {
-            "issuer": server.issuer,
-            "client_id": client,
-            "scopes": ["openid", "email", "profile", "groups"],
-            "roles": {"bosses": ["administrator"]},
-        }
-        accounts.providers.add(
-            tenant,
-            "corp",
-            "oidc",
-            settings,
-            {"client_secret": SECRET},
-            label="Corp",
-            joins=True,
-            replace=True,
-        )
+    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -100,42 +37,6 @@ def site(
     yield app
     with app.app_context():
         app.extensions["sqlalchemy"].engine.dispose()
-
-
-class Person:
-    """Somebody with one browser for our hosts and the providers'."""
-
-    def __init__(self, app: Flask, servers: list[OidcServer]) -> None:
-        self.ours = Browser(app)
-        self.theirs = Visitor()
-        self.servers = dict(zip(SLUGS, servers, strict=True))
-
-    def at(self, slug: str) -> Browser:
-        return self.ours.at(f"{slug}.localhost")
-
-    def begin(self, slug: str) -> str:
-        """Click on the button: to which URL at the provider that leads."""
-        response = self.at(slug).get("/login/corp")
-        assert response.status_code == 302, response.text
-        return response.headers["Location"]
-
-    def identify(self, slug: str, url: str, who: str = "anna") -> str:
-        """Log in at the provider: to which path of ours it leads back, with its query."""
-        back = urlsplit(self.theirs.go(url, self.servers[slug], login=who, password="x"))
-        assert back.netloc == f"{slug}.localhost"
-        return f"/{back.path.removeprefix('/')}?{back.query}"
-
-    def come_back(self, slug: str, path: str) -> TestResponse:
-        return self.at(slug).get(f"/{path}")
-
-    def log_in(self, slug: str, who: str = "anna") -> TestResponse:
-        return self.come_back(slug, self.identify(slug, self.begin(slug), who))
-
-    def sees(self, slug: str) -> str:
-        """Whom the application greets, ``""`` for nobody."""
-        response = self.at(slug).get("//")
-        found = re.search("Hello ([^<]*)<", response.text)
-        return found[1] if found else ""
 
 
 @pytest.fixture
@@ -236,11 +137,53 @@ def test_whom_a_provider_does_not_know(anna: Person, caplog: pytest.LogCaptureFi
     assert "denied" in refusals(caplog)[0]
 
 
+def test_an_address_makes_nobody_somebody_else(
+    site: Flask, oidc_servers: list[OidcServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever runs a tenant's provider may claim any address, and say that it is verified: it decides nothing."""
+    caplog.set_level(logging.WARNING, "flask_tenant.login")
+    people, directory = accounts_of(site).people, state_of(site).directory
+    bella, server = directory.get("bella"), oidc_servers[1]
+    claims = {"sub": "mallory-1", "name": "Mallory", "email": ANNA, "email_verified": True}
+    server.accounts["mallory"] = claims
+    server.restart()
+    anna_there = people.by_email(ANNA)
+    assert anna_there is not None
+    assert people.member(bella.id, anna_there.id) is not None, "there is somebody to become"
+    assert Person(site, oidc_servers).log_in("bella", "mallory").status_code == 303
+    (made,) = [member for member in people.members(bella.id) if member.name == "Mallory"]
+    assert made.person_id != anna_there.id
+    assert not made.roles
+    # nor does it lead to acme, where she is administrator
+    mallory = Person(site, oidc_servers)
+    mallory.log_in("bella", "mallory")
+    assert mallory.sees("bella") == "Mallory"
+    assert mallory.sees("acme") == ""
+    # and where nobody becomes a member by logging in, it is not enough
+    providers = accounts_of(site).providers
+    row = providers.get(bella, "corp")
+    assert row is not None
+    people.remove(bella.id, made.person_id)
+    settings = dict(row.settings)
+    providers.add(
+        bella, "corp", "oidc", settings, {"client_secret": SECRET}, label="Corp", joins=False, replace=True
+    )
+    try:
+        caplog.clear()
+        assert Person(site, oidc_servers).log_in("bella", "mallory").status_code == 403
+        assert "no-member" in refusals(caplog)[0]
+    finally:
+        providers.add(
+            bella, "corp", "oidc", settings, {"client_secret": SECRET}, label="Corp", joins=True, replace=True
+        )
+
+
 def test_logging_out_here_leads_to_logging_out_there(anna: Person, oidc_servers: list[OidcServer]) -> None:
     anna.log_in("acme")
     response = anna.at("acme").post("/logout", page="/logout")
     url = response.headers["Refresh"].partition("url=")[2]
     assert url.startswith(oidc_servers[0].issuer)
+    assert "id_token_hint=" in url, "the provider knows whom to log out"
     assert anna.theirs.go(url, oidc_servers[0], logout="yes") == "http://acme.localhost/_tenant/logged-out"
     assert "error=access_denied" in anna.identify("acme", anna.begin("acme"), ""), "it asks again"
 
@@ -298,6 +241,47 @@ def test_a_dead_provider(anna: Person, site: Flask, oidc_servers: list[OidcServe
     finally:
         oidc_servers[0].start()
     assert anna.log_in("acme").status_code == 303
+
+
+def test_who_waits_for_a_hung_provider_holds_no_connection(
+    anna: Person, site: Flask, oidc_servers: list[OidcServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = anna.identify("acme", anna.begin("acme"))
+    with site.app_context():
+        pool = site.extensions["sqlalchemy"].engine.pool
+    monkeypatch.setattr(client, "SECONDS", 1.0)
+    statuses: list[int] = []
+    thread = threading.Thread(target=lambda: statuses.append(anna.come_back("acme", path).status_code))
+    oidc_servers[0].freeze()
+    try:
+        thread.start()
+        deadline = time.monotonic() + 10
+        while not any(other.name == "flask_tenant-login" for other in threading.enumerate()):
+            assert time.monotonic() < deadline
+        assert pool.checkedout() == 0
+        assert thread.is_alive(), "it was looked at too late"
+        thread.join()
+    finally:
+        oidc_servers[0].thaw()
+    assert statuses == [503]
+
+
+def test_operators_try_it_out(site: Flask, oidc_servers: list[OidcServer]) -> None:
+    runner = site.test_cli_runner()
+    result = runner.invoke(args=["tenant", "sso", "test", "acme", "corp", "--json"])
+    assert result.exit_code == 0, result.output
+    assert oidc_servers[0].issuer in result.output
+    assert SECRET not in result.output
+    oidc_servers[0].stop()
+    try:
+        result = runner.invoke(args=["tenant", "sso", "test", "acme", "corp", "--json"])
+    finally:
+        oidc_servers[0].start()
+    assert result.exit_code != 0
+    assert "cannot be reached" in result.output
+    shown = runner.invoke(args=["tenant", "sso", "show", "acme", "corp", "--json"])
+    assert oidc_servers[0].issuer in shown.output
+    assert SECRET not in shown.output
 
 
 # ---- in a real browser

@@ -79,6 +79,8 @@ def test_after_failures_in_a_row_it_rests_and_is_tried_again_by_itself(ticks: Ti
         with pytest.raises(ProviderUnavailableError, match="gone"):
             breaker.call(fail, 5)
     assert refused_at_once(breaker)
+    with pytest.raises(ProviderUnavailableError, match=r"3 times in a row.*gone.*tried again in 10 seconds"):
+        breaker.call(fail, 5)
     ticks.now += REST_SECONDS - 1
     assert refused_at_once(breaker)
     ticks.now += 2

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,14 +14,13 @@ from typing import Any, NoReturn
 import pytest
 import sqlalchemy as sa
 
-from flask_tenant.model import Tenant
 from tests.extension.notes import Notes
-from tests.onboarding.world import PASSWORD, WHOLE_WAY, Box, Clock, Site
+from tests.onboarding.world import PASSWORD, WHOLE_WAY, Box, Site
 from tests.services.availability import FULL
 
 pytestmark = [pytest.mark.databases("sqlite"), pytest.mark.once]
 
-MOST = 80
+MOST = 200
 """Moments at which a process may die, at most: a safeguard against going on for ever."""
 
 
@@ -33,8 +32,18 @@ def die() -> NoReturn:
 class Fuse:
     """Kills the process when it is touched for the nth time."""
 
-    def __init__(self, number: int) -> None:
-        self.left = number
+    left = 0
+
+    wrote = False
+
+    def look(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        self.wrote |= statement.lstrip().startswith(("INSERT", "UPDATE", "DELETE"))
+
+    def commit(self, *_: Any) -> None:
+        """Before a commit: what comes after it is before the next one. Those of readers change nothing."""
+        if self.wrote:
+            self.wrote = False
+            self.touch()
 
     def touch(self, *_: Any) -> None:
         self.left -= 1
@@ -45,18 +54,12 @@ class Fuse:
 class FatalBox(Box):
     """A mail server in front of which, and behind which, a process may die."""
 
-    fuse = Fuse(0)
+    fuse = Fuse()
 
     def send(self, message: EmailMessage) -> None:
         self.fuse.touch()
         super().send(message)
         self.fuse.touch()
-
-
-def seed(site: Site, fuse: Fuse) -> None:
-    @site.tenancy.seed
-    def plant(tenant: Tenant) -> None:
-        fuse.touch()
 
 
 def in_a_process(work: Callable[[], None]) -> bool:
@@ -79,46 +82,39 @@ def in_a_process(work: Callable[[], None]) -> bool:
     return False
 
 
-def opened(path: Path, mails: Path, clock: Clock, number: int) -> Site:
-    """A server that dies at the nth commit, mail or seed, whichever comes first."""
-    fuse = Fuse(number)
-    box = FatalBox(mails)
-    box.fuse = fuse
-    site = Site(Notes(f"sqlite:///{path}"), box=box, clock=clock)
-    seed(site, fuse)
-    (engine,) = site.state.isolations
-    sa.event.listen(engine, "commit", fuse.touch)
-    return site
-
-
 def test_killed_at_each_moment(tmp_path: Path) -> None:
-    """From the request to the suspension, in three legs; each moment of each leg once."""
-    template = tmp_path / "template.sqlite"
-    clock = Clock()
-    in_a_process(lambda: Site(Notes(f"sqlite:///{template}"), box=Box(), clock=clock) and None)
+    """From the request to the suspension: at each commit, before and after each mail, in the application's seed."""
+    path, template, mails = tmp_path / "site.sqlite", tmp_path / "template.sqlite", tmp_path / "mails"
+    fuse, box = Fuse(), FatalBox(mails)
+    site = Site(Notes(f"sqlite:///{path}"), box=box)
+    site.tenancy.seed(fuse.touch)
+    (engine,) = site.state.isolations
+    sa.event.listen(engine, "before_cursor_execute", fuse.look)
+    sa.event.listen(engine, "commit", fuse.commit)
+    engine.dispose()  # what was opened here is of no use in other processes
+    shutil.copy(path, template)
 
-    killed = 0
-    for number in range(1, MOST) if FULL else range(1, MOST, 2):
-        path, mails = tmp_path / f"{number}.sqlite", tmp_path / f"{number}.mails"
+    moments = range(1, MOST) if FULL else range(1, MOST, 4)
+    for killed, moment in enumerate(moments):
         shutil.copy(template, path)
-        mails.touch()
-        if not in_a_process(lambda path=path, mails=mails, n=number: live(path, mails, n)):
-            assert killed >= (50 if FULL else 25)
-            break
-        killed += 1
-        in_a_process(lambda path=path, mails=mails: live(path, mails, 0))
-    else:
-        pytest.fail("it goes on for ever")
+        mails.write_text("")
+        box.fuse = fuse
+
+        def until_killed(moment: int = moment) -> None:
+            fuse.left = moment
+            live(site, mails, site.clock.at)
+
+        if not in_a_process(until_killed):
+            assert killed * moments.step >= 30, f"it was killed at {killed} moments only"
+            return
+        # What a dead process has begun is left alone for a quarter of an hour.
+        in_a_process(lambda: live(site, mails, site.clock.at + timedelta(minutes=20)) or whole(site, mails))
+    pytest.fail("it goes on for ever")
 
 
-def live(path: Path, mails: Path, number: int) -> None:
-    """Do what is left to do, as visitors and the clock would; with the fuse at 0, to the end."""
-    clock = Clock()
-    site = opened(path, mails, clock, number)
-    book, machine = site.signups.book, site.signups.machine
-    clock.move(
-        minutes=0 if number else 20
-    )  # what a dead process has begun is left alone for a quarter of an hour
+def live(site: Site, mails: Path, at: datetime) -> None:
+    """Do what is left to do, as visitors and the clock would, to the end."""
+    book, machine, site.clock.at = site.signups.book, site.signups.machine, at
     if not book.all():
         site.ask()
     machine.run()
@@ -126,10 +122,8 @@ def live(path: Path, mails: Path, number: int) -> None:
     if signup.state == "requested":
         site.signups.verify(secret_of(mails), PASSWORD)
     for days in (0, 23, 7, 7, 1):
-        clock.at = max(clock.at, signup.created_at) + timedelta(days=days)
+        site.clock.move(days=days)
         machine.run()
-    if not number:
-        whole(site, mails)
 
 
 def secret_of(mails: Path) -> str:

@@ -367,3 +367,19 @@ def test_event_rules_hear_of_steps(site: Site) -> None:
         ("signup.trial", "acme"),
     ]
     assert "signup.suspended" in site.tenancy.events
+
+
+@sqlite_only
+def test_a_button_that_is_clicked_twice(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second click comes in between: it is told what has become of the first."""
+    site.ask()
+    secret, create = site.box.secret(), site.accounts.people.create
+
+    def click(email: str, name: str, password: str) -> Any:
+        monkeypatch.undo()
+        site.signups.verify(secret, PASSWORD)
+        return create(email, name, password)
+
+    monkeypatch.setattr(site.accounts.people, "create", click)
+    assert site.signups.verify(secret, PASSWORD).state == "verified"
+    assert site.states(site.signups.book.get(1)) == WHOLE_WAY[:2]

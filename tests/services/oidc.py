@@ -12,12 +12,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from html import unescape
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import parse_qs, urljoin
 
 import pytest
 import requests
@@ -108,8 +110,18 @@ class OidcServer:
         self.keys = make_keys(self._kind, name)
         self.start()
 
+    def restart(self) -> None:
+        """Start it again: it has forgotten who was logged in, and knows accounts that have come since."""
+        self.stop()
+        self.start()
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Begin to start it."""
         settings = {
             "name": self.name,
             "port": self.port,
@@ -129,6 +141,10 @@ class OidcServer:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(settings).encode())
         self._process.stdin.close()
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
         while self._process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(requests.RequestException):
@@ -186,6 +202,43 @@ class Visitor:
         raise AssertionError(f"the provider stops at {reply.url} with {reply.status_code}: {reply.text}")
 
 
+class Listener:
+    """What a provider's server calls when somebody has logged out there, in place of ours."""
+
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+        listener = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                listener.tokens.append(parse_qs(body)["logout_token"][0])
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        serve = self._server.serve_forever
+        threading.Thread(target=serve, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def token(self) -> str:
+        """The logout token that has come, or comes now."""
+        deadline = time.monotonic() + 10
+        while not self.tokens:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the provider has not called")
+            time.sleep(0.01)
+        return self.tokens.pop()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
 @contextlib.contextmanager
 def oidc_running(*servers: tuple[str, str, bool]) -> Iterator[list[OidcServer]]:
     """Run providers for the length of the block: name, what each signs with, whether claims are at userinfo."""
@@ -195,7 +248,9 @@ def oidc_running(*servers: tuple[str, str, bool]) -> Iterator[list[OidcServer]]:
     try:
         for name, kind, userinfo in servers:
             made.append(OidcServer(name, folder / f"{name}.log", kind=kind, userinfo=userinfo))
-            made[-1].start()
+            made[-1].launch()
+        for server in made:
+            server.wait()
         yield made
     finally:
         for server in made:

@@ -64,7 +64,7 @@ def _person(uid: str, name: str, where: str, *more: str) -> str:
     return _entry(f"uid={uid},{where}", *lines, f"userPassword: {password_of(uid)}")
 
 
-def _ldif(suffix: str, referral: str) -> str:
+def _ldif(suffix: str, referral: str, mail_of_bob: str) -> str:
     """Everything in one directory. In ``acme``, ``hr`` has a second ``twin``, and ``away`` leads to another server."""
     label = suffix.partition(",")[0].removeprefix("dc=")
     entries = [
@@ -80,7 +80,8 @@ def _ldif(suffix: str, referral: str) -> str:
     for unit in ("people", "hr", "groups"):
         entries.append(_entry(f"ou={unit},{suffix}", "objectClass: organizationalUnit", f"ou: {unit}"))
     for uid, name in PEOPLE[suffix].items():
-        more = [f"mail: {uid}@{label}.test", f"entryUUID: {uuid_of(suffix, uid)}"]
+        mail = mail_of_bob if uid == "bob" and mail_of_bob else f"{uid}@{label}.test"
+        more = [f"mail: {mail}", f"entryUUID: {uuid_of(suffix, uid)}"]
         more += ["telephoneNumber: 1", "telephoneNumber: 2"]
         more += [
             f"memberOf: cn={group},ou=groups,{suffix}"
@@ -105,9 +106,10 @@ class Slapd:
     :param folder: its own
     :param certificate: what it proves itself with; it is reached as ``localhost``, ``127.0.0.1`` and ``127.0.0.2``
     :param referral: ``ldap://host:port`` to which it refers who asks for ``ou=away``
+    :param mail_of_bob: an address that it gives to bob, in place of his own
     """
 
-    def __init__(self, folder: Path, certificate: Certificate, referral: str = "ldap://127.0.0.1:1") -> None:
+    def __init__(self, folder: Path, certificate: Certificate, referral: str, mail_of_bob: str) -> None:
         self.folder = folder
         self.port, self.tls_port = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -115,13 +117,13 @@ class Slapd:
         own = Certificate(folder / "certificate.pem", folder / "key.pem")
         shutil.copy(certificate.certificate, own.certificate)
         shutil.copy(certificate.key, own.key)
-        self._write(own, referral)
+        self._write(own, referral, mail_of_bob)
 
     def url(self, host: str = "localhost", *, tls: bool = False) -> str:
         """Where it listens: for StartTLS, or for TLS from the first byte on."""
         return f"ldaps://{host}:{self.tls_port}" if tls else f"ldap://{host}:{self.port}"
 
-    def _write(self, certificate: Certificate, referral: str) -> None:
+    def _write(self, certificate: Certificate, referral: str, mail_of_bob: str) -> None:
         lines = [
             *(f"include {SCHEMAS}/{name}.schema" for name in ("core", "cosine", "inetorgperson")),
             f"modulepath {MODULES}",
@@ -154,7 +156,11 @@ class Slapd:
         for suffix in (ACME, BELLA):
             command = ["/usr/sbin/slapadd", "-q", "-f", str(self.folder / "slapd.conf"), "-b", suffix]
             done = subprocess.run(
-                command, input=_ldif(suffix, referral), capture_output=True, text=True, check=False
+                command,
+                input=_ldif(suffix, referral, mail_of_bob),
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if done.returncode:
                 raise RuntimeError(done.stderr)
@@ -236,6 +242,7 @@ def slapd_running(
     *,
     days: int = 1,
     referral: str = "ldap://127.0.0.1:1",
+    mail_of_bob: str = "",
 ) -> Iterator[Slapd]:
     """Run a temporary server for the length of the block.
 
@@ -246,7 +253,7 @@ def slapd_running(
     server = None
     try:
         issuer = authority or CertificateAuthority(folder)
-        server = Slapd(folder, issuer.issue(*names, days=days), referral)
+        server = Slapd(folder, issuer.issue(*names, days=days), referral, mail_of_bob)
         server.start()
         yield server
     finally:

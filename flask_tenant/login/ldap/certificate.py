@@ -16,7 +16,10 @@ def fault_of_certificate(settings: LdapSettings) -> str:
 
     :raises OSError: when the server does not answer
     """
-    context = ssl.create_default_context(cafile=settings.ca_file or None)
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
+    except OSError as error:
+        return f"The certificates in {settings.ca_file} cannot be read: {error.strerror or error}"
     with socket.create_connection((settings.host, settings.port), timeout=settings.timeout) as plain:
         if settings.start_tls:
             plain.sendall(START_TLS)

@@ -58,7 +58,13 @@ class Line:
             set_option(ldap.OPT_X_TLS_CACERTFILE, self._settings.ca_file or where.cafile)
         elif where.capath:
             set_option(ldap.OPT_X_TLS_CACERTDIR, where.capath)
-        set_option(ldap.OPT_X_TLS_NEWCTX, 0)  # last: it makes what was said before hold
+        try:
+            set_option(ldap.OPT_X_TLS_NEWCTX, 0)  # last: it makes what was said before hold
+        except ValueError:
+            raise self.unavailable(
+                "cannot be asked: the certificates that count cannot be read",
+                f"Look at ca_file, {self._settings.ca_file!r}",
+            ) from None
 
     def _hurry(self) -> None:
         """Let the next step take what is left of the time.

@@ -113,7 +113,11 @@ class Client:
         code = answer.get("code")
         if not code:
             raise refused("code", "The answer holds no code")
-        return self._breaker.call(lambda: self._identify(memory, code, issuer), SECONDS)
+        try:
+            return self._breaker.call(lambda: self._identify(memory, code, issuer), SECONDS)
+        except ProviderUnavailableError:
+            self._issuer.doubt()
+            raise
 
     def _identify(self, memory: Mapping[str, str], code: str, issuer: str | None) -> Identified:
         settings = self._settings

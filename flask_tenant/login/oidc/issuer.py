@@ -18,7 +18,7 @@ from .transport import Reply
 
 Get = Callable[[str], Reply]
 
-DISCOVERY_SECONDS = 3600.0
+DISCOVERY_SECONDS = 300.0
 KEYS_SECONDS = 60.0
 """How long a key that the provider has dropped may still count."""
 
@@ -159,6 +159,12 @@ class Issuer:
         found = read(reply.object(), self._settings.issuer)
         self._metadata = (self._ticks() + DISCOVERY_SECONDS, found)
         return found
+
+    def doubt(self) -> None:
+        """Ask it anew what it says of itself: it may have moved."""
+        kept = self._metadata
+        if kept is not None:
+            self._metadata = (0.0, kept[1])
 
     def last_metadata(self) -> Metadata | None:
         """Return what it said last, however long ago."""

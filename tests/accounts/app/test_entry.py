@@ -155,6 +155,16 @@ def test_what_another_server_does_holds_at_once(make_site: MakeSite) -> None:
     assert me(browser, "acme") is None
 
 
+def test_requests_in_one_application_context_are_told_apart(site: Site, browser: FlaskClient) -> None:
+    """As test-suites make them."""
+    site.member("ada", "acme")
+    with site.app.app_context():
+        site.log_in(browser, "acme", "ada")
+        digest = me(browser, "acme")["digest"]
+        site.accounts.sessions.end(digest)
+        assert me(browser, "acme") is None
+
+
 def test_a_log_in_that_cannot_be_written_down_is_none(site: Site, browser: FlaskClient) -> None:
     site.member("ada", "acme")
 

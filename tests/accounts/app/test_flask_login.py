@@ -94,6 +94,7 @@ def test_two_members_are_not_the_same_user(site: Site, browser: FlaskClient) -> 
         at("acme", "/in/local"), data={"username": "bob@example.com", "password": "a password of the tests"}
     )
     assert (refused.status_code, refused.text) == (403, "app-user-taken")
+    assert site.trail[-1]["reason"] == "app-user-taken"
     assert me(other, "acme") is None
     assert other.get(at("acme", "/me")).status_code == 302
 

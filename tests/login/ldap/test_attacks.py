@@ -8,12 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import ldap
 import pytest
 
 from flask_tenant.errors import LoginRefusedError, ProviderUnavailableError
 from flask_tenant.login.ldap import Ldap
+from flask_tenant.login.ldap.line import Line
 from tests.login.ldap.conftest import ATTEMPT, Impostor, LogIn, MakeProvider, provider_of
 from tests.services.authority import CertificateAuthority
 from tests.services.slapd import ACME, BELLA, READER_PASSWORD, Slapd, password_of, slapd_running, uuid_of
@@ -249,6 +251,21 @@ def test_a_server_that_falls_silent_during_the_handshake(
         until(lambda: threading.active_count() <= threads, 5)  # noqa: B023
 
 
+def test_a_server_that_goes_away_in_the_middle_is_no_wrong_password(
+    log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind = Line.bind
+
+    def fails(line: Line, dn: str, password: str) -> None:
+        if dn.startswith("uid="):
+            raise ldap.SERVER_DOWN({"desc": "Can't contact LDAP server"})
+        bind(line, dn, password)
+
+    monkeypatch.setattr(Line, "bind", fails)
+    with pytest.raises(ProviderUnavailableError):
+        log_in("ann")
+
+
 def test_log_ins_are_turned_away_at_once_when_a_server_has_failed_again_and_again(
     make_provider: MakeProvider,
 ) -> None:
@@ -286,6 +303,22 @@ def test_a_server_that_cannot_be_asked_says_so(log_in: LogIn, settings: dict[str
         log_in("ann", **settings)
     assert password_of("ann") not in str(caught.value)
     assert READER_PASSWORD not in str(caught.value)
+
+
+def test_certificates_that_cannot_be_read_any_more(make_provider: MakeProvider, tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_text("nonsense")
+    provider = make_provider(ca_file=str(path))
+    client = Ldap().open(provider)
+    typed = {"username": "ann", "password": password_of("ann")}
+    with pytest.raises(ProviderUnavailableError):
+        client.finish(ATTEMPT, typed)
+    wrong = next(finding for finding in Ldap().examine(provider) if not finding.ok)
+    assert wrong.what == "certificate"
+    assert f"{path} cannot be read" in wrong.detail
+    path.unlink()
+    with pytest.raises(ProviderUnavailableError, match="cannot be read"):
+        client.finish(ATTEMPT, typed)
 
 
 def test_one_directorys_password_is_not_tried_at_another(slapd: Slapd, log_in: LogIn) -> None:

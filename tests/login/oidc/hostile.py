@@ -16,9 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
+from flask_tenant.errors import LoginRefusedError
 from flask_tenant.identity import Attempt, GoTo, Provider
 
 CLIENT, SECRET = "app", "a secret: with %signs+"
@@ -210,3 +212,23 @@ class Login:
 def half_hash(text: str) -> str:
     """`at_hash`, for SHA-256."""
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:16]).rstrip(b"=").decode()
+
+
+def refuse(login: Login, reason: str, **how: Any) -> LoginRefusedError:
+    """Make sure that a log-in is refused, and for what."""
+    with pytest.raises(LoginRefusedError) as refused:
+        login.finish(**how)
+    assert refused.value.reason == reason, str(refused.value)
+    return refused.value
+
+
+class In(int):
+    """So many seconds from when a test runs: tables of cases are made long before."""
+
+
+def said(claims: dict[str, Any], hostile: Hostile) -> dict[str, Any]:
+    """Fill in a row of a table: times, and ``{issuer}``."""
+    now = int(time.time())
+    times = {name: now + value if isinstance(value, In) else value for name, value in claims.items()}
+    found: dict[str, Any] = json.loads(json.dumps(times).replace("{issuer}", hostile.issuer))
+    return found

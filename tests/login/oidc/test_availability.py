@@ -149,6 +149,18 @@ def test_what_drips_is_left_alone_in_the_end(hostile: Hostile, kind: Oidc, gate:
         time.sleep(0.01)
 
 
+def test_it_has_moved(hostile: Hostile, kind: Oidc) -> None:
+    row = hostile.provider()
+    login = Login(hostile, kind.open(row))
+    hostile.discovery = {"jwks_uri": f"{hostile.issuer}/elsewhere/keys"}
+    hostile.answers["/keys"] = lambda handler: reply(handler, 404, b"{}")
+    hostile.answers["/elsewhere/keys"] = lambda handler: reply(
+        handler, 200, json.dumps(hostile.keys).encode()
+    )
+    unavailable(login.finish, "404")
+    assert Login(hostile, kind.open(row)).finish().identity.subject == SUBJECT
+
+
 def test_nobody_listens(hostile: Hostile, kind: Oidc) -> None:
     issuer = f"http://127.0.0.1:{free_port()}"
     row = hostile.provider(authority=issuer, settings={"issuer": issuer})

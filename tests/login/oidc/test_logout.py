@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,9 +13,7 @@ from flask_tenant.errors import LoginRefusedError
 from flask_tenant.identity import Ended
 from flask_tenant.login.oidc import Oidc
 from flask_tenant.protocols import Authenticator, ProviderKind, SingleLogout
-from tests.login.oidc.hostile import CLIENT, SECRET, SUBJECT, Hostile, Login
-
-NOW = int(time.time())
+from tests.login.oidc.hostile import CLIENT, SECRET, SUBJECT, Hostile, In, Login, said
 
 
 def refuse(client: Any, token: str, reason: str) -> None:
@@ -48,11 +45,11 @@ FORGED: list[tuple[dict[str, Any], str]] = [
     ({"aud": [CLIENT, "other-app"]}, "audience"),
     ({"aud": None}, "audience"),
     ({"azp": "other-app"}, "authorized-party"),
-    ({"exp": NOW - 60}, "expired"),
+    ({"exp": In(-60)}, "expired"),
     ({"exp": None}, "expired"),
     ({"iat": None}, "issued-at"),
-    ({"iat": NOW + 300}, "issued-at"),
-    ({"iat": NOW - 3600, "exp": NOW + 3600}, "expired"),
+    ({"iat": In(300)}, "issued-at"),
+    ({"iat": In(-3600), "exp": In(3600)}, "expired"),
     ({"iat": True}, "issued-at"),
     ({"jti": None}, "token"),
     ({"jti": ""}, "token"),
@@ -76,7 +73,7 @@ FORGED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("claims", "reason"), FORGED, ids=[str(row[0])[:60] for row in FORGED])
 def test_a_forged_logout_token(kind: Oidc, hostile: Hostile, claims: dict[str, Any], reason: str) -> None:
-    refuse(kind.open(hostile.provider()), hostile.logout_token(**claims), reason)
+    refuse(kind.open(hostile.provider()), hostile.logout_token(**said(claims, hostile)), reason)
 
 
 def test_a_logout_token_that_nobody_has_signed(kind: Oidc, hostile: Hostile) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +13,7 @@ from flask_tenant.errors import LoginRefusedError, ProviderUnavailableError
 from flask_tenant.identity import Attempt, Ended, Finding, Identified, Identity, Provider
 from flask_tenant.login.breaker import REST_SECONDS
 from flask_tenant.login.oidc import Oidc, client
-from tests.services.oidc import OidcServer, Visitor
+from tests.services.oidc import Listener, OidcServer, Visitor
 
 SECRET = "between us: 100 % secret+"
 
@@ -161,42 +159,11 @@ def test_other_ways_to_show_the_secret(kind: Oidc, oidc_servers: list[OidcServer
 
 
 # ---- logging out
-class Listener:
-    """What the provider's server calls when somebody has logged out there."""
-
-    def __init__(self) -> None:
-        self.bodies: list[str] = []
-        listener = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                listener.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/ended"
-        threading.Thread(
-            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        ).start()
-
-    def token(self) -> str:
-        deadline = time.monotonic() + 10
-        while not self.bodies:
-            assert time.monotonic() < deadline, "the provider has not called"
-            time.sleep(0.01)
-        return parse_qs(self.bodies.pop())["logout_token"][0]
-
-
 @pytest.fixture
 def listener() -> Iterator[Listener]:
     made = Listener()
     yield made
-    made.server.shutdown()
-    made.server.server_close()
+    made.close()
 
 
 def test_logging_out_there_too_and_hearing_of_it(

@@ -44,6 +44,18 @@ def test_an_account_from_wherever(kept: Kept, clock: Clock) -> None:
     assert tries(kept, 15, account="ada@example.com") == 10
 
 
+def test_spellings_of_one_account_are_counted_together(kept: Kept) -> None:
+    """Directories and mail take all of these for one: each would be worth ten attempts more."""
+    spellings = [
+        "ada@example.com", "Ada@Example.COM", " ada@example.com ", "\uff41da@example.com", "ada@example\u3002com",
+        "ada@example\uff61com", "ada@exa\u00admple.com", "a\u200bda@example.com", "ada @example.com",
+        "ad\u0301a@example.com", "ADA@EXAMPLE.COM", "ada@\u24d4xample.com",
+    ]  # fmt: skip
+    assert len(set(spellings)) == 12
+    assert sum(tries(kept, 1, account=spelling) for spelling in spellings) == 10
+    assert tries(kept, 1, account="ada@example.org") == 1
+
+
 def test_password_spraying(kept: Kept) -> None:
     """One password for many accounts, from one network."""
     let_through = sum(tries(kept, 1, account=f"user{n}@example.com", network="192.0.2.1") for n in range(30))

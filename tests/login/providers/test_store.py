@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -155,42 +156,41 @@ def test_a_name_is_taken_once(directory: Directory, providers: Providers) -> Non
     assert dict(second.secrets) == {}, "who does not know the secret has it sent elsewhere"
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "settings", "more", "says"),
-    [
-        ("Front", "door", {"colour": "x"}, {}, "cannot be called"),
-        ("a/b", "door", {"colour": "x"}, {}, "cannot be called"),
-        ("", "door", {"colour": "x"}, {}, "cannot be called"),
-        ("x" * 64, "door", {"colour": "x"}, {}, "cannot be called"),
-        ("local", "door", {"colour": "x"}, {}, "cannot be called"),
-        ("other", "local", {}, {}, "cannot be called"),
-        ("front", "dor", {"colour": "x"}, {}, "Is it 'door'"),
-        ("front", "door", {}, {}, "needs a colour"),
-        ("front", "door", {"colour": "x", "word": "y"}, {}, "is a secret"),
-        ("front", "door", {"colour": "x"}, {"secrets": {"wort": "y"}}, "no secret 'wort'"),
-        ("front", "door", {"colour": "x", "roles": {"staff": "member"}}, {}, "'roles' is"),
-        ("front", "door", {"colour": "x", "roles": {"staff": ["Member!"]}}, {}, "'roles' is"),
-        ("front", "door", {"colour": "x", "roles": []}, {}, "'roles' is"),
-        (
-            "front",
-            "door",
-            {"colour": "x"},
-            {"authority": "https://accounts.example"},
-            "cannot be the authority",
-        ),
-        ("front", "door", {"colour": "x"}, {"authority": "local"}, "cannot be the authority"),
-        ("front", "gate", {"colour": "x"}, {}, "cannot be the authority"),
-        ("front", "gate", {"colour": "x", "issuer": 7}, {}, "cannot be the authority"),
-        ("front", "gate", {"colour": "x", "issuer": "a"}, {"authority": "b"}, "cannot be the authority"),
-        ("front", "gate", {"colour": "x", "issuer": "a" * 256}, {}, "cannot be the authority"),
-    ],
-)
-def test_what_makes_no_sense_is_not_kept(
-    directory: Directory, providers: Providers, name: str, kind: str, settings: Any, more: Any, says: str
-) -> None:
-    with pytest.raises(ProviderError, match=says):
-        providers.add(tenant(directory), name, kind, settings, **more)
+NONSENSE: list[tuple[str, str, Any, Any, str]] = [
+    ("Front", "door", {"colour": "x"}, {}, "cannot be called"),
+    ("a/b", "door", {"colour": "x"}, {}, "cannot be called"),
+    ("", "door", {"colour": "x"}, {}, "cannot be called"),
+    ("x" * 64, "door", {"colour": "x"}, {}, "cannot be called"),
+    ("local", "door", {"colour": "x"}, {}, "cannot be called"),
+    ("other", "local", {}, {}, "cannot be called"),
+    ("front", "dor", {"colour": "x"}, {}, "Is it 'door'"),
+    ("front", "door", {}, {}, "needs a colour"),
+    ("front", "door", {"colour": "x", "word": "y"}, {}, "is a secret"),
+    ("front", "door", {"colour": "x"}, {"secrets": {"wort": "y"}}, "no secret 'wort'"),
+    ("front", "door", {"colour": "x", "roles": {"staff": "member"}}, {}, "'roles' is"),
+    ("front", "door", {"colour": "x", "roles": {"staff": ["Member!"]}}, {}, "'roles' is"),
+    ("front", "door", {"colour": "x", "roles": []}, {}, "'roles' is"),
+    (
+        "front",
+        "door",
+        {"colour": "x"},
+        {"authority": "https://accounts.example"},
+        "cannot be the authority",
+    ),
+    ("front", "door", {"colour": "x"}, {"authority": "local"}, "cannot be the authority"),
+    ("front", "gate", {"colour": "x"}, {}, "cannot be the authority"),
+    ("front", "gate", {"colour": "x", "issuer": 7}, {}, "cannot be the authority"),
+    ("front", "gate", {"colour": "x", "issuer": "a"}, {"authority": "b"}, "cannot be the authority"),
+    ("front", "gate", {"colour": "x", "issuer": "a" * 256}, {}, "cannot be the authority"),
+]
+
+
+def test_what_makes_no_sense_is_not_kept(directory: Directory, providers: Providers) -> None:
+    for name, kind, settings, more, says in NONSENSE:
+        with pytest.raises(ProviderError, match=says):
+            providers.add(tenant(directory), name, kind, settings, **more)
     assert names(providers, tenant(directory)) == ["local"]
+    assert providers.add(tenant(directory), "front", "door", {"colour": "x"}), "what these are made of"
 
 
 def test_who_vouches_may_stand_in_the_settings(directory: Directory, providers: Providers) -> None:
@@ -260,3 +260,28 @@ def test_a_tenant_that_is_gone(directory: Directory, providers: Providers) -> No
     ):
         with pytest.raises(TenantNotFoundError):
             change()
+
+
+@both
+def test_of_many_who_add_the_same_at_once_one_does(
+    directory: Directory, make_providers: MakeProviders
+) -> None:
+    start, done, refused = threading.Barrier(4), [], []
+
+    def add(colour: str) -> None:
+        start.wait()
+        try:
+            done.append(make_providers().add(tenant(directory), "front", "door", {"colour": colour}))
+        except ProviderError as error:
+            refused.append(error.message)
+
+    threads = [threading.Thread(target=add, args=(f"colour {number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (won,) = done
+    assert len([message for message in refused if "already" in message]) == 3
+    front = make_providers().get(tenant(directory), "front")
+    assert front is not None
+    assert front.settings == won.settings
