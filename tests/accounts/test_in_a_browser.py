@@ -95,6 +95,7 @@ def pages_of(site: Site) -> dict[str, list[tuple[str, str]]]:
             ("acme", "/nowhere"),
             ("", "/login"),
             ("", "/logged-out"),
+            ("", "/find"),
             ("", "/sign-up"),
             ("", f"/sign-up/verify/{verify}"),
         ],

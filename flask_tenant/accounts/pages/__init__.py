@@ -15,5 +15,6 @@ members.py      the tenant's people, for its administrators
 switching.py    from one tenant to another
 operators.py    acting as somebody
 signing_up.py   a tenant of one's own
+finding.py      the way to a tenant
 banner.py       above the application's own pages, while an operator acts as somebody
 """

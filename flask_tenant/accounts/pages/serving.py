@@ -27,6 +27,7 @@ from ...theme import Theming
 from ..accounts import Accounts
 from . import (
     banner,
+    finding,
     invitations,
     login,
     members,
@@ -73,7 +74,17 @@ _HEADERS = {
 }
 _MODULES = tuple(
     module.pages
-    for module in (login, passwords, invitations, sessions, members, switching, operators, signing_up)
+    for module in (
+        login,
+        passwords,
+        invitations,
+        sessions,
+        members,
+        switching,
+        operators,
+        signing_up,
+        finding,
+    )
 )
 
 
