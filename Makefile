@@ -1,4 +1,5 @@
 # make demo        a shop window: three tenants on SQLite, served at http://acme.localhost:8000
+# make demo-sso    the same, with the tenants' own providers: real OpenID providers and an LDAP directory
 # make test        everything that CI runs: checks, and all tests on the built wheel, in under 15 minutes
 # make test-full   the same at full length, on every pair of versions: hours rather than minutes
 # make check       lint, format, types, import contracts
@@ -24,7 +25,7 @@ TESTROOT := .build/root
 XDIST ?= -n 3 --dist worksteal
 PORT ?= 8000
 
-.PHONY: help demo test test-full check check-only bench soak clean python
+.PHONY: help demo demo-sso test test-full check check-only bench soak clean python
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -36,6 +37,12 @@ python:
 demo: python
 	@$(PROVISION) env demo
 	@.venv/bin/python -m tools.demo --port $(PORT)
+
+demo-sso: python
+	@$(PROVISION) debian slapd nodejs npm
+	@$(PROVISION) npm
+	@$(PROVISION) env demo-sso
+	@.build/demo-sso/bin/python -m tools.demo_sso --port $(PORT)
 
 test test-full: export TENANCY_TEST_WHEEL := 1
 test test-full: export TENANCY_BUILD := $(CURDIR)/.build

@@ -20,12 +20,11 @@ from demo_app.seeding.businesses import Business
 from flask_tenant.login.people import People
 
 ROOT = Path(__file__).resolve().parent.parent
-DATABASE = ROOT / ".build" / "demo.sqlite"
 OPERATOR = "operator@fieldbook.example"
 
 SETTINGS = {
-    "DEMO_DATABASE_URL": f"sqlite:///{DATABASE}",
     "DEMO_TENANT_LOGIN": "true",
+    "DEMO_TENANT_SIGNUP": '"open"',
     "DEMO_TENANT_MAIL_URL": "console:",
 }
 """What is set for the demonstration, unless the environment says otherwise."""
@@ -63,7 +62,7 @@ def prepare(port: int) -> tuple[Flask, list[str]]:
             if people.by_email(OPERATOR) is None:
                 people.set_operator(people.create(OPERATOR, "Operator", PASSWORD).id, True)
             url = f"http://localhost:{port}{app.config.get('TENANT_LOGIN_PATH', '/_tenant')}"
-            lines += ["", f"{url:<52}log in: {OPERATOR} / {PASSWORD}"]
+            lines += ["", f"{url:<52}log in: {OPERATOR} / {PASSWORD}", f"{url}/sign-up"]
     return app, lines
 
 
@@ -82,25 +81,45 @@ def taken(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def main() -> None:
-    """Set up, print where to look and how to log in, and serve until interrupted."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def parsed(about: str | None) -> argparse.Namespace:
+    """Read the command line, and see that the port is free."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1")
     parser.add_argument("--no-serve", action="store_true", help="set up only")
     arguments = parser.parse_args()
     if not arguments.no_serve and taken(arguments.port):
         sys.exit(f"Port {arguments.port} is in use. Try: make demo PORT={arguments.port + 1}")
-    DATABASE.parent.mkdir(exist_ok=True)
-    for name, value in SETTINGS.items():
+    return arguments
+
+
+def settle(database: str) -> None:
+    """Set what the environment does not say.
+
+    :param database: name of the file
+    """
+    path = ROOT / ".build" / database
+    path.parent.mkdir(exist_ok=True)
+    for name, value in {"DEMO_DATABASE_URL": f"sqlite:///{path}", **SETTINGS}.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    app, lines = prepare(arguments.port)
+
+
+def serve(app: Flask, lines: list[str], arguments: argparse.Namespace) -> None:
+    """Print where to look and how to log in, and serve until interrupted."""
     print("\nOne application, one database, three customers:\n")
     for line in lines:
-        print(f"  {line}")
+        print(f"  {line}".rstrip())
     print("\nCtrl-C ends it; `make clean` forgets it.\n", flush=True)
     if not arguments.no_serve:
         app.run(host="127.0.0.1", port=arguments.port)
+
+
+def main() -> None:
+    """Set up, and serve."""
+    arguments = parsed(__doc__)
+    settle("demo.sqlite")
+    app, lines = prepare(arguments.port)
+    serve(app, lines, arguments)
 
 
 if __name__ == "__main__":

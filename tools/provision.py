@@ -47,6 +47,12 @@ ENVIRONMENTS = {
     "demo": Environment(
         ROOT / ".venv", extras=("demo", "login", "postgres", "rules", "theme"), editable=True
     ),
+    "demo-sso": Environment(
+        BUILD / "demo-sso",
+        extras=("demo", "ldap", "login", "oidc", "postgres", "rules", "theme"),
+        requirements=("pytest>=8.4",),  # what starts the providers is the tests' own
+        editable=True,
+    ),
     "main": Environment(BUILD / "main", extras=TESTED_EXTRAS, groups=("dev",), requirements=(SA21,)),
     # The other end of what is supported; of the four pairs of versions, `make test` runs two, `make test-full` all.
     "other": Environment(

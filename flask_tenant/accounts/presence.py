@@ -89,19 +89,26 @@ class Presence:
         if not isinstance(secret, str) or not secret:
             return None
         tenant = self.tenant()
-        asked = tenant.id if tenant is not None else 0, secret
+        tenant_id = tenant.id if tenant is not None else 0
+        asked = tenant_id, secret
         # With the request, not with `flask.g`: that is the application context's, which tests keep for several.
         kept = flask.request.environ.get(KEY)
         if kept is None or kept[0] != asked:
-            kept = flask.request.environ[KEY] = asked, self._look(*asked)
+            kept = flask.request.environ[KEY] = asked, self._look(tenant, tenant_id, secret)
         found: tuple[LoginSession, Member] | None = kept[1]
         return found
 
-    def _look(self, tenant_id: int, secret: str) -> tuple[LoginSession, Member] | None:
+    def _look(self, tenant: Tenant | None, tenant_id: int, secret: str) -> tuple[LoginSession, Member] | None:
         found = self.accounts.people.present(tenant_id, secret)
-        if found is not None and self.accounts.sessions.stale(found[0]):
+        if found is None:
+            return None
+        session, through = found[0], found[0].provider_id
+        if through is not None and all(provider.id != through for provider in self.providers(tenant)):
+            # It was removed, which has ended its sessions; this one was being opened at that moment.
+            return None
+        if self.accounts.sessions.stale(session):
             # Later: in the middle of a request, its own transaction may hold the lock of an SQLite file.
-            self.accounts.later(partial(self._touch, found[0]))
+            self.accounts.later(partial(self._touch, session))
         return found
 
     def _touch(self, session: LoginSession) -> None:

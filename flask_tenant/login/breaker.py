@@ -54,9 +54,15 @@ class Breaker:
         """
         future: Future[T] = Future()
         self._begin(future)
-        threading.Thread(
+        thread = threading.Thread(
             target=self._run, args=(future, work), name="flask_tenant-login", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # there are too many on this machine
+            with self._lock:
+                self._running.pop(future)
+            raise
         try:
             result = future.result(seconds)
         except ProviderUnavailableError as error:

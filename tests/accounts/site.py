@@ -92,8 +92,10 @@ def accounts_of(app: Flask) -> Accounts:
 
 
 def empty_box(app: Flask) -> None:
-    """Put a box in place of what sends mails."""
-    state_of(app).__dict__["mail"] = Box()
+    """Put a box in place of what sends mails, or empty it."""
+    here = state_of(app).__dict__
+    here.setdefault("mail", Box())
+    here["mail"].mails.clear()
 
 
 def box_of(app: Flask) -> Box:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from flask import Flask
 
 from flask_tenant.accounts.pages.serving import _MODULES
-from tests.accounts.site import ANNA, BERT, OLGA, PASSWORD, accounts_of, box_of, make_site
+from tests.accounts.site import ANNA, BERT, OLGA, PASSWORD, accounts_of, box_of, empty_box, make_site
 from tests.services.browser import barriers, served
 
 pytestmark = pytest.mark.usefixtures("chromium")
@@ -33,7 +34,9 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     app = make_site(
-        tmp_path_factory.mktemp("browser"), TENANT_LOGIN_LIMITS={"login.account": "1000 per hour"}
+        tmp_path_factory.mktemp("browser"),
+        TENANT_SIGNUP="open",
+        TENANT_LOGIN_LIMITS={"login.account": "1000 per hour"},
     )
     people = accounts_of(app).people
     inviter = people.by_email(ANNA)
@@ -67,11 +70,16 @@ def pages_of(site: Site) -> dict[str, list[tuple[str, str]]]:
     _, invitation = accounts.people.invite(1, "jan@mail.example", ["agent"], bert)
     reset = accounts.tickets.issue("reset", 1, {"person": bert.id}, 600)
     arrive = accounts.tickets.issue("hand-over", 1, {"person": bert.id, "from": 0}, 600)
+    empty_box(site.app)
     signup = accounts.signups.request(
-        email="mia@mail.example", person_name="Mia", slug="mia-shop", tenant_name="Mia's Shop"
+        email=f"{secrets.token_hex(3)}@mail.example",
+        person_name="Mia",
+        slug=f"mia-{secrets.token_hex(3)}",
+        tenant_name="Mia's Shop",
     )
     accounts.signups.machine.go_on(signup.id)
-    verify = box_of(site.app).mails[-1]["url"].rpartition("/")[2]
+    (mail,) = box_of(site.app).mails
+    verify = mail["url"].rpartition("/")[2]
     return {
         "nobody": [
             ("acme", "/login"),

@@ -320,3 +320,26 @@ def test_in_a_real_browser(live: int, chromium: Any, oidc_servers: list[OidcServ
         log_in("acme")  # the provider asks again
     finally:
         context.close()
+
+
+def test_an_answer_that_comes_late_does_not_end_a_log_in_under_way(anna: Person, site: Flask) -> None:
+    """The session is one cookie for all: an icon that the browser has asked for meanwhile brings the old one back."""
+    anna.at("acme").get("/login")
+    before = anna.ours.client.get_cookie("session", domain="acme.localhost")
+    assert before is not None
+    url = anna.begin("acme")
+    anna.ours.client.set_cookie("session", before.value, domain="acme.localhost")
+    assert anna.come_back("acme", anna.identify("acme", url)).status_code == 303
+    assert anna.sees("acme") == "Anna Adler"
+
+
+@pytest.mark.parametrize(("scheme", "prefix"), [("http", ""), ("https", "__Host-")])
+def test_what_a_browser_keeps_of_a_log_in_under_way(site: Flask, scheme: str, prefix: str) -> None:
+    answer = site.test_client().get("/_tenant/login/corp", base_url=f"{scheme}://acme.localhost")
+    (cookie,) = [c for c in answer.headers.getlist("Set-Cookie") if "tenancy-way" in c]
+    name, _, rest = cookie.partition("=")
+    assert name == f"{prefix}tenancy-way-corp"
+    attributes = set(rest.split("; ")[1:])
+    assert attributes >= {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=600"}
+    assert ("Secure" in attributes) is (scheme == "https")
+    assert not any(attribute.startswith("Domain") for attribute in attributes)

@@ -167,3 +167,18 @@ def test_what_was_given_up_counts_until_it_has_ended(gate: threading.Event) -> N
     deadline = time.monotonic() + 5
     while refused_at_once(breaker):
         assert time.monotonic() < deadline
+
+
+def test_a_thread_that_cannot_start_is_not_counted(ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> None:
+    breaker = Breaker("it", ticks)
+
+    def full(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", full)
+        for _ in range(CROWD):
+            with pytest.raises(RuntimeError):
+                breaker.call(lambda: 1, 5)
+    ticks.now += SLOW_SECONDS + 1
+    assert not refused_at_once(breaker)

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from ...errors import LoginRefusedError, ProviderError, ProviderUnavailableError, TooManyAttemptsError
 from ...identity import GoTo, LoginSession, Provider
+from ..entry import WAY, WAY_SECONDS
 from .routes import At, For, Pages
 from .safety import foreign
 from .visit import Visit, bad
@@ -77,7 +78,11 @@ def log_in_through(visit: Visit, name: str) -> Response:
         )
     except (ProviderUnavailableError, ProviderError) as error:
         return _unavailable(visit, provider, error)
-    return redirect(step.url, 302, Response) if isinstance(step, GoTo) else _page(visit, provider)
+    if not isinstance(step, GoTo):
+        return _page(visit, provider)
+    response = redirect(step.url, 302, Response)
+    _remember(visit, response, name, str(visit.session.pop(WAY, "")))
+    return response
 
 
 @pages.post("/login/<name>", For.ANYBODY, At.BOTH)
@@ -106,7 +111,31 @@ def callback(visit: Visit, name: str) -> Response:
     sent = Counter(key for key, _ in visit.request.args.items(multi=True))
     # RFC 6749, section 3.1: parameters must not come twice. Which of the two would count?
     answer = {} if max(sent.values(), default=0) > 1 else visit.request.args.to_dict()
-    return _finish(visit, provider, lambda: visit.entry.come_back(provider, answer))
+    visit.session[WAY] = visit.request.cookies.get(_way_cookie(visit, name), "")
+    response = _finish(visit, provider, lambda: visit.entry.come_back(provider, answer))
+    _remember(visit, response, name, "")
+    return response
+
+
+def _way_cookie(visit: Visit, name: str) -> str:
+    # With this prefix, browsers take it from this very host alone, and not from a sibling (RFC 6265bis, 4.1.3.2).
+    return f"{'__Host-' if visit.request.is_secure else ''}tenancy-way-{name}"
+
+
+def _remember(visit: Visit, response: Response, name: str, secret: str) -> None:
+    """Let the browser keep what tells its log-in from all others, or forget it with ``""``.
+
+    Not in the session: that is one cookie for all, and an answer that was on its way already (such as to the browser's
+    own request for an icon) would bring the old one back.
+    """
+    response.set_cookie(
+        _way_cookie(visit, name),
+        secret,
+        max_age=int(WAY_SECONDS) if secret else 0,
+        secure=visit.request.is_secure,
+        httponly=True,
+        samesite="Lax",  # a provider sends the browser back from another site
+    )
 
 
 def _finish(visit: Visit, provider: Provider, arrive: Callable[[], Arrived], typed: str = "") -> Response:

@@ -170,7 +170,8 @@ class Visit:
         """Answer with a page."""
         notice = values.pop("notice", None) or self.session.pop(NOTICE, None)
         page = self.environment.get_template(f"tenancy/{template}.html")
-        place = self.tenant.name if self.tenant is not None else self.app.name
+        named = self.app.name.rpartition(".")[2].replace("_", " ").capitalize()
+        place = self.tenant.name if self.tenant is not None else named
         text = page.render(visit=self, place=place, notice=notice, **values)
         return Response(text, status, mimetype="text/html")
 

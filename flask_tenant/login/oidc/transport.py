@@ -108,7 +108,7 @@ class Line:
                 timeout=self._timeout(url),
                 **self._options,
             )
-        except (requests.RequestException, HTTPError, ValueError) as error:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             raise unreachable(url, error) from error
         return self._read(response)
 
@@ -140,7 +140,7 @@ class Line:
                 value=error.error,
                 hint="The client's id, secret or auth_method is wrong" if reason == "client" else "",
             ) from None
-        except (requests.RequestException, HTTPError, ValueError, TypeError) as error:
+        except (requests.RequestException, HTTPError, OSError, ValueError, TypeError) as error:
             raise unreachable(url, error) from error
         return dict(found)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...errors import ConfigurationError
 from ..secrets import Secrets
 from .home import Home
 
@@ -13,10 +14,11 @@ BATCH = 200
 """Rows in one transaction."""
 
 
-def rotate(home: Home, secrets: Secrets, column: sa.Column[Any]) -> int:
+def rotate(home: Home, secrets: Secrets, column: sa.Column[Any], *, needed: bool = True) -> int:
     """Encrypt a column anew, and return how many rows were there. It may be stopped and begun again at any time.
 
-    :raises ConfigurationError: when one cannot be decrypted; those before it are encrypted anew
+    :param needed: whether what cannot be decrypted is to be told; else it is forgotten
+    :raises ConfigurationError: when one cannot be decrypted, and says which; batches before it are encrypted anew
     """
     table = column.table
     (key,) = table.primary_key.columns
@@ -28,9 +30,18 @@ def rotate(home: Home, secrets: Secrets, column: sa.Column[Any]) -> int:
         with home.connect() as connection:
             rows = connection.execute(query).all()
             for number, sealed in rows:
+                fresh: str | None = None
+                try:
+                    fresh = secrets.rotate(sealed)
+                except ConfigurationError as error:
+                    if needed:
+                        where = f"{column.name} of {table.name} {number}"
+                        raise ConfigurationError(
+                            f"{error.message}: {where}", value=number, hint=error.hint
+                        ) from None
                 # What somebody else has set meanwhile is encrypted with the newest key already.
                 same = sa.and_(key == number, column == sealed)
-                connection.execute(sa.update(table).where(same).values({column.name: secrets.rotate(sealed)}))
+                connection.execute(sa.update(table).where(same).values({column.name: fresh}))
         if not rows:
             return count
         count += len(rows)

@@ -4,7 +4,9 @@ steps of a log-in say, and nothing else.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import flask
@@ -23,6 +25,7 @@ from flask_tenant.protocols import Authenticator
 from tests.integrations.test_flask_login import create_app
 from tests.login.people.conftest import Trail
 
+SLUGS = ("acme", "bella")
 PASSWORD = "a password of the tests"
 
 
@@ -193,10 +196,25 @@ def _steps(site: Site) -> None:
 MakeSite = Callable[..., Site]
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with everything that a site begins with: making it takes longer than most tests."""
+    path = tmp_path_factory.mktemp("prepared") / "site.sqlite"
+    app, db = create_app(f"sqlite:///{path}")
+    for slug in SLUGS:
+        app.extensions["tenancy"].create(slug, slug.title())
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+    return path
+
+
 @pytest.fixture
-def make_site(database_url: str) -> Iterator[MakeSite]:
+def make_site(database_url: str, prepared: Path) -> Iterator[MakeSite]:
     """Makes applications on one database: the second one is another server."""
     made: list[Site] = []
+    if database_url.startswith("sqlite:///"):
+        shutil.copy(prepared, database_url.removeprefix("sqlite:///"))
 
     def make(prepare: Callable[[Flask], Any] = lambda app: None, **config: Any) -> Site:
         config = {"TENANT_LOGIN": True, "TENANT_BASE_DOMAIN": "example.test", **config}
@@ -214,7 +232,7 @@ def make_site(database_url: str) -> Iterator[MakeSite]:
             db.session.commit()
             return user
 
-        for slug in ("acme", "bella"):
+        for slug in SLUGS:
             if site.state.directory.find(slug) is None:
                 site.state.create(slug, slug.title())
         _steps(site)

@@ -321,6 +321,18 @@ def test_bs_provider_is_nothing_at_a(site: Site, browser: FlaskClient) -> None:
     assert len(site.accounts.people.members(site.tenant("acme").id)) == 1
 
 
+def test_who_came_through_a_provider_that_is_gone_is_nobody(site: Site, browser: FlaskClient) -> None:
+    """Also when the log-in ended just after the provider was removed."""
+    provider = corp(site, "acme", joins=True)
+    state = browser.get(at("acme", "/to/corp")).text
+    browser.get(at("acme", "/back/corp"), query_string={"state": state, "subject": "ada"})
+    assert me(browser, "acme") is not None
+    tenant = site.tenant("acme")
+    site.ways.rows[tenant.id].remove(provider)
+    assert len(site.accounts.sessions.of(tenant.id)) == 1
+    assert me(browser, "acme") is None
+
+
 # ---- what views ask
 def test_roles_required(site: Site, browser: FlaskClient) -> None:
     site.member("ada", "acme", roles=("clerk",))

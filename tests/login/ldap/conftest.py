@@ -106,6 +106,41 @@ class Impostor:
             connection.close()
 
 
+class Slow:
+    """Passes on what is said between clients and a server, each piece of the server's after a while.
+
+    :param port: the server's
+    :param seconds: how long it takes
+    """
+
+    def __init__(self, port: int, seconds: float) -> None:
+        self._server, self._seconds = port, seconds
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._over = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._server))
+                for pair in ((client, server, 0.0), (server, client, self._seconds)):
+                    threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
+
+    def _pass_on(self, here: socket.socket, there: socket.socket, seconds: float) -> None:
+        with suppress(OSError), here, there:
+            while (said := here.recv(65536)) and not self._over.wait(seconds):
+                there.sendall(said)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._over.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
 @pytest.fixture
 def impostor() -> Iterator[Callable[..., Impostor]]:
     """Make servers that are none."""

@@ -16,7 +16,7 @@ import pytest
 from flask_tenant.errors import LoginRefusedError, ProviderUnavailableError
 from flask_tenant.login.ldap import Ldap
 from flask_tenant.login.ldap.line import Line
-from tests.login.ldap.conftest import ATTEMPT, Impostor, LogIn, MakeProvider, provider_of
+from tests.login.ldap.conftest import ATTEMPT, Impostor, LogIn, MakeProvider, Slow, provider_of
 from tests.services.authority import CertificateAuthority
 from tests.services.slapd import ACME, BELLA, READER_PASSWORD, Slapd, password_of, slapd_running, uuid_of
 
@@ -233,6 +233,22 @@ def test_a_server_that_hangs(authority: CertificateAuthority, slapd: Slapd, log_
         until(lambda: threading.active_count() <= threads, 5)  # libldap has given up as well
         server.thaw()
         assert client.finish(ATTEMPT, typed).name == "Ann Archer"
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["ldaps", "StartTLS"])
+def test_a_server_that_is_slow_at_each_step(slapd: Slapd, authority: CertificateAuthority, tls: bool) -> None:
+    slow = Slow(slapd.tls_port if tls else slapd.port, 0.2)
+    try:
+        url = f"{'ldaps' if tls else 'ldap'}://127.0.0.1:{slow.port}"
+        typed = {"username": "ann", "password": password_of("ann")}
+        patient = Ldap().open(provider_of(url, authority, timeout=30)).finish(ATTEMPT, typed)
+        assert patient.name == "Ann Archer", "it cannot be logged in through at all"
+        begun = time.monotonic()
+        with pytest.raises(ProviderUnavailableError):
+            Ldap().open(provider_of(url, authority, timeout=0.5)).finish(ATTEMPT, typed)
+        assert time.monotonic() - begun < 1.4, "the time was for each step"
+    finally:
+        slow.close()
 
 
 def test_a_server_that_falls_silent_during_the_handshake(

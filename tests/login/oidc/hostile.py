@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import secrets
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from joserfc.jwk import ECKey, KeySet
 
 from flask_tenant.errors import LoginRefusedError
 from flask_tenant.identity import Attempt, GoTo, Provider
+from tests.services.authority import Certificate
 
 CLIENT, SECRET = "app", "a secret: with %signs+"
 CALLBACK = "https://acme.example.com/_tenant/callback/corp"
@@ -36,9 +38,12 @@ class _Ascii(json.JSONEncoder):
 
 
 class Hostile:
-    """The provider, on a port of its own."""
+    """The provider, on a port of its own.
 
-    def __init__(self) -> None:
+    :param certificate: for TLS
+    """
+
+    def __init__(self, certificate: Certificate | None = None) -> None:
         self.key = ECKey.generate_key("P-256", {"kid": "one", "use": "sig", "alg": "ES256"})
         self.reset()
         hostile = self
@@ -57,7 +62,11 @@ class Hostile:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.issuer = f"http://127.0.0.1:{self.server.server_port}"
+        self.issuer = f"{'https' if certificate else 'http'}://127.0.0.1:{self.server.server_port}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate.certificate, certificate.key)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(
             target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         ).start()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import flask_tenant.login.oidc as package
 from flask_tenant.login.oidc.settings import OidcSettings
 from flask_tenant.login.oidc.tokens import _REASONS
 from tests.services.oidc import ROOT
@@ -26,11 +28,7 @@ def test_every_setting() -> None:
 
 def test_every_reason() -> None:
     shown = {name for row in table("Refused log-ins") for name in re.findall(r"`([\w-]+)`", row[0])}
-    import flask_tenant.login.oidc as package
-
     (folder,) = package.__path__
-    from pathlib import Path
-
     source = "".join(path.read_text() for path in Path(folder).glob("*.py"))
     used = set(re.findall(r'refused\(\s*"([\w-]+)"', source)) | set(_REASONS.values())
     used |= {"client", "key", "signature", "denied", "provider-error"}

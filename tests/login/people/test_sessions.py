@@ -30,6 +30,25 @@ def test_a_session_is_good_at_its_tenant_only(kept: Kept, acme: Tenant, bella: T
     assert kept.sessions.find(acme.id, found.digest) is kept.sessions.find(acme.id, "") is None
 
 
+def test_somebody_is_there_with_a_good_session_and_as_an_active_member(
+    kept: Kept, acme: Tenant, bella: Tenant, ada: Member
+) -> None:
+    """Both hold, whatever was forgotten to end: here the database was changed past us."""
+    kept.people.set_roles(acme.id, ada.person_id, ["clerk", "chief"])
+    secret, people = kept.sessions.open(ada), kept.people
+    found = people.present(acme.id, secret)
+    assert found is not None
+    assert found == (kept.sessions.find(acme.id, secret), people.member(acme.id, ada.person_id))
+    assert found[1].roles == {"clerk", "chief"}
+    assert people.present(bella.id, secret) is people.present(0, secret) is None
+    table = kept.directory.tables.people.membership
+    for change in (table.update().values(state="suspended"), table.delete()):
+        with kept.engine.begin() as connection:
+            connection.execute(change)
+        assert kept.sessions.find(acme.id, secret) is not None
+        assert people.present(acme.id, secret) is None
+
+
 def test_what_ends_on_one_server_has_ended_on_all(kept: Kept, acme: Tenant, ada: Member) -> None:
     other = Kept(kept.engine, kept.clock)
     secret = kept.sessions.open(ada)

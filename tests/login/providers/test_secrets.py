@@ -112,7 +112,7 @@ def test_keys_are_rotated(directory: Directory, make_providers: MakeProviders, e
         assert front(directory, make_providers([NEW]), slug).secrets["word"] == WORD
         with pytest.raises(ProviderError):
             front(directory, make_providers([OLD]), slug).secrets["word"]
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match="secrets of tenancy_provider 1"):
         make_providers([OLD]).rotate()
 
 
@@ -148,6 +148,11 @@ def test_hints_of_sessions_are_rotated_too(
     with engine.connect() as connection:
         hint = connection.scalar(sa.text("SELECT hint FROM tenancy_login_session WHERE digest = '1'"))
     assert Secrets([NEW]).open(hint, "session 1") == "token"
+    # What no key fits is in nobody's way.
+    make_providers([OLD]).rotate()
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM tenancy_login_session")) == 2
+        assert connection.scalar(sa.text("SELECT count(hint) FROM tenancy_login_session")) == 0
 
 
 def test_many_are_rotated_in_batches(
