@@ -6,7 +6,7 @@ import json
 import logging
 import multiprocessing
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 import sqlalchemy as sa
@@ -189,3 +189,34 @@ def test_the_anchor(
 
 def test_details_are_json(trail: Trail) -> None:
     assert [json.loads(e.details) for e in trail.entries(1)] == [{"number": n} for n in range(1, 6)]
+
+
+def test_transactions_that_write_into_one_chain_follow_each_other(
+    make_trail: MakeTrail, engine: Engine
+) -> None:
+    """The second one waits: it would find its number taken, and what it does would be undone."""
+    trail, connect = make_trail(), following(own_database(engine))
+    failed: list[BaseException] = []
+    wrote, begun = Event(), Event()
+
+    def second() -> None:
+        wrote.wait(10)
+        try:
+            with connect() as connection:
+                begun.set()
+                trail.write("second", tenant_id=1, actor="a", connection=connection)
+        except BaseException as error:
+            failed.append(error)
+
+    thread = Thread(target=second)
+    thread.start()
+    with connect() as connection:
+        trail.write("first", tenant_id=1, actor="a", connection=connection)
+        wrote.set()
+        begun.wait(10)
+        thread.join(0.3)  # it would be done by now if it did not wait
+        assert thread.is_alive()
+    thread.join()
+    assert failed == []
+    assert [e.action for e in trail.entries(1)] == ["first", "second"]
+    assert found(trail) == []

@@ -94,7 +94,7 @@ def test_killed_at_each_moment(tmp_path: Path) -> None:
     engine.dispose()  # what was opened here is of no use in other processes
     shutil.copy(path, template)
 
-    moments = range(1, MOST) if FULL else range(1, MOST, 4)
+    moments = range(1, MOST) if FULL else range(1, MOST, 6)
     for killed, moment in enumerate(moments):
         shutil.copy(template, path)
         mails.write_text("")
