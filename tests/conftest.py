@@ -95,6 +95,10 @@ BESIDE = {"accounts", "extension", "integrations", "login", "rules", "schema"}
 """Folders whose tests are about both databases alike: on PostgreSQL half of them will do, but for the long run."""
 
 
+LONG = {"thirdparty", "test_in_a_browser.py", "test_crashes.py"}
+"""Folders and files whose tests begin first."""
+
+
 def _every(folder: str, name: str) -> int:
     """Of how many tests of this kind one runs. The long run has them all."""
     if FULL:
@@ -124,7 +128,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left:
         config.hook.pytest_deselected(items=left)
     # The longest tests first, or all workers but one would wait for them in the end.
-    items[:] = sorted(kept, key=lambda item: "thirdparty" not in item.path.parts)
+    items[:] = sorted(kept, key=lambda item: not LONG.intersection(item.path.parts))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -174,7 +174,7 @@ def test_tokens(cli: Type, app: Flask) -> None:
     assert made["secret"] not in listed.stdout
     (found,) = data(listed)
     assert found == {k: v for k, v in made.items() if k != "secret"}
-    assert list(found) == ["id", "slug", "name", "created_at", "expires_at", "revoked_at", "valid"]
+    assert list(found) == ["id", "slug", "name", "created_at", "expires_at", "revoked_at", "scopes", "valid"]
     assert found["valid"] is True
     assert data(cli("show", "acme", "--json"))["tokens"] == 1
     missing = cli("token", "revoke", "bella", str(found["id"]), "--yes", "--json")
