@@ -27,8 +27,8 @@ from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
 from .engines import Users, _users
 from .errors import ConfigurationError, NoTenantError
-from .event_rules import EventRules
 from .governance import Governance
+from .governance.events import EventRules
 from .isolate import (
     TEMPLATE,
     Isolation,

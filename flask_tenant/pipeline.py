@@ -4,7 +4,7 @@
     directory  what is this tenant
     isolate    show it its own tables
 
-Rules are no step of a request but are asked for each statement, see ``governance.py``; so are themes for each page. A
+Rules are no step of a request but are asked for each statement, see ``governance``; so are themes for each page. A
 stage never calls another.
 """
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ...errors import RuleFileError
-from ...rehearsal import Rehearsal, Result
+from ...governance.rehearsal import Rehearsal, Result
 from ...rules.model import RuleSet
 from ...rules.store import RuleFile
 from ...rules.store.home import plan_of

@@ -10,7 +10,7 @@ import click
 from ...errors import RuleDeniedError, TenancyError
 from ...evaluation import evaluate
 from ...expressions import Expression, Fact, walk
-from ...rehearsal import Rehearsal, Rendered
+from ...governance.rehearsal import Rehearsal, Rendered
 from ...rules.cases.mutation import said
 from ...rules.cases.notation import typed
 from ...rules.model import ALWAYS, Condition, Facts, Filter, Rule, RuleSet

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from .context import Scope
-from .decision import Decision, Ruling
-from .errors import ConfigurationError
-from .evaluation import evaluate
-from .expressions import Kind
-from .model import Tenant
+from ..context import Scope
+from ..decision import Decision, Ruling
+from ..errors import ConfigurationError
+from ..evaluation import evaluate
+from ..expressions import Kind
+from ..model import Tenant
+from ..rules.model import Facts, RuleSet
 from .proof import reached
 from .recording import Recording
-from .rules.model import Facts, RuleSet
 
 if TYPE_CHECKING:
     from .governance import Governance
@@ -119,7 +119,7 @@ class Rehearsal:
 
         :param parameters: ``None`` when they are not known
         """
-        from .errors import TenancyError
+        from ..errors import TenancyError
 
         masked: tuple[str, ...] = ()
         if rules is not None:

@@ -16,14 +16,14 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
-from .context import Scope
-from .directory import Directory
-from .errors import RuleDeniedError, RuleEngineError, TenancyError
-from .expressions import Call, Column, Constant, Expression, Fact, Kind, Slot
-from .isolate import Isolation
-from .model import Tenant
-from .rules.model import Condition, Deny, Filter, Guard, Place, Rule, RuleSet
-from .rules.store import RuleBook
+from ..context import Scope
+from ..directory import Directory
+from ..errors import RuleDeniedError, RuleEngineError, TenancyError
+from ..expressions import Call, Column, Constant, Expression, Fact, Kind, Slot
+from ..isolate import Isolation
+from ..model import Tenant
+from ..rules.model import Condition, Deny, Filter, Guard, Place, Rule, RuleSet
+from ..rules.store import RuleBook
 from .vocabulary import tables_of
 
 

@@ -20,9 +20,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.default import DefaultDialect
 
-from .context import Scope, current_scope
-from .directory import Directory
-from .model import Tenant
+from ..context import Scope, current_scope
+from ..directory import Directory
+from ..model import Tenant
 
 log = logging.getLogger("flask_tenant")
 

@@ -11,19 +11,19 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .context import Scope
-from .decision import Decision, Ruling
-from .errors import ConfigurationError
-from .model import Tenant
+from ..context import Scope
+from ..decision import Decision, Ruling
+from ..errors import ConfigurationError
+from ..model import Tenant
+from ..rules.facts import Facts as Known
+from ..rules.model import Facts, RuleSet
+from ..rules.runtime import Rules
+from ..rules.store import Activations, RuleBook, RuleFile
 from .proof import Application, Proof
 from .recording import KEY, Recorder, wanted
-from .rules.facts import Facts as Known
-from .rules.model import Facts, RuleSet
-from .rules.runtime import Rules
-from .rules.store import Activations, RuleBook, RuleFile
 
 if TYPE_CHECKING:
-    from .rules.language import Checked, Vocabulary
+    from ..rules.language import Checked, Vocabulary
 
 
 class Governance:
@@ -82,7 +82,7 @@ class Governance:
     @cached_property
     def activations(self) -> Activations:
         """What switches rules."""
-        from .rules.language import dump
+        from ..rules.language import dump
 
         directory = self.application.directory
         return Activations(directory, self.compile, dump, directory.all, prove=self.prove)
@@ -122,7 +122,7 @@ class Governance:
     # ---- rule files
     def vocabulary(self) -> Vocabulary:
         """Return what rule files may name: the tables as they stand in the databases now, and what is registered."""
-        from .rules.language import Vocabulary
+        from ..rules.language import Vocabulary
         from .vocabulary import keys_of, tables_of
 
         tables: dict[str, Mapping[str, Any]] = {}
@@ -139,7 +139,7 @@ class Governance:
 
         :raises RuleFileError: with everything that is wrong
         """
-        from .rules.language import Source, check
+        from ..rules.language import Source, check
 
         # A tenant that was renamed still obeys what says its former slug: the store knows tenants by their ids.
         named = next((f.scope.removeprefix("tenant:") for f in files if f.scope.startswith("tenant:")), "")
@@ -157,8 +157,8 @@ class Governance:
 
     def decide(self, rules: RuleSet, facts: Facts) -> Decision:
         """Return what a rule set decides for given facts, without durable-rules: for cases, and to explain."""
-        from .rules.decide import Decider
-        from .rules.engine import Reference
+        from ..rules.decide import Decider
+        from ..rules.engine import Reference
 
         return Decider(rules, Reference(), self.tables()).decide(facts)
 
@@ -174,6 +174,6 @@ def registered(application: Application) -> dict[str, Any]:
 
 
 def _restored(text: str) -> RuleSet:
-    from .rules.language import restore
+    from ..rules.language import restore
 
     return restore(text)

@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-from .context import internal
-from .expressions import Kind
-from .isolate import Isolation
+from ..context import internal
+from ..expressions import Kind
+from ..isolate import Isolation
 
 _KINDS: tuple[tuple[type[TypeEngine[Any]], Kind], ...] = (
     (sa.Boolean, Kind.BOOL),

@@ -9,24 +9,24 @@ from typing import Any
 
 from flask import Flask
 
-from . import signals
-from .context import current_scope
-from .directory import Directory
-from .hooks import Hooks
-from .model import Tenant
-from .rules.events import Event, Reaction
-from .rules.events.in_sql import SqlWindows
-from .rules.events.known import Known
-from .rules.events.marks import Marks
-from .rules.events.postponed import Postponed
-from .rules.events.webhooks.address import Allowed
-from .rules.events.webhooks.deliver import Deliverer
-from .rules.events.webhooks.outbox import Outbox
-from .rules.events.windows import Windows
-from .rules.facts import Moment
-from .rules.model import RuleSet
-from .rules.runtime import Rules
-from .settings import Settings
+from .. import signals
+from ..context import current_scope
+from ..directory import Directory
+from ..hooks import Hooks
+from ..model import Tenant
+from ..rules.events import Event, Reaction
+from ..rules.events.in_sql import SqlWindows
+from ..rules.events.known import Known
+from ..rules.events.marks import Marks
+from ..rules.events.postponed import Postponed
+from ..rules.events.webhooks.address import Allowed
+from ..rules.events.webhooks.deliver import Deliverer
+from ..rules.events.webhooks.outbox import Outbox
+from ..rules.events.windows import Windows
+from ..rules.facts import Moment
+from ..rules.model import RuleSet
+from ..rules.runtime import Rules
+from ..settings import Settings
 
 
 class EventRules:
@@ -64,8 +64,8 @@ class EventRules:
         url = self._settings.redis_url
         if url is None:
             return None
-        from .directory.redis.connections import connector
-        from .rules.events.in_redis import SECONDS, RedisWindows
+        from ..directory.redis.connections import connector
+        from ..rules.events.in_redis import SECONDS, RedisWindows
 
         connect, space = connector(url, SECONDS), ""
 
