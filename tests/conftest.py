@@ -91,8 +91,8 @@ ONCE = {
 ABOVE = {"cli", "demo", "doctor", "testing"}
 """Folders about what stands above the wall: on PostgreSQL a quarter of their tests will do, but for the long run."""
 
-BESIDE = {"accounts", "extension", "integrations", "login", "rules", "schema"}
-"""Folders whose tests are about both databases alike: on PostgreSQL half of them will do, but for the long run."""
+BESIDE = {"accounts", "extension", "integrations", "login", "onboarding", "rules", "schema"}
+"""Folders whose tests are about both databases alike: on PostgreSQL a quarter of them will do, but for the long run."""
 
 
 LONG = {"thirdparty", "test_in_a_browser.py", "test_crashes.py"}
@@ -103,7 +103,7 @@ def _every(folder: str, name: str) -> int:
     """Of how many tests of this kind one runs. The long run has them all."""
     if FULL:
         return 1
-    again = 4 if AGAIN else 1
+    again = 8 if AGAIN else 1
     if folder == "attacks":
         # The walls before the database are the same code; psycopg2's are psycopg's behind another cursor.
         return again * (8 if "psycopg2" in name else 3 if "postgresql" in name else 1)
@@ -111,7 +111,11 @@ def _every(folder: str, name: str) -> int:
         return 3  # each statement of the corpora is also part of what the mutations are made of
     if folder in ABOVE and "postgresql" in name:
         return 4
+    if folder == "rules":
+        return again * (4 if "postgresql" in name else 2)
     if folder in BESIDE and "postgresql" in name:
+        return again * 4
+    if folder == "isolation" and "postgresql" in name:
         return again * 2
     return again
 

@@ -38,6 +38,7 @@ def _child(folder: str, argv: list[str], environment: dict[str, str], output: st
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     os.chdir(folder)
+    os.environ.pop("FLASK_RUN_FROM_CLI", None)  # another test's command was one of flask's
     os.environ.update(environment)
     sys.path.insert(0, folder)
     program, sys.argv = argv[0], argv

@@ -20,9 +20,9 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 """What axe looks at: everything that it knows of WCAG 2.2 AA, and its own advice."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """The browser; one for each worker."""
+    """The browser. While it is there, an event loop runs in the worker, and other modules' tests may want their own."""
     executable = shutil.which("chromium")
     if executable is None:
         missing("Chromium", "apt-get install --no-install-recommends chromium")

@@ -133,7 +133,7 @@ def test_the_suite_passes_as_second_tenant(
 ) -> None:
     # The whole suite on SQLite; on PostgreSQL it takes as long again, so that a third of it has to do, but for the
     # long run.
-    every = 1 if FULL or name == "sqlite" else 3
+    every = 1 if FULL or name == "sqlite" else 6
     with make_database(name) as url:
         alone = run_suite(ihatemoney_python, tmp_path / "alone", url, SUITE_EVERY=str(every))
     assert len(alone.passed) > 100 / every, alone.output
