@@ -131,7 +131,7 @@ def test_the_suite_passes_as_second_tenant(
     tmp_path: Path,
     record_property: Callable[[str, str], None],
 ) -> None:
-    # The whole suite on SQLite; on PostgreSQL it takes as long again, so that a third of it has to do, but for the
+    # The whole suite on SQLite; on PostgreSQL it takes as long again, so that a sixth of it has to do, but for the
     # long run.
     every = 1 if FULL or name == "sqlite" else 6
     with make_database(name) as url:
