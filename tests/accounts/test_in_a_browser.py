@@ -115,7 +115,7 @@ def test_every_page_is_among_them(site: Site) -> None:
 
 
 def test_no_page_has_barriers(site: Site, chromium: Any, axe: str) -> None:
-    """Each page once: by keyboard, light and dark, 320 pixels wide, with text at 200 %, and sizes of what is pressed."""
+    """Each page once: by keyboard, light and dark, 320 pixels wide, text at 200 %, and sizes of what is pressed."""
     seen, pressed = 0, 0
     found: list[str] = []
     for who, pages in pages_of(site).items():
