@@ -187,6 +187,11 @@ class Application:
         return names.pop() if len(names) == 1 else tuple(sorted({name for some in names for name in some}))
 
     @property
+    def alive(self) -> bool:
+        """Whether the Flask application is still there."""
+        return self._app() is not None
+
+    @property
     def app(self) -> Flask:
         """The Flask application."""
         found = self._app()

@@ -22,7 +22,7 @@ from .isolate import (
     refuse_unguarded,
 )
 from .model import Tenant
-from .registry import KEY, _apps, _here
+from .registry import KEY, _here, living
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _declared_first(original: Any) -> Any:
 def _states() -> list[Application]:
     """The applications that an undeclared engine may belong to."""
     if not flask.has_app_context():
-        return list(_apps)
+        return living()
     state = flask.current_app.extensions.get(KEY)
     return [state] if state is not None else []
 

@@ -18,7 +18,7 @@ from .errors import ConfigurationError
 from .hooks import Hooks, Users
 from .model import Tenant
 from .protocols import ProviderKind, Sender
-from .registry import KEY, _apps, _resolution, state_of
+from .registry import KEY, _apps, _resolution, living, state_of
 from .replicas import Engines
 from .routes import CentralRoutes
 from .rules.events import Events, WebhookNames
@@ -141,7 +141,7 @@ class Tenancy:
 
     def _look(self) -> None:
         """Let applications that are there already look for engines."""
-        for state in list(_apps):
+        for state in living():
             if state.tenancy is self:
                 state.discover()
 

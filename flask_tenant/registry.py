@@ -25,6 +25,11 @@ COMMANDED = "TENANCY_TENANT"
 _apps: weakref.WeakSet[Application] = weakref.WeakSet()
 
 
+def living() -> list[Application]:
+    """Return the states of the applications that are still there: one may be gone, and its state not yet collected."""
+    return [state for state in list(_apps) if state.alive]
+
+
 def state_of(app: Flask | None = None) -> Application:
     """Return Tenancy's state of an application: the given one, the current one, or the only one.
 
@@ -38,7 +43,7 @@ def state_of(app: Flask | None = None) -> Application:
                 f"Tenancy is not registered with {app.name!r}", hint="Tenancy().init_app(app)"
             )
         return cast("Application", app.extensions[KEY])
-    states = list(_apps)
+    states = living()
     if len(states) != 1:
         raise ConfigurationError(
             f"{len(states)} applications in this process have Tenancy, and none is current",
@@ -62,4 +67,4 @@ def _resolution() -> Resolution | None:
     return flask.request.environ.get(RESOLUTION) if flask.has_request_context() else None
 
 
-adapters.ask(lambda: [state.around for state in list(_apps)])
+adapters.ask(lambda: [state.around for state in living()])

@@ -174,7 +174,8 @@ class Oracle:
             finally:
                 if transaction.is_active:
                     transaction.rollback()
-                if changed:
+                if changed or world.dialect == "postgresql":
+                    # There, a number may be taken without anything being written.
                     world.restart_numbers(driver)
                     driver.commit()
         return outcome
