@@ -35,7 +35,7 @@ from ..rules.events import Postponed
 from ..settings import Settings
 from .crossing import Crossing
 from .current import known
-from .finding import Finding
+from .finding import WayFinder
 from .onboarding import signups_of
 from .parts import Mail
 from .users import AppUsers
@@ -176,9 +176,9 @@ class Accounts:
         return Realms(directory.connect, directory.tables.people, checked_host, self.audit)
 
     @cached_property
-    def finding(self) -> Finding:
+    def finding(self) -> WayFinder:
         """Tells the owner of an address where they log in."""
-        return Finding(self)
+        return WayFinder(self)
 
     @cached_property
     def signups(self) -> SignUps:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("flask_tenant.login")
 
 
-class Finding:
+class WayFinder:
     """``accounts.finding``: the way from an address to its tenants."""
 
     def __init__(self, accounts: Accounts) -> None:
