@@ -26,7 +26,9 @@ def counted(app: Flask) -> Iterator[dict[str, Any]]:
     before = passwords.compared
 
     def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        found["sql"].append(statement)
+        # Every second, some request looks whether another process has changed the directory.
+        if "version.number" not in statement:
+            found["sql"].append(statement)
 
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
