@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from authlib.oidc.core import CodeIDToken
@@ -112,6 +113,9 @@ def check_id_token(
         {"nonce": nonce, "client_id": client_id, "access_token": access_token, "max_age": max_age},
     )
     _validate(lambda: claims.validate(now=int(now), leeway=LEEWAY_SECONDS))
+    for name in ("exp", "iat", "nbf"):
+        if not _number(claims.get(name, 0)):
+            raise refused(_REASONS[name], f"{name} is {claims[name]!r}", claims[name])
     _check_audience(claims, client_id)
     # Section 2: at most 255 ASCII characters; an empty one is nobody, or everybody.
     subject = claims["sub"]
@@ -207,4 +211,7 @@ def _validate(check: Callable[[], None]) -> None:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether a claim is a time: NaN and Infinity are none in JSON, and compare with nothing (RFC 8259, section 6)."""
+    if isinstance(value, float):
+        return isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
