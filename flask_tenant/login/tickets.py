@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from .store import Clock, Connect, Tables, digest_of, new_secret, now
-
-TIDY_EVERY = 100
-"""After how many tickets of one process those are removed that nobody has used in time."""
+from .store import Clock, Connect, Tables, Tidying, digest_of, new_secret, now
 
 
 class Tickets:
@@ -25,7 +21,7 @@ class Tickets:
 
     def __init__(self, connect: Connect, tables: Tables, clock: Clock = now) -> None:
         self._connect, self._table, self._clock = connect, tables.people.ticket, clock
-        self._issued = count(1)
+        self._tidying = Tidying(self._table.c.digest, self._table.c.expires_at)
 
     def issue(self, purpose: str, tenant_id: int, payload: Mapping[str, Any], seconds: float) -> str:
         """Issue a ticket.
@@ -41,13 +37,12 @@ class Tickets:
             "digest": digest_of(secret),
             "purpose": purpose,
             "tenant_id": tenant_id,
-            "payload": json.dumps(dict(payload)),
+            "payload": _text(payload),
             "expires_at": at + timedelta(seconds=seconds),
         }
         with self._connect() as connection:
             connection.execute(table.insert().values(row))
-            if next(self._issued) % TIDY_EVERY == 0:
-                connection.execute(table.delete().where(table.c.expires_at <= at))
+            self._tidying.now_and_then(connection, at)
         return secret
 
     def redeem(self, purpose: str, tenant_id: int, secret: str) -> dict[str, Any] | None:
@@ -80,6 +75,13 @@ class Tickets:
             payload = connection.scalar(query)
         return None if payload is None else dict(json.loads(payload))
 
+    def withdraw(self, purpose: str, payload: Mapping[str, Any]) -> int:
+        """Withdraw all tickets with this very payload, wherever they are good, and return how many they were."""
+        table = self._table
+        same = table.c.purpose == purpose, table.c.payload == _text(payload)
+        with self._connect() as connection:
+            return cast("sa.CursorResult[Any]", connection.execute(table.delete().where(*same))).rowcount
+
     def first(self, purpose: str, tenant_id: int, name: str, seconds: float) -> bool:
         """Whether something is seen for the first time: of all servers that ask at once, one hears so.
 
@@ -100,6 +102,11 @@ class Tickets:
             with self._connect() as connection:
                 connection.execute(table.delete().where(table.c.digest == digest, table.c.expires_at <= at))
                 connection.execute(table.insert().values(row))
+                self._tidying.now_and_then(connection, at)
         except IntegrityError:
             return False
         return True
+
+
+def _text(payload: Mapping[str, Any]) -> str:
+    return json.dumps(dict(payload), sort_keys=True)
