@@ -286,14 +286,28 @@ def test_operators_try_it_out(site: Flask, oidc_servers: list[OidcServer]) -> No
 
 # ---- in a real browser
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory, oidc_servers: list[OidcServer]) -> Iterator[int]:
-    app = make_site(tmp_path_factory.mktemp("openid-live"))
-    with served(app) as port:
-        provide(app, oidc_servers, f":{port}")
+def live_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    return make_site(tmp_path_factory.mktemp("openid-live"))
+
+
+@pytest.fixture(scope="module")
+def live(live_app: Flask, oidc_servers: list[OidcServer]) -> Iterator[int]:
+    with served(live_app) as port:
+        provide(live_app, oidc_servers, f":{port}")
         yield port
 
 
-def test_in_a_real_browser(live: int, chromium: Any, oidc_servers: list[OidcServer]) -> None:
+@pytest.mark.parametrize("same_site", ["Lax", "Strict"])
+def test_in_a_real_browser(
+    live: int,
+    live_app: Flask,
+    chromium: Any,
+    oidc_servers: list[OidcServer],
+    monkeypatch: pytest.MonkeyPatch,
+    same_site: str,
+) -> None:
+    """Also with a session cookie that browsers do not send with what another site leads to."""
+    monkeypatch.setitem(live_app.config, "SESSION_COOKIE_SAMESITE", same_site)
     context = chromium.new_context()
     page = context.new_page()
 
