@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -37,7 +37,7 @@ class Tickets:
             "digest": digest_of(secret),
             "purpose": purpose,
             "tenant_id": tenant_id,
-            "payload": _text(payload),
+            "payload": json.dumps(dict(payload)),
             "expires_at": at + timedelta(seconds=seconds),
         }
         with self._connect() as connection:
@@ -75,13 +75,6 @@ class Tickets:
             payload = connection.scalar(query)
         return None if payload is None else dict(json.loads(payload))
 
-    def withdraw(self, purpose: str, payload: Mapping[str, Any]) -> int:
-        """Withdraw all tickets with this very payload, wherever they are good, and return how many they were."""
-        table = self._table
-        same = table.c.purpose == purpose, table.c.payload == _text(payload)
-        with self._connect() as connection:
-            return cast("sa.CursorResult[Any]", connection.execute(table.delete().where(*same))).rowcount
-
     def first(self, purpose: str, tenant_id: int, name: str, seconds: float) -> bool:
         """Whether something is seen for the first time: of all servers that ask at once, one hears so.
 
@@ -106,7 +99,3 @@ class Tickets:
         except IntegrityError:
             return False
         return True
-
-
-def _text(payload: Mapping[str, Any]) -> str:
-    return json.dumps(dict(payload), sort_keys=True)

@@ -94,7 +94,6 @@ def new_password_send(visit: Visit, secret: str) -> Response:
     except MemberError as error:
         again = tickets.issue("reset", visit.tenant_id, kept, RESET_SECONDS)
         return _ask(visit, again, kept["person"], 400, {"password": f"{error.message}. {error.hint}."})
-    tickets.withdraw("reset", kept)  # somebody else may have asked for some, too
     return visit.go(visit.path("log_in"), "Your password is changed. Log in with it.")
 
 

@@ -95,18 +95,6 @@ def test_of_many_that_see_it_at_once_one_is_the_first(kept: Kept) -> None:
     assert sorted(found) == [False, False, False, True]
 
 
-def test_all_that_are_alike_are_withdrawn(kept: Kept) -> None:
-    mine = [kept.tickets.issue("reset", tenant, {"person": 7}, 60) for tenant in (1, 2)]
-    other = kept.tickets.issue("reset", 1, {"person": 77}, 60)
-    elsewhere = kept.tickets.issue("verify", 1, {"person": 7}, 60)
-    assert kept.tickets.withdraw("reset", {"person": 7}) == 2
-    assert [kept.tickets.look("reset", tenant, secret) for tenant, secret in zip((1, 2), mine, strict=True)] == [
-        None, None,
-    ]  # fmt: skip
-    assert kept.tickets.look("reset", 1, other) == {"person": 77}
-    assert kept.tickets.look("verify", 1, elsewhere) == {"person": 7}
-
-
 def test_messages_that_were_seen_are_forgotten_too(kept: Kept, clock: Clock) -> None:
     kept.tickets.first("logout", 1, "old", 60)
     clock.move(seconds=61)
