@@ -124,6 +124,13 @@ def test_callbacks_codes_and_states_of_others(
         told.add(re.sub(r'value="[^"]*"|nonce="[^"]*"', "", response.text))
     # acme's page and bella's have names of their own, and else all are told the same
     assert len(told) <= 2
+    # Moved together with what the browser keeps of it: that is good at acme alone.
+    way = anna.ours.client.get_cookie("tenancy-way-corp", domain="acme.localhost")
+    assert way is not None
+    thief = Person(site, oidc_servers)
+    thief.ours.client.set_cookie("tenancy-way-corp", way.value, domain="bella.localhost")
+    assert thief.come_back("bella", here).status_code == 403
+    assert "not-begun" in refusals(caplog)[0]
     # It has cost Anna her log-in at bella (a state is good once), not the one at acme.
     assert anna.come_back("acme", here).status_code == 303
     assert anna.sees("acme") == "Anna Adler"
