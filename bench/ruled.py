@@ -60,7 +60,7 @@ def obey(state: Application) -> Engine:
     if len(made.rules) != 20:
         raise AssertionError(f"{len(made.rules)} rules, not 20")
     state.rules.book = MemoryBook([made])
-    return next(iter(state.isolations))
+    return next(iter(state.databases.isolations))
 
 
 BY_NAME = text(

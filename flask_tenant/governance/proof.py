@@ -27,11 +27,22 @@ from ..rules.store import RuleBook
 from .vocabulary import tables_of
 
 
-class Application(Protocol):
-    """What is asked of Tenancy's state of an application."""
+class Databases(Protocol):
+    """What is asked of an application's databases."""
 
     isolations: WeakKeyDictionary[Engine, Isolation]
     replicas: WeakValueDictionary[str, Engine]
+
+    def tables(self) -> tuple[str, ...]:
+        """The names of all tables, for rules about ``"*"``."""
+
+
+class Application(Protocol):
+    """What is asked of Tenancy's state of an application."""
+
+    @property
+    def databases(self) -> Databases:
+        """The engines that hold tenant data."""
 
     @property
     def directory(self) -> Directory:
@@ -43,9 +54,6 @@ class Application(Protocol):
 
     def enter(self, scope: Scope) -> AbstractContextManager[Scope]:
         """Enter a scope."""
-
-    def tables(self) -> tuple[str, ...]:
-        """The names of all tables, for rules about ``"*"``."""
 
 
 CANARY = Tenant(2**31 - 1, "flask-tenant-canary", "Canary")
@@ -70,7 +78,7 @@ class Proof:
 
         :raises RuleEngineError: when one does not
         """
-        for engine, isolation in list(self._application.isolations.items()):
+        for engine, isolation in list(self._application.databases.isolations.items()):
             found = _column(isolation)
             if found is None or engine.dialect.is_async:
                 continue  # no table: nothing can be read that rules would have to keep

@@ -164,11 +164,11 @@ class Rehearsal:
         if rules is not None:
             decision = self.decision(rules, facts)
             ruling = Ruling(decision, tuple(evaluate(slot, facts=facts) for slot in decision.slots))
-        engines = [e for e in self._application.isolations if not e.dialect.is_async]
+        engines = [e for e in self._application.databases.isolations if not e.dialect.is_async]
         if not engines:
             raise ConfigurationError("The application has no engine that statements can be tried on")
         walls: list[Any] = [
-            isolation.wall for isolation in dict.fromkeys(self._application.isolations.values())
+            isolation.wall for isolation in dict.fromkeys(self._application.databases.isolations.values())
         ]
         with self._application.enter(Scope(self.tenant)):
             before = [wall.rules for wall in walls]
