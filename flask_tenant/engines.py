@@ -109,8 +109,10 @@ class Users:
 
     def ended(self, holder: object) -> None:
         """A transaction has ended."""
-        for application in self._alive():
-            application.governance.ended(holder)
+        for joined in self._joined:
+            application = joined()
+            if application is not None:
+                application.governance.ended(holder)
 
     def active(self) -> bool:
         """Whether refusals are let through now."""

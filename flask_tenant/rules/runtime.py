@@ -73,7 +73,7 @@ class _Pin:
 
     __slots__ = ("alive", "last", "moment", "plan", "tenant_id")
 
-    def __init__(self, alive: Any, tenant_id: int, plan: Plan | None, moment: Moment) -> None:
+    def __init__(self, alive: Any, tenant_id: int, plan: Plan | None, moment: Moment | None) -> None:
         self.alive = alive
         self.tenant_id = tenant_id
         self.plan = plan
@@ -118,10 +118,9 @@ class Rules:
         pin = self._pins.get(id(holder))
         if pin is None or pin.tenant_id != scope.tenant_id or pin.alive() is not holder:
             pin = self._pin(holder, scope)
-        plan = pin.plan
-        if plan is None:
+        plan, moment = pin.plan, pin.moment
+        if plan is None or moment is None:
             return None
-        moment = pin.moment
         facts = read_all(plan.readers, moment)
         last = pin.last
         if last is not None and last[0] == facts:
@@ -180,7 +179,9 @@ class Rules:
             alive: Any = weakref.ref(holder, lambda gone: self._unpin(number, gone))
         except TypeError:  # a plain sqlite3 connection: kept until its transaction ends
             alive = lambda: holder  # noqa: E731
-        pin = _Pin(alive, scope.tenant_id or 0, self._plan(scope), Moment(scope, self._clock()))
+        plan = self._plan(scope)
+        moment = Moment(scope, self._clock()) if plan is not None else None  # most tenants have no rules
+        pin = _Pin(alive, scope.tenant_id or 0, plan, moment)
         self._pins[number] = pin
         return pin
 
