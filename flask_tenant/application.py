@@ -18,7 +18,7 @@ from sqlalchemy.orm import scoped_session
 
 from . import pipeline, signals
 from .actors import actor_of, whoever
-from .adapters import Around, Surroundings
+from .adapters import Around, Surroundings, sight
 from .admission import Admission
 from .audit import Anchor, Keys, Trail
 from .context import NO_TENANT_HINT, Scope, internal, nobody
@@ -29,7 +29,7 @@ from .governance import Governance
 from .governance.events import EventRules
 from .isolate import TEMPLATE, migrating
 from .mail import Composer, Mail, sender_of, templates
-from .model import Answer, RequestFacts, Resolution, Tenant
+from .model import Answer, Refusal, RequestFacts, Resolution, Tenant
 from .protocols import Adapter
 from .registry import COMMANDED, _here, _resolution
 from .report import Report
@@ -87,6 +87,7 @@ class Application:
         self._people: PeoplesPages | None = None
         self._trail: Trail | None = None
         self._extensions_seen = -1
+        self._sight: tuple[object, ...] = ()
         self.databases = Databases(self, engines, sessions)
         self._commanded = os.environ.get(COMMANDED)
         self.around: Around = Around(
@@ -355,6 +356,10 @@ class Application:
         self._commanded = None  # it was for a script: what serves requests works for whom these name
         return self.admission(facts)
 
+    def unserved(self, tenant: Tenant) -> Refusal | None:
+        """Why what is still open for a tenant has to end, ``None`` as long as the tenant is served."""
+        return pipeline.unserved(self.directory.find_id(tenant.id))
+
     def nobody(self, environ: dict[str, Any], facts: RequestFacts) -> Answer | None:
         """What a request is told that names no tenant: nothing, if it is served."""
         if self.theming.serves(facts.path) or (self._people is not None and self._people.serves(facts.path)):
@@ -363,21 +368,25 @@ class Application:
 
     def enter_request(self, resolution: Resolution) -> AbstractContextManager[object]:
         """Enter the scope of a resolved request."""
-        scope = pipeline.scope_of(resolution)
-        if scope is None:
+        if resolution.tenant is None:
             self._dress()
             return nobody()
-        return Stay(self, scope, request=True)
+        return Stay(self, Scope(resolution.tenant), request=True)
 
     def discover_for(self, *, request: bool) -> None:
-        """Look for engines and sessions; for a request, only when the application has got another extension."""
-        count = len(self.app.extensions)
+        """Look for engines, sessions and libraries; for a request, only when the application looks otherwise."""
+        app = self.app
+        if request and sight(app) == self._sight:
+            return
+        count = len(app.extensions)
         if not request or count != self._extensions_seen:
             self.discover()
             self._extensions_seen = count
         else:
             self.surround()
         self._dress()
+        if request:
+            self._sight = sight(app)
 
     def _dress(self) -> None:
         """Let pages look as the tenant does. Cheap: for each scope."""
