@@ -36,25 +36,6 @@ class RuleBook(Protocol):
         """
 
 
-class MemoryBook:
-    """Rules that are there from the start, by slug of the tenant: for tests, and for files that are read once."""
-
-    def __init__(self, rules: Iterable[RuleSet] = ()) -> None:
-        self._rules = {one.tenant: one for one in rules}
-
-    def active(self, tenant: Tenant) -> RuleSet | None:
-        """Return a tenant's rules."""
-        return self._rules.get(tenant.slug)
-
-    def activate(self, rules: RuleSet) -> None:
-        """Let a tenant obey these from now on."""
-        self._rules[rules.tenant] = rules
-
-    def drop(self, tenant: str) -> None:
-        """Let a tenant have no rules, by its slug."""
-        self._rules.pop(tenant, None)
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How one tenant's rules are decided.

@@ -14,9 +14,10 @@ from ...context import internal
 from ...errors import StatementRefusedError
 from ..drivers import driver_for
 from ..guard import ASKED, Vouched, with_comment
-from ..ruled import execute_compiled
+from ..ruled import execute_compiled, execute_raw
 
 if TYPE_CHECKING:
+    from ..rawsql import Placeholders, Rewritten
     from ..wall import Wall
 
 _OWN_WORK = frozenset({
@@ -59,14 +60,20 @@ class TenantDialect(DefaultDialect):
 
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         if type(statement) is not Vouched:
-            statement = self._ft_again(cursor, statement, context)
+            statement, known = self._ft_again(statement, context)
+            if known is not None and self._ft_looked_at(cursor, statement, known, parameters, context):
+                return
         if context is not None and context.ft_ruled and ruled(self, cursor, statement, parameters, context):
             return
         cursor.execute(statement, parameters)  # what SQLAlchemy's own does for every driver that we guard
 
     def do_executemany(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         if type(statement) is not Vouched:
-            statement = self._ft_again(cursor, statement, context)
+            statement, known = self._ft_again(statement, context)
+            if known is not None and self._ft_looked_at(
+                cursor, statement, known, parameters, context, many=True
+            ):
+                return
         if (
             context is not None
             and context.ft_ruled
@@ -75,18 +82,31 @@ class TenantDialect(DefaultDialect):
             return
         super().do_executemany(cursor, statement, parameters, context)
 
-    def _ft_again(self, cursor: Any, statement: str, context: Any) -> str:
+    def _ft_again(self, statement: str, context: Any) -> tuple[str, Rewritten | None]:
         """An event listener may have put a comment round a vouched statement. Anything else is raw SQL."""
         vouched = getattr(context, "ft_statement", None)
         if vouched is not None and with_comment(statement, vouched):
-            return Vouched(statement)
+            return Vouched(statement), None
         if self.is_async and context is not None:
             # The driver runs in a thread or task that knows no tenant: rewrite here.
-            style: Any = "qmark" if self.name == "sqlite" else "format"
             holder = driver_for(self.driver).raw(context.root_connection.connection.dbapi_connection)
-            text, _ = self.ft_wall.rewrite(statement, style, holder)
-            return Vouched(text)
-        return statement
+            text, known = self.ft_wall.rewrite(statement, self._ft_style, holder)
+            return Vouched(text), known
+        return statement, None
+
+    def _ft_looked_at(
+        self, cursor: Any, text: str, known: Rewritten, parameters: Any, context: Any, *, many: bool = False
+    ) -> bool:
+        """Run a text under rules on an asynchronous engine, whose guarded cursors take it for ours."""
+        adapter = context.root_connection.connection.dbapi_connection
+        wall, style = self.ft_wall, self._ft_style
+        return execute_raw(
+            wall, cursor, self.driver, text, known, parameters, style, many=many, adapter=adapter
+        )
+
+    @property
+    def _ft_style(self) -> Placeholders:
+        return "qmark" if self.name == "sqlite" else "format"
 
     def _deliver_insertmanyvalues_batches(self, connection: Any, cursor: Any, *args: Any) -> Any:
         context = args[-1]
