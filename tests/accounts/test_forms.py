@@ -52,6 +52,7 @@ def _send(browsers: dict[bool, Browser], page: Page, change: str) -> int:
         "somebody else's token",
         "http://evil.example",
         "http://bella.localhost",
+        "http://[",
         "null",
         "no origin, from a sibling",
     ],
