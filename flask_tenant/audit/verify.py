@@ -111,7 +111,6 @@ class _Chain:
             )
         self.number, self._mac = entry.number, entry.mac
 
-
     def _pruned(self, entry: Entry) -> None:
         """Believe an entry that is sealed that those before the first one were pruned, if that one follows them."""
         first, known = self._first, entry.known

@@ -38,9 +38,16 @@ def test_who_acts_as_an_administrator_changes_nothing(app: Flask, anna: Browser)
     acme = act_as(app, ANNA)
     assert "Send the invitation" in acme.get("/members").text
     refused = [page for page in FORMS if not page.acting]
-    assert {"invite", "set_roles", "remove", "end_all", "end_mine", "switch", "new_password_send", "join"} <= {
-        page.name for page in refused
-    }
+    assert {
+        "invite",
+        "set_roles",
+        "remove",
+        "end_all",
+        "end_mine",
+        "switch",
+        "new_password_send",
+        "join",
+    } <= {page.name for page in refused}
     bert = accounts_of(app).people.by_email(BERT)
     assert bert is not None
     fields = {"email": OLGA, "role": "administrator", "password": PASSWORD, "name": "O", "tenant": "bella"}

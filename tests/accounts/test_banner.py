@@ -113,7 +113,10 @@ def test_others_get_compressed_pages(acting: Browser) -> None:
     ("page", "expected"),
     [
         (b"<!-- <body> --><body>x", b"<!-- <body> --><body>!x"),
-        (b"<!--[if IE]><body class=ie><![endif]--><body>x", b"<!--[if IE]><body class=ie><![endif]--><body>!x"),
+        (
+            b"<!--[if IE]><body class=ie><![endif]--><body>x",
+            b"<!--[if IE]><body class=ie><![endif]--><body>!x",
+        ),
         (b"<!--><body>x-->", b"<!--><body>!x-->"),
         (b"<head><script>'<body>'</script></head><body>x", b"<head><script>'<body>'</script></head><body>!x"),
         (b"<title><body></title><body>x", b"<title><body></title><body>!x"),
@@ -127,5 +130,7 @@ def test_it_stands_where_it_is_seen(page: bytes, expected: bytes) -> None:
 
 
 def test_a_large_page_takes_no_long_time() -> None:
-    for part in (b"<!--", b"<script>", b'<body "', b"<style", b"</head"):
+    for part in (b"<!--", b"<script>", b'<body "', b"<body '", b"<body", b"<style", b"</head"):
         assert with_banner(b"<!doctype html>" + part * 20_000, b"!").endswith(b"!")
+    part = b"<!---->" * 20_000 + b"<li>"
+    assert with_banner(part, b"!") == part

@@ -156,9 +156,7 @@ def test_every_page_is_among_them(site: Site) -> None:
                 assert any(re.fullmatch(pattern, path) for path in shown), page.path
 
 
-def test_no_page_has_barriers(
-    site: Site, chromium: Any, axe: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_page_has_barriers(site: Site, chromium: Any, axe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each page once, and each that a form is answered with: by keyboard, light and dark, 320 pixels wide, text at 200 %,
     and sizes of what is pressed."""
     seen, pressed = 0, 0

@@ -102,7 +102,9 @@ def test_what_somebody_is_called_is_text_on_every_page(app: Flask, anna: Browser
         _, secret = people.invite(place.id, "kit@mail.example", [], person)
         acting = act_as(app, ANNA, reason=evil)
         pages = [there.get(path).text for path in ("/", "/sessions", "/members", "/tenants", "/logout")]
-        pages += [Browser(app, "evil.localhost").get(path).text for path in ("/login", f"/invitation/{secret}")]
+        pages += [
+            Browser(app, "evil.localhost").get(path).text for path in ("/login", f"/invitation/{secret}")
+        ]
         pages += [anna.get(path).text for path in ("/sessions", "/tenants")]
         acting.post("/impersonation/end", page="/")
     finally:

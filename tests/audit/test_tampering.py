@@ -49,7 +49,14 @@ def test_changed(trail: Trail, engine: Engine, change: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    ["at = 9223372036854775807", "at = 'soon'", "details = x'ff'", "details = '[1]'", "actor = x'00'", "mac = x'00'"],
+    [
+        "at = 9223372036854775807",
+        "at = 'soon'",
+        "details = x'ff'",
+        "details = '[1]'",
+        "actor = x'00'",
+        "mac = x'00'",
+    ],
 )
 def test_what_no_trail_would_write(trail: Trail, engine: Engine, change: str) -> None:
     """SQLite keeps anything in any column. Neither `verify` nor `list` stumbles over it."""

@@ -77,6 +77,12 @@ def test_names_for_people(site: Site) -> None:
 
 def test_skeletons() -> None:
     assert skeleton("paypal") == skeleton("paypa1") == skeleton("pay-pal") != skeleton("payroll")
-    for one, like in (("clown", "c1own"), ("clown", "c-lown"), ("down", "ciown"), ("wide", "v-vide"), ("mine", "r-nine")):
+    for one, like in (
+        ("clown", "c1own"),
+        ("clown", "c-lown"),
+        ("down", "ciown"),
+        ("wide", "v-vide"),
+        ("mine", "r-nine"),
+    ):
         assert skeleton(one) == skeleton(like), like
     assert len({skeleton(word) for word in RESERVED}) > 0.9 * len(RESERVED)

@@ -21,13 +21,10 @@ pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
 sqlite_only = pytest.mark.databases("sqlite")
 
 
-@pytest.mark.parametrize("slugs", [("acme-one", "acme-one"), ("paypal", "paypa1")])
-def test_of_two_that_look_alike_one_gets_it(
-    site: Site, monkeypatch: pytest.MonkeyPatch, slugs: tuple[str, str]
-) -> None:
+def test_of_two_that_look_alike_one_gets_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both have noted in their transactions that the name is theirs, before either looks whether it is free."""
     secrets = []
-    for slug, email in zip(slugs, ("ada@example.org", "eve@example.org"), strict=True):
+    for slug, email in (("paypal", "ada@example.org"), ("paypa1", "eve@example.org")):
         site.ask(slug=slug, email=email)
         secrets.append(site.box.secret())
     meet, calls, free = Barrier(2), threading.local(), Names.free

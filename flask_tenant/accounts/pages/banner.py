@@ -15,11 +15,12 @@ from ..presence import ACTING, KEY
 _PLACES = re.compile(
     rb"<!--(?:-?>|.*?--!?>|.*\Z)"  # what stands in comments, scripts and the like is no tag (HTML, section 13.2.5)
     rb"|<(script|style|title|textarea|template)\b.*?(?:</\1\s*>|\Z)"
-    rb"|(?P<body><body\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>)"
+    rb"|(?P<body><body\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*+>)"
+    rb"|<body\b(?:[^>\"']|\"[^\"]*(?:\"|\Z)|'[^']*(?:'|\Z))*+\Z"  # so that it is gone through once
     rb"|(?P<head></head\s*>)",
     re.IGNORECASE | re.DOTALL,
 )
-_PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype|html|head|title|body)\b", re.IGNORECASE | re.DOTALL)
+_PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*+<(?:!doctype|html|head|title|body)\b", re.IGNORECASE | re.DOTALL)
 
 _INFLATED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """What zlib calls the encodings that it can undo."""
