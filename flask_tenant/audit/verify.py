@@ -53,8 +53,9 @@ def verify(entries: Iterable[Entry], keys: Keys, heads: Heads, tenant_id: int | 
     count = 0
     for entry in entries:
         count += 1
-        if not isinstance(entry.tenant_id, int) or not isinstance(entry.number, int):
-            told = f"an entry is in no chain: {entry.tenant_id!r} {entry.number!r}"
+        place: tuple[object, object] = entry.tenant_id, entry.number
+        if not all(isinstance(part, int) for part in place):
+            told = f"an entry is in no chain: {place}"
             found.append(Tampering(-1, 0, "inserted", told))
             continue
         chain = chains.get(entry.tenant_id)

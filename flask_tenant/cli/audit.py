@@ -99,8 +99,8 @@ def examine(tenant: str | None, central: bool, anchors: tuple[Path, ...]) -> Non
     emptied = trail.anchor.path is not None and not heads and verdict.entries > 0
     if emptied:
         warning = (
-            f"The anchor {trail.anchor.path} is empty, and the trail is not: somebody has emptied it, or it is new. Then "
-            "write an entry first, or name an older anchor or a log with --anchor"
+            f"The anchor {trail.anchor.path} is empty, and the trail is not: somebody has emptied it, or it is new. "
+            "Then write an entry first, or name an older anchor or a log with --anchor"
         )
     lines = [_line(each, slugs) for each in verdict.found]
     lines.append(

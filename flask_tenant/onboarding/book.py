@@ -233,7 +233,7 @@ class Book:
             connection.execute(table.update().where(*mine).values(error=error[:ERROR_LENGTH], **more))
 
     def take(self, step: Step) -> Step | None:
-        """Let nobody else tell of a step for a while, and return it as it is now; ``None`` when somebody else does so, or
+        """Let nobody else tell of a step for a while, and return it as it is now; ``None`` when somebody else does, or
         has done so."""
         table, now = self._step, self.clock()
         mine = table.c.signup_id == step.signup_id, table.c.number == step.number

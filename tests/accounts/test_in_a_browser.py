@@ -157,7 +157,7 @@ def test_every_page_is_among_them(site: Site) -> None:
 
 
 def test_no_page_has_barriers(site: Site, chromium: Any, axe: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each page once, and each that a form is answered with: by keyboard, light and dark, 320 pixels wide, text at 200 %,
+    """Each page once, and what forms are answered with: by keyboard, light and dark, 320 pixels wide, text at 200 %,
     and sizes of what is pressed."""
     seen, pressed = 0, 0
     found: list[str] = []

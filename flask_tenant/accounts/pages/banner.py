@@ -54,7 +54,7 @@ def put_in_place(app: Flask, render: Callable[[], str | None]) -> None:
         if _kept(KEY) and response.mimetype in ("text/html", "application/xhtml+xml"):
             banner = render()
             if banner is not None:
-                # A browser says whether it asks for a page, or a script for a part of one (Fetch Metadata, section 2.1).
+                # Whether a page is asked for, or by a script a part of one, browsers say (Fetch Metadata, section 2.1).
                 page = flask.request.headers.get("Sec-Fetch-Dest") == "document"
                 _insert(response, banner.encode("ascii", "xmlcharrefreplace"), page)
         return response
@@ -64,7 +64,7 @@ def put_in_place(app: Flask, render: Callable[[], str | None]) -> None:
 
 
 def _kept(name: str) -> Any:
-    """What the session keeps, past its own methods: looking is not using, and pages that do not use it may be cached."""
+    """What the session keeps, past its own methods: looking is not using. Pages that do not use it may be cached."""
     session: Any = flask.session._get_current_object()  # type: ignore[attr-defined]
     return dict.get(session, name) if isinstance(session, dict) else session.get(name)
 

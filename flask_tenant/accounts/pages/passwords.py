@@ -79,7 +79,7 @@ def reset_send(visit: Visit) -> Response:
 def new_password(visit: Visit, secret: str) -> Response:
     """Ask for the new password. Programs that look at every link in a mail do no harm."""
     kept = visit.accounts.tickets.look("reset", visit.tenant_id, secret)
-    return _ask(visit, secret, kept["person"]) if _good(visit, kept) else _gone(visit)
+    return _ask(visit, secret, kept["person"]) if _good(kept, visit) else _gone(visit)
 
 
 @pages.post("/reset/<secret>", For.ANYBODY, At.BOTH)
@@ -87,7 +87,7 @@ def new_password_send(visit: Visit, secret: str) -> Response:
     """Set it. Whoever is logged in with the old one is logged out, everywhere."""
     tickets = visit.accounts.tickets
     kept = tickets.redeem("reset", visit.tenant_id, secret)
-    if not _good(visit, kept):
+    if not _good(kept, visit):
         return _gone(visit)
     try:
         visit.accounts.people.set_password(
@@ -103,7 +103,7 @@ def _since(visit: Visit, person_id: int) -> str:
     return str(visit.accounts.people.password_since(person_id))
 
 
-def _good(visit: Visit, kept: dict[str, Any] | None) -> TypeGuard[dict[str, Any]]:
+def _good(kept: dict[str, Any] | None, visit: Visit) -> TypeGuard[dict[str, Any]]:
     """Whether a link leads on. Those from before the password was changed do not, however it was: somebody else may
     have them."""
     return kept is not None and kept.get("since") == _since(visit, kept["person"])
