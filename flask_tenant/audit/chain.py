@@ -92,7 +92,7 @@ class Keys:
     def which(self, entry: Entry, before: str) -> int | None:
         """Return the number of the key that has sealed the entry, 0 the newest; ``None`` when none has."""
         if not all(isinstance(value, int) for value in entry[:3]) or not all(
-            isinstance(value, str) for value in entry[3:]
+            isinstance(value, str) for value in (before, *entry[3:])
         ):
             return None  # SQLite keeps anything in any column; nothing of that kind was ever sealed
         for number, key in enumerate(self._keys):
