@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from werkzeug.wrappers import Response
 
 from flask_tenant.accounts.pages import serving
 from flask_tenant.accounts.pages.serving import _MODULES
@@ -121,6 +122,11 @@ def pages_of(site: Site) -> dict[str, list[tuple[str, str]]]:
     }
 
 
+def given(answer: str) -> Callable[[Any], None]:
+    """Let a browser have this page."""
+    return lambda route: route.fulfill(body=answer, content_type="text/html")
+
+
 def answers_of(site: Site) -> list[tuple[str, str]]:
     """What forms are answered with: the address at which it is shown, and the page."""
     central, nobody, anna = (
@@ -163,9 +169,12 @@ def test_no_page_has_barriers(site: Site, chromium: Any, axe: str, monkeypatch: 
     found: list[str] = []
     shown: set[str] = set()
     show = Visit.show
-    monkeypatch.setattr(
-        Visit, "show", lambda visit, name, *a, **kw: shown.add(name) or show(visit, name, *a, **kw)
-    )
+
+    def noted(visit: Visit, template: str, /, *args: Any, **values: Any) -> Response:
+        shown.add(template)
+        return show(visit, template, *args, **values)
+
+    monkeypatch.setattr(Visit, "show", noted)
     answers = answers_of(site)
     to_look_at: dict[str, list[tuple[str, str | None]]] = {
         who: [(site.url(path, host), None) for host, path in pages] for who, pages in pages_of(site).items()
@@ -179,7 +188,7 @@ def test_no_page_has_barriers(site: Site, chromium: Any, axe: str, monkeypatch: 
             log_in(page, site, who, "acme" if "acme" in addresses[0][0] else "")
         for url, answer in addresses:
             if answer is not None:
-                page.route(url, lambda route, body=answer: route.fulfill(body=body, content_type="text/html"))
+                page.route(url, given(answer))
             page.goto(url)
             page.unroute(url)
             page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
