@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FIRST = "0001"
 """What release 0.1 made, with ``create_all`` and without a version table."""
 
-NEWEST = "0008"
+NEWEST = "0009"
 
 _FOLDER = "flask_tenant.directory:migrations"
 
