@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import flask
+
 from ..errors import LoginRefusedError, MemberError
 from ..identity import LOCAL, Identified, Identity, LoginSession, MemberState, Person
 from ..login.people.arrivals import OPERATOR
 from ..model import Tenant
 from .entry import Arrived, Entry
+from .presence import ACTING
 
 HAND_OVER = "hand-over"
 """The purpose of the tickets with which a browser goes from one host to another."""
@@ -128,5 +131,6 @@ class Crossing(Entry):
             seconds=seconds,
         )
         opened = self._begin_anew(tenant.id, secret)
+        flask.session[ACTING] = True
         accounts.users.enter(user)
         return opened

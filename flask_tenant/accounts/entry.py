@@ -182,6 +182,9 @@ class Entry(Presence):
         before = self.session()
         if before is not None:
             self.accounts.sessions.end(before.digest)
+            if before.impersonator_id is not None:  # also when it ends by another log-in
+                for chain in (0, before.tenant_id):
+                    self._note_end("impersonation.ended", before, chain)
         # A session that a server keeps gets another id: somebody else may have chosen this one (fixation).
         regenerate = getattr(flask.current_app.session_interface, "regenerate", None)
         if regenerate is not None:
@@ -238,6 +241,10 @@ class Entry(Presence):
         self._happened("login.failed", number_of(key))
 
     # ---- logging out
+    def _note_end(self, action: str, ended: LoginSession, chain: int) -> None:
+        actor = f"person:{ended.impersonator_id or ended.person_id}"
+        self.accounts.audit(action, tenant_id=chain, actor=actor, person=ended.person_id)
+
     def log_out(self) -> tuple[LoginSession | None, str]:
         """End the current log-in session, on all servers, and empty the browser's.
 
@@ -246,10 +253,8 @@ class Entry(Presence):
         ended = self._end_current()
         if ended is None:
             return None, ""
-        actor = f"person:{ended.impersonator_id or ended.person_id}"
-        action = "logout" if ended.impersonator_id is None else "impersonation.ended"
-        for chain in {ended.tenant_id, 0 if ended.impersonator_id is not None else ended.tenant_id}:
-            self.accounts.audit(action, tenant_id=chain, actor=actor, person=ended.person_id)
+        if ended.impersonator_id is None:
+            self._note_end("logout", ended, ended.tenant_id)
         try:
             return ended, self.accounts.sessions.hint(ended.digest)
         except ConfigurationError as error:

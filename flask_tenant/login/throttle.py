@@ -28,6 +28,8 @@ LIMITS: Mapping[str, str] = {
     "reset.account": "3 per hour",
     "reset.network": "30 per hour",
     "invitation.network": "60 per hour",
+    "invite.account": "5 per day",
+    "invite.network": "200 per day",
     "discovery.account": "5 per hour",
     "discovery.network": "60 per 15 minutes",
     "signup.account": "5 per day",

@@ -207,7 +207,7 @@ def log_out(visit: Visit) -> Response:
     return visit.show("log_out", name=visit.me.name)
 
 
-@pages.post("/logout", For.ANYBODY, At.BOTH)
+@pages.post("/logout", For.ANYBODY, At.BOTH, acting=True)
 def log_out_send(visit: Visit) -> Response:
     """Log out: here, on all servers, and at the provider if it wants to hear of it."""
     session, hint = visit.entry.log_out()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from ...errors import MemberError
 from ...identity import LOCAL, Identity, Person
 from ..passwords import Passwords
 from ..sessions import Sessions
-from ..store import Clock, Connect, Note, Tables, now
+from ..store import Clock, Connect, Note, Tables, now, utc
 
 SYSTEM = "system"
 """The actor of what nobody has done by hand."""
@@ -157,6 +158,12 @@ class Persons:
             )
             self._sessions.end_within(connection, person_id)
             self._note("person.password", actor=by, connection=connection, person=person_id)
+
+    def password_since(self, person_id: int) -> datetime | None:
+        """Return when a person's password was set, ``None`` for whoever has none of ours."""
+        person = self._people.person
+        with self._connect() as connection:
+            return utc(connection.scalar(sa.select(person.c.password_at).where(person.c.id == person_id)))
 
     def set_operator(self, person_id: int, operator: bool, *, by: str = SYSTEM) -> None:
         """Let a person do central work, or not any more; what they do as somebody else ends then.
