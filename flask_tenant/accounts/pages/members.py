@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
 
 from werkzeug.wrappers import Response
 
 from ...errors import ConfigurationError, LastAdministratorError, MailError, MemberError
 from ...identity import ADMINISTRATOR
-from .routes import For, Pages
+from .routes import For, Handler, Pages
 from .visit import Visit, bad
 
 pages = Pages()
@@ -47,77 +47,61 @@ def invite(visit: Visit) -> Response:
     return visit.go(visit.path("members"), f"{made.email} is invited.")
 
 
-@pages.post("/members/invitations/<int:number>/revoke", For.ADMINISTRATORS)
-def revoke(visit: Visit, number: int) -> Response:
+def _change(path: str, said: str) -> Callable[[Callable[..., object]], Handler]:
+    """Take a form that changes something about members: a decorator of what makes the change.
+
+    :param said: on the page that is shown when it was made
+    """
+
+    def decorate(change: Callable[..., object]) -> Handler:
+        @pages.post(path, For.ADMINISTRATORS)
+        @wraps(change)
+        def handler(visit: Visit, **which: int) -> Response:
+            try:
+                change(visit, **which)
+            except MemberError as error:
+                return _page(visit, 409, f"member-{which.get('person', 0)}", problem=_text(error))
+            return visit.go(visit.path("members"), said)
+
+        return handler
+
+    return decorate
+
+
+@_change("/members/invitations/<int:number>/revoke", "The invitation is taken back.")
+def revoke(visit: Visit, number: int) -> None:
     """Take an invitation back."""
-    return _done(
-        visit,
-        lambda: visit.accounts.people.revoke(visit.tenant_id, number, by=visit.actor),
-        "The invitation is taken back.",
-    )
+    visit.accounts.people.revoke(visit.tenant_id, number, by=visit.actor)
 
 
-@pages.post("/members/<int:person>/roles", For.ADMINISTRATORS)
-def set_roles(visit: Visit, person: int) -> Response:
+@_change("/members/<int:person>/roles", "The roles are saved.")
+def set_roles(visit: Visit, person: int) -> None:
     """Say what a member is."""
-    return _done(
-        visit,
-        lambda: visit.accounts.people.set_roles(visit.tenant_id, person, _roles(visit), by=visit.actor),
-        "The roles are saved.",
-        person,
-    )
+    visit.accounts.people.set_roles(visit.tenant_id, person, _roles(visit), by=visit.actor)
 
 
-@pages.post("/members/<int:person>/suspend", For.ADMINISTRATORS)
-def suspend(visit: Visit, person: int) -> Response:
+@_change("/members/<int:person>/suspend", "They cannot log in any more, and are logged out.")
+def suspend(visit: Visit, person: int) -> None:
     """Do not let a member in, for the time being."""
-    return _done(
-        visit,
-        lambda: visit.accounts.people.suspend(visit.tenant_id, person, by=visit.actor),
-        "They cannot log in any more, and are logged out.",
-        person,
-    )
+    visit.accounts.people.suspend(visit.tenant_id, person, by=visit.actor)
 
 
-@pages.post("/members/<int:person>/resume", For.ADMINISTRATORS)
-def resume(visit: Visit, person: int) -> Response:
+@_change("/members/<int:person>/resume", "They can log in again.")
+def resume(visit: Visit, person: int) -> None:
     """Let a member in again."""
-    return _done(
-        visit,
-        lambda: visit.accounts.people.resume(visit.tenant_id, person, by=visit.actor),
-        "They can log in again.",
-        person,
-    )
+    visit.accounts.people.resume(visit.tenant_id, person, by=visit.actor)
 
 
-@pages.post("/members/<int:person>/remove", For.ADMINISTRATORS)
-def remove(visit: Visit, person: int) -> Response:
+@_change("/members/<int:person>/remove", "They are no member any more.")
+def remove(visit: Visit, person: int) -> None:
     """End a membership."""
-    return _done(
-        visit,
-        lambda: visit.accounts.people.remove(visit.tenant_id, person, by=visit.actor),
-        "They are no member any more.",
-        person,
-    )
+    visit.accounts.people.remove(visit.tenant_id, person, by=visit.actor)
 
 
-@pages.post("/members/<int:person>/end-sessions", For.ADMINISTRATORS)
-def end_all(visit: Visit, person: int) -> Response:
+@_change("/members/<int:person>/end-sessions", "They are logged out everywhere.")
+def end_all(visit: Visit, person: int) -> None:
     """Log a member out everywhere."""
-    return _done(
-        visit,
-        lambda: visit.accounts.sessions.end_all(visit.tenant_id, person),
-        "They are logged out everywhere.",
-        person,
-    )
-
-
-def _done(visit: Visit, change: Callable[[], Any], said: str, person: int = 0) -> Response:
-    try:
-        change()
-    except MemberError as error:
-        return _page(visit, 409, f"member-{person}", problem=_text(error))
-    return visit.go(visit.path("members"), said)
+    visit.accounts.sessions.end_all(visit.tenant_id, person)
 
 
 def _page(

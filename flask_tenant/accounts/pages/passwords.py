@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from ...errors import ConfigurationError, MailError, MemberError, TooManyAttemptsError
+from ...errors import ConfigurationError, MailError, MemberError
 from ...identity import LOCAL
 from ...login.passwords import SHORTEST
+from .asking import ask_for_address, take_address
 from .routes import At, For, Pages
 from .visit import Visit
 
@@ -20,6 +22,8 @@ pages = Pages()
 RESET_SECONDS = 1800.0
 """How long the link to a new password is good."""
 
+MINUTES = int(RESET_SECONDS // 60)
+
 RULE = f"At least {SHORTEST} characters. A few words that do not belong together are easy to remember."
 
 
@@ -27,50 +31,40 @@ RULE = f"At least {SHORTEST} characters. A few words that do not belong together
 def reset(visit: Visit) -> Response:
     """Ask for the address."""
     _must_keep_passwords(visit)
-    return _page(visit)
+    return ask_for_address(visit, "reset", minutes=MINUTES)
 
 
 @pages.post("/reset", For.ANYBODY, At.BOTH)
 def reset_send(visit: Visit) -> Response:
-    """Mail a link, if there is an account. The answer is the same if there is none, and sent before anybody looks."""
+    """Mail a link, if there is an account."""
     _must_keep_passwords(visit)
-    email = visit.field("email")
-    if "@" not in email:
-        return _page(visit, 400, email, {"email": "This is no e-mail address."})
-    try:
-        visit.throttle("reset", email)
-    except TooManyAttemptsError as error:
-        response = _page(visit, 429, email, {"email": "There were too many attempts. Try again later."})
-        response.headers["Retry-After"] = str(error.seconds)
-        return response
-    response = _page(visit, sent=True)
     link = visit.mail_link()
+    return take_address(
+        visit, "reset", "reset", lambda email: _mail(visit, link, email), minutes=MINUTES
+    )
 
-    def mail() -> None:
-        person = visit.accounts.people.by_email(email)
-        mine = person is not None and (
-            visit.tenant is None or visit.accounts.people.member(visit.tenant_id, person.id) is not None
+
+def _mail(visit: Visit, link: Callable[..., str], email: str) -> None:
+    people = visit.accounts.people
+    person = people.by_email(email)
+    mine = person is not None and (
+        visit.tenant is None or people.member(visit.tenant_id, person.id) is not None
+    )
+    if person is None or not mine:
+        log.info("A new password was asked for at tenant %s, for an address without account", visit.tenant_id)
+        return
+    secret = visit.accounts.tickets.issue("reset", visit.tenant_id, {"person": person.id}, RESET_SECONDS)
+    try:
+        visit.accounts.mail.send(
+            str(person.email),
+            "reset",
+            visit.tenant,
+            name=person.name,
+            url=link("new_password", secret=secret),
+            minutes=MINUTES,
         )
-        if person is None or not mine:
-            log.info(
-                "A new password was asked for at tenant %s, for an address without account", visit.tenant_id
-            )
-            return
-        secret = visit.accounts.tickets.issue("reset", visit.tenant_id, {"person": person.id}, RESET_SECONDS)
-        try:
-            visit.accounts.mail.send(
-                str(person.email),
-                "reset",
-                visit.tenant,
-                name=person.name,
-                url=link("new_password", secret=secret),
-                minutes=int(RESET_SECONDS // 60),
-            )
-        except (MailError, ConfigurationError) as error:
-            log.error("The link to a new password was not mailed: %s", error)
-
-    visit.afterwards(response, mail)
-    return response
+    except (MailError, ConfigurationError) as error:
+        log.error("The link to a new password was not mailed: %s", error)
 
 
 @pages.get("/reset/<secret>", For.ANYBODY, At.BOTH)
@@ -108,19 +102,6 @@ def _ask(
         email=(person.email if person is not None else None) or "",
         rule=RULE,
         errors=errors or {},
-    )
-
-
-def _page(
-    visit: Visit,
-    status: int = 200,
-    typed: str = "",
-    errors: dict[str, str] | None = None,
-    *,
-    sent: bool = False,
-) -> Response:
-    return visit.show(
-        "reset", status, typed=typed, errors=errors or {}, sent=sent, minutes=int(RESET_SECONDS // 60)
     )
 
 

@@ -37,7 +37,6 @@ from . import (
     signing_up,
     switching,
 )
-from .addresses import Addresses
 from .environment import environment_of
 from .routes import For, Page, mapped
 from .safety import genuine
@@ -118,7 +117,7 @@ class PeoplesPages:
         self._maps: dict[bool, Map] = {}
         for tenant in (True, False):
             self._maps[tenant], self._pages[tenant] = mapped(_MODULES, tenant=tenant)
-        self._addresses = Addresses(lambda: state.app, state.settings, self._maps)
+        self._paths = {tenant: found.bind("", "/") for tenant, found in self._maps.items()}
         self._environment: Environment | None = None
         self._bannered = False
 
@@ -191,7 +190,7 @@ class PeoplesPages:
             app=state.app,
             accounts=state.accounts,
             environment=self._environment,
-            addresses=self._addresses,
+            paths=self._paths,
             request=request,
             session=cast(Any, flask.session)._get_current_object(),
             tenant=tenant,

@@ -17,7 +17,6 @@ from werkzeug.wrappers import Response
 from ...identity import LoginSession, Member
 from ...login.people.arrivals import OPERATOR
 from ...model import Tenant
-from .addresses import Addresses
 from .safety import safe_path, token
 
 if TYPE_CHECKING:
@@ -36,16 +35,17 @@ class Visit:
     :param login: the visitor's log-in, if there is one
     :param member: who that is here
     :param adapter: makes the addresses of pages
+    :param paths: make their paths below ``TENANT_LOGIN_PATH``, at tenants' hosts and at central ones
     """
 
     app: Flask
     accounts: Accounts
     environment: Environment
-    addresses: Addresses
     request: Request
     session: SessionMixin
     tenant: Tenant | None
     adapter: MapAdapter
+    paths: Mapping[bool, MapAdapter]
     style_url: str
     banner_url: str
     login: LoginSession | None = None
@@ -118,11 +118,10 @@ class Visit:
     def link_to(self, tenant: Tenant | None, page: str, **values: Any) -> str:
         """Address of a page at another host, or in a mail.
 
-        :raises ConfigurationError: when the host is not known to be ours, see :class:`Addresses`
+        :raises ConfigurationError: when the host is not known to be ours, see :class:`~flask_tenant.accounts.links.Links`
         """
-        return self.addresses.of(tenant, self.request) + self.addresses.path(
-            page, tenant is not None, **values
-        )
+        path = self.paths[tenant is not None].build(page, values)
+        return self.accounts.links.to(tenant, path, self.request)
 
     def mail_link(self) -> Callable[..., str]:
         """What makes addresses of pages here, for mails; also when the request is over."""
