@@ -17,6 +17,7 @@ from .resolve import InvalidHostError, elsewhere, host_name, new_address, resolv
 from .resolve.build import Hosts, build, trusted
 from .routes import CentralRoutes
 from .settings import Settings
+from .translations import Language
 
 if TYPE_CHECKING:
     from .directory import Directory
@@ -33,6 +34,7 @@ class Admission:
     :param default: returns the tenant that serves where nobody is named
     :param central: the application's central routes
     :param lenient: whether requests that name nobody are let in, as in report-only mode
+    :param language: which language to answer in: of a tenant, or of an ``Accept-Language`` header
     :raises ConfigurationError: for a strategy that lacks what it needs
     """
 
@@ -44,12 +46,14 @@ class Admission:
         default: Callable[[], Tenant | None],
         central: CentralRoutes,
         lenient: Callable[[], bool],
+        language: Callable[[Tenant | None, str | None], Language],
     ) -> None:
         self._settings = settings
         self._app = app
         self._default = default
         self._central = central
         self._lenient = lenient
+        self._language = language
         self._tenants = Tenants(directory)
         self._hosts = Hosts(settings)
         self._trusted = trusted(settings)
@@ -74,7 +78,8 @@ class Admission:
 
     def answer(self, resolution: Resolution, facts: RequestFacts) -> Answer:
         """What a request is told that is not served."""
-        return pages.answer(resolution, facts, self._settings.retry_after)
+        language = self._language(resolution.unserved, facts.headers.get("accept-language"))
+        return pages.answer(resolution, facts, self._settings.retry_after, language)
 
     def nobody(self, environ: dict[str, Any], facts: RequestFacts) -> Answer | None:
         """What a WSGI request is told that names no tenant: nothing, if the application serves it."""

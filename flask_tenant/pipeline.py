@@ -53,7 +53,7 @@ def admit(
         return found._replace(refused=why, location=location)
     if found.tenant.state is not TenantState.ACTIVE:
         why = _UNSERVED.get(found.tenant.state, Refusal.SUSPENDED)
-        return found._replace(tenant=None, refused=why)
+        return found._replace(tenant=None, refused=why, unserved=found.tenant)
     if found.script_name == facts.path:
         # Without the slash at its end, relative links would lead out of the tenant.
         return found._replace(tenant=None, refused=Refusal.MOVED, location=inside(facts))

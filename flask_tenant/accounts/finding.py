@@ -31,7 +31,9 @@ class WayFinder:
         accounts = self._accounts
         try:
             email = checked_email(email)
-            tenants = [accounts.application.directory.find_id(tenant_id) for tenant_id in accounts.realms.find(email)]
+            tenants = [
+                accounts.application.directory.find_id(tenant_id) for tenant_id in accounts.realms.find(email)
+            ]
             places = [
                 {"name": tenant.name, "url": accounts.links.to(tenant, LOGIN_PAGE)}
                 for tenant in tenants

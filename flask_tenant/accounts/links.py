@@ -70,7 +70,8 @@ class Links:
         found = asked if asked in self._central else base or min(self._settings.central_hosts, default=None)
         if found is None:
             raise ConfigurationError(
-                "A link to the central host was wanted, and its name is not known", hint="Set TENANT_BASE_DOMAIN"
+                "A link to the central host was wanted, and its name is not known",
+                hint="Set TENANT_BASE_DOMAIN",
             )
         return found
 
@@ -88,7 +89,7 @@ def _port(host: str, base: str | None, request: Request) -> str:
     if split_port(host)[1]:
         return ""
     asked, near = _name(request.host), split_port(base)[0] if base else host
-    port = split_port(request.host)[1] if asked == host or asked == near or asked.endswith(f".{near}") else ""
+    port = split_port(request.host)[1] if asked in (host, near) or asked.endswith(f".{near}") else ""
     return f":{port}" if port else ""
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
-from flask import Flask, has_app_context, has_request_context
+from flask import has_app_context, has_request_context
 from flask.globals import app_ctx, request_ctx
 from werkzeug.routing import MapAdapter
 

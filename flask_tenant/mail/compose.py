@@ -2,7 +2,7 @@
 
 ``tenancy/mail/invitation.txt`` is looked for among the overrides of the tenant's theme, in the application's own
 ``templates/`` folder, and here. Its first line is the subject. Where there is an ``invitation.html`` too, the message
-carries both.
+carries both. What stands there is said in the tenant's language.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from jinja2 import (
 
 from ..errors import ConfigurationError, MailError
 from ..model import Tenant
+from ..translations import Language, language, speaking
+from ..translations.templates import install
 
 FOLDER = "tenancy/mail"
 
@@ -44,7 +46,7 @@ def templates(own: BaseLoader | None = None) -> Environment:
     :param own: finds the application's
     """
     loaders = [*([own] if own is not None else []), PackageLoader("flask_tenant.mail")]
-    return Environment(
+    made = Environment(
         loader=ChoiceLoader(loaders),
         autoescape=select_autoescape(["html"], default=False),
         undefined=StrictUndefined,
@@ -52,6 +54,8 @@ def templates(own: BaseLoader | None = None) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    install(made)
+    return made
 
 
 class Composer:
@@ -60,6 +64,7 @@ class Composer:
     :param environment: see :func:`templates`
     :param sender: who they are from: ``noreply@example.com``, or with a name in front
     :param within: enters a tenant, so that its theme's overrides are found
+    :param spoken: the language to write in, asked there
     :raises ConfigurationError: when the sender is no address
     """
 
@@ -68,8 +73,9 @@ class Composer:
         environment: Environment,
         sender: str,
         within: Callable[[Tenant], AbstractContextManager[object]] = lambda tenant: nullcontext(),
+        spoken: Callable[[], Language] = language,
     ) -> None:
-        self._environment, self._within = environment, within
+        self._environment, self._within, self._spoken = environment, within, spoken
         found = getaddresses([sender])
         try:
             if len(found) != 1:
@@ -93,7 +99,8 @@ class Composer:
         """
         message = EmailMessage(SMTP)
         clean = {name: _line(value) if isinstance(value, str) else value for name, value in values.items()}
-        with self._within(tenant) if tenant is not None else nullcontext():
+        with self._within(tenant) if tenant is not None else nullcontext(), speaking(self._spoken()):
+            tag = language().tag
             try:
                 text = self._environment.get_template(f"{FOLDER}/{template}.txt").render(
                     tenant=tenant, **clean
@@ -108,6 +115,7 @@ class Composer:
         message["To"] = _address(to)
         message["Date"] = format_datetime(localtime())
         message["Message-ID"] = make_msgid(domain=self._sender.domain)
+        message["Content-Language"] = tag  # RFC 3282
         message["Auto-Submitted"] = (
             "auto-generated"  # nobody's holiday notice answers it (RFC 3834, section 5)
         )

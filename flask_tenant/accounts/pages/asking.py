@@ -8,7 +8,8 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from ...errors import TooManyAttemptsError
-from .visit import Visit
+from ...translations import Message
+from .visit import TOO_MANY, Visit
 
 
 def ask_for_address(visit: Visit, template: str, **more: Any) -> Response:
@@ -30,11 +31,11 @@ def take_address(
     """
     email = visit.field("email")
     if "@" not in email:
-        return _page(visit, template, more, 400, email, "This is no e-mail address.")
+        return _page(visit, template, more, 400, email, Message("This is no e-mail address."))
     try:
         visit.throttle(kind, email)
     except TooManyAttemptsError as error:
-        response = _page(visit, template, more, 429, email, "There were too many attempts. Try again later.")
+        response = _page(visit, template, more, 429, email, TOO_MANY)
         response.headers["Retry-After"] = str(error.seconds)
         return response
     response = _page(visit, template, more, sent=True)

@@ -9,8 +9,9 @@ from werkzeug.wrappers import Response
 
 from ...errors import ConfigurationError, LastAdministratorError, MailError, MemberError
 from ...identity import ADMINISTRATOR
+from ...translations import Message
 from .routes import For, Handler, Pages
-from .visit import Visit, bad
+from .visit import Visit, bad, told
 
 pages = Pages()
 
@@ -43,8 +44,10 @@ def invite(visit: Visit) -> Response:
     except (MailError, ConfigurationError) as error:
         people.revoke(visit.tenant_id, made.id, by=visit.actor)
         visit.app.logger.error("An invitation was not mailed, and is taken back: %s", error)
-        return _page(visit, 503, "invite", {"email": "The mail could not be sent. Try again later."}, typed)
-    return visit.go(visit.path("members"), f"{made.email} is invited.")
+        return _page(
+            visit, 503, "invite", {"email": Message("The mail could not be sent. Try again later.")}, typed
+        )
+    return visit.go(visit.path("members"), Message("%(email)s is invited.", email=made.email))
 
 
 def _change(path: str, said: str) -> Callable[[Callable[..., object]], Handler]:
@@ -68,37 +71,37 @@ def _change(path: str, said: str) -> Callable[[Callable[..., object]], Handler]:
     return decorate
 
 
-@_change("/members/invitations/<int:number>/revoke", "The invitation is taken back.")
+@_change("/members/invitations/<int:number>/revoke", Message("The invitation is taken back."))
 def revoke(visit: Visit, number: int) -> None:
     """Take an invitation back."""
     visit.accounts.people.revoke(visit.tenant_id, number, by=visit.actor)
 
 
-@_change("/members/<int:person>/roles", "The roles are saved.")
+@_change("/members/<int:person>/roles", Message("The roles are saved."))
 def set_roles(visit: Visit, person: int) -> None:
     """Say what a member is."""
     visit.accounts.people.set_roles(visit.tenant_id, person, _roles(visit), by=visit.actor)
 
 
-@_change("/members/<int:person>/suspend", "They cannot log in any more, and are logged out.")
+@_change("/members/<int:person>/suspend", Message("They cannot log in any more, and are logged out."))
 def suspend(visit: Visit, person: int) -> None:
     """Do not let a member in, for the time being."""
     visit.accounts.people.suspend(visit.tenant_id, person, by=visit.actor)
 
 
-@_change("/members/<int:person>/resume", "They can log in again.")
+@_change("/members/<int:person>/resume", Message("They can log in again."))
 def resume(visit: Visit, person: int) -> None:
     """Let a member in again."""
     visit.accounts.people.resume(visit.tenant_id, person, by=visit.actor)
 
 
-@_change("/members/<int:person>/remove", "They are no member any more.")
+@_change("/members/<int:person>/remove", Message("They are no member any more."))
 def remove(visit: Visit, person: int) -> None:
     """End a membership."""
     visit.accounts.people.remove(visit.tenant_id, person, by=visit.actor)
 
 
-@_change("/members/<int:person>/end-sessions", "They are logged out everywhere.")
+@_change("/members/<int:person>/end-sessions", Message("They are logged out everywhere."))
 def end_all(visit: Visit, person: int) -> None:
     """Log a member out everywhere."""
     visit.accounts.sessions.end_all(visit.tenant_id, person)
@@ -134,5 +137,5 @@ def _roles(visit: Visit) -> list[str]:
 
 def _text(error: MemberError) -> str:
     if isinstance(error, LastAdministratorError):
-        return "Somebody has to be administrator. Make somebody else one first."
-    return f"{error.message}. {error.hint}".rstrip(". ") + "."
+        return Message("Somebody has to be administrator. Make somebody else one first.")
+    return told(error)

@@ -11,9 +11,10 @@ from werkzeug.wrappers import Response
 from ...errors import ConfigurationError, MailError, MemberError
 from ...identity import LOCAL
 from ...login.passwords import SHORTEST
+from ...translations import Message
 from .asking import ask_for_address, take_address
 from .routes import At, For, Pages
-from .visit import Visit
+from .visit import Visit, told
 
 log = logging.getLogger("flask_tenant.login")
 
@@ -24,7 +25,10 @@ RESET_SECONDS = 1800.0
 
 MINUTES = int(RESET_SECONDS // 60)
 
-RULE = f"At least {SHORTEST} characters. A few words that do not belong together are easy to remember."
+RULE = Message(
+    "At least %(count)d characters. A few words that do not belong together are easy to remember.",
+    count=SHORTEST,
+)
 
 
 @pages.get("/reset", For.ANYBODY, At.BOTH)
@@ -39,9 +43,7 @@ def reset_send(visit: Visit) -> Response:
     """Mail a link, if there is an account."""
     _must_keep_passwords(visit)
     link = visit.mail_link()
-    return take_address(
-        visit, "reset", "reset", lambda email: _mail(visit, link, email), minutes=MINUTES
-    )
+    return take_address(visit, "reset", "reset", lambda email: _mail(visit, link, email), minutes=MINUTES)
 
 
 def _mail(visit: Visit, link: Callable[..., str], email: str) -> None:
@@ -87,8 +89,8 @@ def new_password_send(visit: Visit, secret: str) -> Response:
         )
     except MemberError as error:
         again = tickets.issue("reset", visit.tenant_id, kept, RESET_SECONDS)
-        return _ask(visit, again, kept["person"], 400, {"password": f"{error.message}. {error.hint}."})
-    return visit.go(visit.path("log_in"), "Your password is changed. Log in with it.")
+        return _ask(visit, again, kept["person"], 400, {"password": told(error)})
+    return visit.go(visit.path("log_in"), Message("Your password is changed. Log in with it."))
 
 
 def _ask(
@@ -106,8 +108,8 @@ def _ask(
 
 
 def _gone(visit: Visit) -> Response:
-    text = "Links to a new password are good once, and not for long."
-    return visit.show("link_gone", 410, text=text, page="reset", label="Ask for another one")
+    text = Message("Links to a new password are good once, and not for long.")
+    return visit.show("link_gone", 410, text=text, page="reset", label=Message("Ask for another one"))
 
 
 def _must_keep_passwords(visit: Visit) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from ...identity import LoginSession
+from ...translations import Message, translated
 from .routes import At, For, Pages
 from .visit import Visit, problem
 
@@ -44,13 +45,13 @@ def end_session(visit: Visit) -> Response:
     """End one. Members can end their own, administrators any of the tenant's."""
     digest = visit.field("session")
     if digest not in {found.digest for found in _listed(visit)}:
-        return visit.go(visit.path("sessions"), "That session is over already.")
+        return visit.go(visit.path("sessions"), Message("That session is over already."))
     if visit.login is not None and digest == visit.login.digest:
         visit.entry.log_out()
         visit.forget()
         return visit.go(visit.path("logged_out"))
     visit.accounts.sessions.end(digest, visit.tenant_id)
-    return visit.go(visit.path("sessions"), "The session is ended.")
+    return visit.go(visit.path("sessions"), Message("The session is ended."))
 
 
 @pages.post("/sessions/end-mine", For.MEMBERS, At.BOTH)
@@ -74,11 +75,11 @@ def _shown(
 ) -> dict[str, Any]:
     return {
         "digest": found.digest,
-        "name": names.get(found.person_id, "Somebody who is no member any more"),
+        "name": translated(names.get(found.person_id, Message("Somebody who is no member any more"))),
         "mine": mine is not None and mine.digest == found.digest,
         "operator": found.impersonator_id is not None,
         "reason": found.reason,
-        "browser": browser(found.agent),
+        "browser": translated(browser(found.agent)),
         "network": found.network,
         "opened_at": found.opened_at,
         "seen_at": found.seen_at,
@@ -90,5 +91,5 @@ def browser(agent: str) -> str:
     name = next((name for mark, name in _BROWSERS.items() if mark in agent), "")
     system = next((name for mark, name in _SYSTEMS.items() if mark in agent), "")
     if name and system:
-        return f"{name} on {system}"
-    return name or re.sub(r"[^\x20-\x7e]", "?", agent)[:40] or "An unknown browser"
+        return Message("%(browser)s on %(system)s", browser=name, system=system)
+    return name or re.sub(r"[^\x20-\x7e]", "?", agent)[:40] or Message("An unknown browser")

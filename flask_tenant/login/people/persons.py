@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ...errors import MemberError
 from ...identity import LOCAL, Identity, Person
+from ...translations import Message
 from ..passwords import Passwords
 from ..sessions import Sessions
 from ..store import Clock, Connect, Note, Tables, now
@@ -29,7 +30,9 @@ def checked_email(text: str) -> str:
     try:
         return validate_email(text.strip(), check_deliverability=False).normalized.lower()
     except EmailNotValidError as error:
-        raise MemberError(f"{text!r} is no e-mail address: {error}", value=text) from None
+        raise MemberError(
+            Message("%(text)r is no e-mail address", text=text), value=text, hint=str(error).rstrip(".")
+        ) from None
 
 
 def checked_name(text: str) -> str:
@@ -39,7 +42,7 @@ def checked_name(text: str) -> str:
     """
     name = " ".join(text.split())[:LONGEST_NAME]
     if not name:
-        raise MemberError("A name is empty", value=text)
+        raise MemberError(Message("A name is empty"), value=text)
     return name
 
 
@@ -106,7 +109,9 @@ class Persons:
                 return self._create(connection, email, name, kept, by)
         except IntegrityError:
             raise MemberError(
-                f"Somebody logs in with {email!r} already", value=email, hint="Log in, or reset the password"
+                Message("Somebody logs in with %(email)r already", email=email),
+                value=email,
+                hint=Message("Log in, or reset the password"),
             ) from None
 
     def _create(self, connection: Connection, email: str, name: str, kept: str, by: str) -> Person:
