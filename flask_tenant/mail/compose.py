@@ -115,13 +115,13 @@ class Composer:
         message["To"] = _address(to)
         message["Date"] = format_datetime(localtime())
         message["Message-ID"] = make_msgid(domain=self._sender.domain)
-        message["Content-Language"] = tag  # RFC 3282
         message["Auto-Submitted"] = (
             "auto-generated"  # nobody's holiday notice answers it (RFC 3834, section 5)
         )
         message.set_content(body.lstrip("\n"))
         if html:
             message.add_alternative(html, subtype="html")
+        message["Content-Language"] = tag  # RFC 3282; last, since new contents forget what was said of old ones
         return message
 
     def _html(self, template: str, values: Mapping[str, Any]) -> str:
