@@ -121,7 +121,9 @@ class Composer:
         message.set_content(body.lstrip("\n"))
         if html:
             message.add_alternative(html, subtype="html")
-        message["Content-Language"] = tag  # RFC 3282; last, since new contents forget what was said of old ones
+        message["Content-Language"] = (
+            tag  # RFC 3282; last, since new contents forget what was said of old ones
+        )
         return message
 
     def _html(self, template: str, values: Mapping[str, Any]) -> str:

@@ -122,7 +122,13 @@ class Post:
     ("host", "header", "tag", "subject", "text"),
     [
         ("acme", "fr", "de-DE", "Neues Passwort für Acme Tools wählen", "30 Minuten lang"),
-        ("bella", "fr", "fr", "Choisissez un nouveau mot de passe pour Bella Bakery", "pendant 30\xa0minutes"),
+        (
+            "bella",
+            "fr",
+            "fr",
+            "Choisissez un nouveau mot de passe pour Bella Bakery",
+            "pendant 30\xa0minutes",
+        ),
         ("bella", "ja", "en", "Choose a new password for Bella Bakery", "for 30 minutes"),
     ],
 )
