@@ -15,14 +15,13 @@ from jinja2 import (
 )
 from markupsafe import Markup
 
-from ...identity import ADMINISTRATOR
-from ...login.people.arrivals import OPERATOR
 from ...theme import Theming
 from ...translations import Message, dates, translated
+from ...translations.speaking import message_in_language
 from ...translations.templates import install, zone_of
 
-_ROLES = {ADMINISTRATOR: Message("administrator"), OPERATOR: Message("operator")}
-"""Roles that are ours. What others are called, the application and its tenants say."""
+OUR_ROLES = (Message("administrator"), Message("operator"))
+"""Here for the catalogues. What other roles are called, the application's own catalogue may say."""
 
 
 def environment_of(app: Flask, theming: Theming) -> Environment:
@@ -45,7 +44,7 @@ def environment_of(app: Flask, theming: Theming) -> Environment:
     )
     install(made)
     made.globals["theme"] = theming.look
-    made.filters.update(moment=moment, role=lambda role: _ROLES.get(role, role))
+    made.filters.update(moment=moment, role=message_in_language)
     theming.override(made)
     return made
 
