@@ -84,9 +84,11 @@ check-only:
 
 bench: python
 	@$(PROVISION) debian postgresql redis-server
-	@$(PROVISION) env main
+	@$(PROVISION) env main beside
 	@$(MAIN)/python -m bench $(ARGS)
 	@$(if $(ARGS),true,echo '== the directory'; $(MAIN)/python -m bench.directory)
+	@$(if $(ARGS),true,echo '== the edge'; $(MAIN)/python -m bench.edges)
+	@$(if $(ARGS),true,echo '== beside django-tenants'; $(MAIN)/python -m bench.beside)
 
 soak: python
 	@$(PROVISION) debian postgresql redis-server

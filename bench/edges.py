@@ -1,17 +1,22 @@
 """What the WSGI edge costs a request: the same trivial view, bare and with Tenancy, everything in memory.
 
-``python -m bench.edges`` prints microseconds a request for each way to name a tenant. The two sides take turns, and the
-fastest turn of each counts: what is slower was disturbed. Both have Flask-SQLAlchemy, which closes its session after
-each request.
+``python -m bench.edges`` prints microseconds and Python calls a request for each way to name a tenant. The sides take
+turns, and the fastest turn of each counts: what is slower was disturbed. Calls depend on no load. All sides have
+Flask-SQLAlchemy, which closes its session after each request.
+
+``--calls`` lists the calls that Tenancy adds, by function.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +75,33 @@ def _best(ask: Callable[[], None], requests: int) -> float:
     return (time.thread_time() - start) / requests * 1e6
 
 
-def measure(turns: int, requests: int) -> dict[str, float]:
-    """Return microseconds a request: bare, and with each strategy."""
+def calls(ask: Callable[[], None]) -> Counter[str]:
+    """Return what a request calls: functions written in Python, by file and name."""
+    found: Counter[str] = Counter()
+
+    def note(frame: Any, event: str, argument: Any) -> None:
+        if event == "call":
+            code = frame.f_code
+            where = "/".join(Path(code.co_filename).parts[-3:])
+            found[f"{where}: {code.co_qualname}"] += 1
+
+    for _ in range(3):
+        ask()  # what is looked up once
+    sys.setprofile(note)
+    try:
+        ask()
+    finally:
+        sys.setprofile(None)
+    return found
+
+
+@contextmanager
+def sides() -> Iterator[dict[str, Callable[[], None]]]:
+    """The bare application and those with Tenancy: what sends a request to each."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'edges.db'}"
         host = "tenant-7.example.com"
-        asked = {
+        yield {
             "bare": _asker(_app(url, tenanted=False), host, "/"),
             "subdomain": _asker(_app(url, TENANT_BASE_DOMAIN="example.com"), host, "/"),
             "path": _asker(
@@ -84,6 +110,13 @@ def measure(turns: int, requests: int) -> dict[str, float]:
                 "/t/tenant-7/",
             ),
         }
+
+
+def measure(turns: int, requests: int) -> dict[str, float]:
+    """Return microseconds a request: bare, and with each strategy."""
+    with sides() as asked:
+        for ask in asked.values():
+            ask()
         best = dict.fromkeys(asked, float("inf"))
         for _ in range(turns):
             for name, ask in asked.items():
@@ -97,14 +130,24 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     parser.add_argument("--turns", type=int, default=40, help="of each side")
     parser.add_argument("--requests", type=int, default=300, help="in each turn")
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--calls", action="store_true", help="list the calls that are added")
     given = parser.parse_args(arguments)
+    with sides() as asked:
+        called = {name: calls(ask) for name, ask in asked.items()}
+    if given.calls:
+        for name, times in (called["subdomain"] - called["bare"]).most_common():
+            print(f"{times:4}  {name}")
+        print(f"{called['subdomain'].total()} calls, {called['bare'].total()} of them bare")
+        return {}
     found = measure(given.turns, given.requests)
     if given.json:
         print(json.dumps(found))
         return found
     for name, micros in found.items():
-        more = "" if name == "bare" else f"  +{micros - found['bare']:.1f}"
-        print(f"{name:12} {micros:7.1f} us{more}")
+        more = f"  +{micros - found['bare']:.1f}" if name != "bare" else ""
+        times = called[name].total()
+        added = f"  +{times - called['bare'].total()}" if name != "bare" else ""
+        print(f"{name:12} {micros:7.1f} us{more:8}  {times:4} calls{added}")
     return found
 
 

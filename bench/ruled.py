@@ -49,8 +49,8 @@ def obey(state: Application) -> Engine:
     """Let the first tenant obey the rules, and return the engine."""
     # The side that works by hand imports this module, too.
     from flask_tenant.expressions import Kind
-    from flask_tenant.rules.runtime import MemoryBook
     from flask_tenant.rules.store.history import RuleFile
+    from tests.rules.books import MemoryBook
 
     state.tenancy.facts.provider("roles", Kind.TEXTS)(lambda: ROLES)
     owner = state.directory.get(TENANTS[0])
@@ -60,7 +60,7 @@ def obey(state: Application) -> Engine:
     if len(made.rules) != 20:
         raise AssertionError(f"{len(made.rules)} rules, not 20")
     state.rules.book = MemoryBook([made])
-    return next(iter(state.isolations))
+    return next(iter(state.databases.isolations))
 
 
 BY_NAME = text(

@@ -37,7 +37,8 @@ from flask_tenant.rules.model import (
     Rule,
     RuleSet,
 )
-from flask_tenant.rules.runtime import MemoryBook, Rules
+from flask_tenant.rules.runtime import Rules
+from tests.rules.books import MemoryBook
 
 TENANTS, ACTIVE, RULES, RELOADS = 1_000, 100, 20, 10_000
 COLD_US, LOAD_S, LOAD_MB, RELOAD_MB = 100.0, 5.0, 300.0, 50.0

@@ -97,7 +97,7 @@ class Side:
 
     def _off(self) -> Engine:
         state, engine = self._tenanted()
-        for isolation in state.isolations.values():
+        for isolation in state.databases.isolations.values():
             isolation.wall.rules = None
         return engine
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -18,6 +18,7 @@ from .resolve.build import Hosts, build, trusted
 from .routes import CentralRoutes
 from .settings import Settings
 from .translations import Language
+from .wsgi import in_wsgi
 
 if TYPE_CHECKING:
     from .directory import Directory
@@ -58,11 +59,17 @@ class Admission:
         self._hosts = Hosts(settings)
         self._trusted = trusted(settings)
         self.strategies: tuple[Strategy, ...] = build(settings, self._tenants, app)
+        self._headers = tuple(
+            in_wsgi(each.reads)
+            for each in self.strategies
+            if each.reads and (each.claim or each.reads != "host")
+        )
 
     def __call__(self, facts: RequestFacts) -> Resolution | Answer:
         """Walk the pipeline for a request."""
         if facts.path == self._settings.ask_path and self._may_ask(facts):
             return self._ask(facts)
+        mark = self._tenants.mark()
         found = pipeline.admit(facts, self.strategies, self._default, self._moved, self._tenants.source)
         if found.refused is not None:
             return self.answer(found, facts)
@@ -74,12 +81,44 @@ class Admission:
                 return self.answer(
                     found._replace(tenant=None, refused=Refusal.MOVED, location=location), facts
                 )
+        if mark is not None and self._by_host(found):
+            self._tenants.keep(facts.host, found._replace(store="memory"), found.tenant, mark)
         return found
+
+    def known(self, host: str, path: str, headers: Container[str]) -> Resolution | None:
+        """Return what the pipeline has said of a host before, if nothing but the host has a say in this request.
+
+        Most requests are answered here. What is kept ends with any change of the directory.
+
+        :param host: the Host header as sent
+        :param path: below the mount point
+        :param headers: the names of the request's headers as WSGI has them, such as ``HTTP_COOKIE``
+        """
+        if path == self._settings.ask_path:
+            return None
+        for name in self._headers:
+            if name in headers:
+                return None
+        return self._tenants.recall(host)
+
+    def _by_host(self, found: Resolution) -> bool:
+        """Whether the host alone has said so, and would again as long as no header is there that a strategy reads."""
+        for strategy in self.strategies:
+            if strategy.name == found.strategy:
+                by_host = strategy.reads == "host" and not strategy.claim
+                return by_host and all(s.reads for s in self.strategies if s.claim)
+            if not strategy.reads:
+                return False  # it is asked before, and may have something to say about another path
+        return False
 
     def answer(self, resolution: Resolution, facts: RequestFacts) -> Answer:
         """What a request is told that is not served."""
         language = self._language(resolution.unserved, facts.headers.get("accept-language"))
         return pages.answer(resolution, facts, self._settings.retry_after, language)
+
+    def status(self, refusal: Refusal) -> int:
+        """The HTTP status with which a refusal is answered."""
+        return pages.status_of(refusal)
 
     def nobody(self, environ: dict[str, Any], facts: RequestFacts) -> Answer | None:
         """What a WSGI request is told that names no tenant: nothing, if the application serves it."""
@@ -140,6 +179,8 @@ class Tenants:
     def __init__(self, directory: Callable[[], Directory]) -> None:
         self._made = directory
         self._kept: Directory | None = None
+        self.recall: Callable[[str], Resolution | None] = lambda host: None
+        """Returns what was kept of a host: the directory's own method, once it is there."""
 
     def _directory(self) -> Directory:
         self._kept = kept = self._kept or self._made()
@@ -148,6 +189,16 @@ class Tenants:
     def source(self) -> str:
         """Where the last answer came from."""
         return (self._kept or self._directory()).source
+
+    def mark(self) -> tuple[int, int] | None:
+        """What holds as long as the directory hears of no change; ``None`` before it was asked the first time."""
+        return self._kept.mark if self._kept is not None else None
+
+    def keep(self, host: str, resolution: Resolution, tenant: Tenant, mark: tuple[int, int]) -> None:
+        """Keep what a host has come to."""
+        directory = self._directory()
+        directory.keep(host, resolution, tenant, mark)
+        self.recall = directory.recall
 
     def find(self, slug: str) -> Tenant | None:
         """The tenant of that slug."""

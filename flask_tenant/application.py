@@ -12,35 +12,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import flask
-import sqlalchemy as sa
 from flask import Flask
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import scoped_session
 
 from . import pipeline, signals
 from .actors import actor_of, whoever
-from .adapters import Around, Surroundings
+from .adapters import Around, Surroundings, sight
 from .admission import Admission
 from .audit import Anchor, Keys, Trail
 from .context import NO_TENANT_HINT, Scope, internal, nobody
-from .directory import Directory, own_database
-from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
-from .engines import Users, _users
+from .databases import Databases
+from .directory import Directory
 from .errors import ConfigurationError, NoTenantError
 from .governance import Governance
 from .governance.events import EventRules
-from .isolate import (
-    TEMPLATE,
-    Isolation,
-    ScopedSessions,
-    migrating,
-    plainly,
-)
+from .isolate import TEMPLATE, migrating
 from .mail import Composer, Mail, sender_of, templates
-from .model import Answer, RequestFacts, Resolution, Tenant
+from .model import Answer, Refusal, RequestFacts, Resolution, Tenant
 from .protocols import Adapter
 from .registry import COMMANDED, _here, _resolution
-from .replicas import adopt
 from .report import Report
 from .rules.events import Postponed
 from .rules.runtime import Rules
@@ -48,7 +39,6 @@ from .settings import Settings
 from .startup import Startup
 from .stay import Stay
 from .theme import Theming
-from .transactions import following
 from .translations import Catalogues, Language, language
 
 if TYPE_CHECKING:
@@ -82,9 +72,6 @@ class Application:
         self._app = weakref.ref(app)
         self.settings = Settings.read(app.config)
         self.startup = startup
-        # Weak: the compiled statements that SQLAlchemy keeps lead here, and engines hold connections.
-        self.isolations: weakref.WeakKeyDictionary[Engine, Isolation] = weakref.WeakKeyDictionary()
-        self.replicas: weakref.WeakValueDictionary[str, Engine] = weakref.WeakValueDictionary()
         self.postponed = Postponed(
             lambda: nullcontext() if flask.has_app_context() else self.app.app_context()
         )
@@ -96,18 +83,13 @@ class Application:
             weakref.WeakMethod(self._count),
             lambda error: signals.statement_reported.send(tenancy, error=error),
         )
-        self._wanted = list(engines)
-        self._own_engines: list[Engine] = []
-        self._home: Callable[[], Isolation | None] = lambda: None
         self._template_scope = Scope(TEMPLATE)
-        self._directory: Directory | None = None
         self._events: EventRules | None = None
         self._people: PeoplesPages | None = None
         self._trail: Trail | None = None
-        self._adapted: set[int] = set()
         self._extensions_seen = -1
-        for registry in sessions:
-            self._adapt(registry)
+        self._sight: tuple[object, ...] = ()
+        self.databases = Databases(self, engines, sessions)
         self._commanded = os.environ.get(COMMANDED)
         self.around: Around = Around(
             app=lambda: self.app,
@@ -129,28 +111,10 @@ class Application:
             self.language,
         )
 
-    # ---- engines
+    # ---- what is found
     def discover(self) -> None:
-        """Find engines and sessions of the application that are not tenanted yet."""
-        found = look_into(self.app)
-        self._follow(found)
-        engines = [] if self._wanted else list(found.binds.get(None, ()))
-        for wanted in self._wanted:
-            if isinstance(wanted, str):
-                engines.extend(found.named(wanted))
-            else:
-                engines.append(synchronous(wanted))
-        for key in self.settings.exempt_engines:
-            for engine in found.named(key):
-                self.tenancy.exempt(engine)
-        for engine in sorted(engines, key=lambda e: e.dialect.is_async):
-            if engine not in self.isolations:
-                self._adopt(engine)
-        for name, replica in self.tenancy.engines.items():
-            if name not in self.replicas:
-                adopted = adopt(name, replica, found, self.isolations)
-                if adopted is not None:
-                    self.replicas[name] = adopted
+        """Find what belongs to the application and does not follow the tenant yet."""
+        self.databases.discover()
         self.surround()
 
     def surround(self) -> None:
@@ -161,32 +125,10 @@ class Application:
         if self.settings.login:
             self.accounts.users.look(self.app)
 
-    def adopt_twin(self, engine: Engine) -> bool:
-        """Put the wall into an engine that goes to a tenanted database, such as one made by a migration script."""
-        twin = next((known for known in list(self.isolations) if same_database(engine, known)), None)
-        if twin is None:
-            return False
-        isolation = self.isolations[twin]
-        isolation.share(engine)
-        self.isolations[engine] = isolation
-        return True
-
-    def _follow(self, found: Found) -> None:
-        """Let the application's sessions follow the tenant."""
-        if found.registry is not None:
-            self._adapt(found.registry)
-        if found.lite and not any(isinstance(adapter, LiteSessions) for adapter in self.adapters):
-            self.adapters = (*self.adapters, LiteSessions(self.app, _here))
-
     @property
     def rules(self) -> Rules:
         """What rules hold."""
         return self.governance.runtime
-
-    def tables(self) -> tuple[str, ...]:
-        """The names of all tables, for rules about ``"*"``."""
-        names = {isolation.views.names() for isolation in self.isolations.values()}
-        return names.pop() if len(names) == 1 else tuple(sorted({name for some in names for name in some}))
 
     @property
     def alive(self) -> bool:
@@ -200,56 +142,6 @@ class Application:
         if found is None:
             raise ConfigurationError("The Flask application is gone")
         return found
-
-    def _adapt(self, registry: scoped_session[Any]) -> None:
-        if id(registry) not in self._adapted:
-            self._adapted.add(id(registry))
-            self.adapters = (*self.adapters, ScopedSessions.of(registry, _here))
-
-    def _adopt(self, engine: Engine) -> None:
-        if self.adopt_twin(engine):
-            return
-        if engine.dialect.is_async:
-            # What is our own to do cannot wait for an event loop.
-            own = blocking(engine)
-            self._own_engines.append(own)
-            weakref.finalize(self, own.dispose)
-            self._adopt(own)
-            self.adopt_twin(engine)
-            return
-        users = _users.get(engine)
-        if users is None:
-            users = Users(engine, self.settings)
-            users.isolation.install()
-            _users[engine] = users
-        users.join(self)
-        isolation = users.isolation
-        isolation.check()  # before anything is written
-        if self._directory is None:
-            self._open_directory(isolation)
-        self.isolations[engine] = isolation
-
-    def _open_directory(self, isolation: Isolation) -> None:
-        """Open the directory: in a database of its own, or beside the tenants' rows."""
-        settings, own = self.settings, self.settings.directory_url
-        connect: Callable[[], AbstractContextManager[Connection]] = isolation.begin
-        if own is not None:
-            engine = sa.create_engine(own)
-            self.tenancy.exempt(engine)
-            weakref.finalize(self, engine.dispose)
-            connect = own_database(engine)
-        else:
-            self._home = weakref.ref(isolation)
-        directory = Directory(
-            following(connect),
-            prefix=settings.table_prefix,
-            apart=own is not None,
-            seconds=settings.cache_seconds,
-            size=settings.cache_size,
-            redis_url=settings.redis_url,
-        )
-        directory.prepare()
-        self._directory = directory
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -367,32 +259,26 @@ class Application:
 
         :raises ConfigurationError: when no engine was found that could hold them
         """
-        if self._directory is None:
+        if self.databases.directory is None:
             self.discover()
-        if self._directory is None:
+        found = self.databases.directory
+        if found is None:
             raise ConfigurationError(
                 "No database engine was found in the application",
                 hint="Register Flask-SQLAlchemy (or -Lite) with it, or pass Tenancy(engines=[engine])",
             )
-        return self._directory
-
-    def tenants(self, connection: Connection) -> list[Tenant]:
-        """All tenants, read on a connection that is open already where that one can."""
-        if self._directory is None:
-            return []
-        if self.isolations.get(connection.engine) is not self._home():
-            return self._directory.all()
-        with plainly(connection):
-            return self._directory.read(connection)
+        return found
 
     def _count(self) -> int:
         with internal():
-            return self._directory.count() if self._directory is not None else 0
+            directory = self.databases.directory
+            return directory.count() if directory is not None else 0
 
     def _only(self, *, asked: bool) -> Scope | None:
         """In report-only mode, what forgot to name its tenant works for the only one, and is listed if it ``asked``."""
         with internal():
-            tenants = self._directory.all() if self._directory is not None and self.report.active() else []
+            directory = self.databases.directory
+            tenants = directory.all() if directory is not None and self.report.active() else []
         if not tenants:
             return None
         if asked:
@@ -420,7 +306,7 @@ class Application:
         claim: Callable[[Connection, Tenant], None] | None = None,
     ) -> list[Tenant]:
         """Create tenants, slug and name of each: all of them, or none."""
-        directory = self.directory
+        directory, databases = self.directory, self.databases
         for slug, name in wanted:
             signals.tenant_creating.send(self.tenancy, slug=slug, name=name)
 
@@ -432,8 +318,8 @@ class Application:
                 nonlocal left
                 if claim is not None:
                     claim(connection, tenant)
-                for isolation in () if seeders else dict.fromkeys(self.isolations.values()):
-                    home = isolation is self._home()
+                for isolation in () if seeders else dict.fromkeys(databases.isolations.values()):
+                    home = databases.is_home(isolation)
                     seeders.append(
                         isolation.seeder(connection if home else others.enter_context(isolation.begin()))
                     )
@@ -455,11 +341,12 @@ class Application:
 
     def remove(self, tenant: Tenant) -> None:
         """Remove a tenant whose creation has failed half-way, with its rows in every database."""
+        databases = self.databases
 
         def empty(connection: Connection, tenant: Tenant) -> None:
             with ExitStack() as others:
-                for isolation in dict.fromkeys(self.isolations.values()):
-                    home = isolation is self._home()
+                for isolation in dict.fromkeys(databases.isolations.values()):
+                    home = databases.is_home(isolation)
                     isolation.empty(connection if home else others.enter_context(isolation.begin()), tenant)
 
         self.directory.remove(tenant, empty)
@@ -473,10 +360,11 @@ class Application:
         if self.startup.running() or (migrating() and not flask.has_request_context()):
             return self._template_scope
         slug = self._commanded or self.settings.default
-        if slug is None or self._directory is None:
+        directory = self.databases.directory
+        if slug is None or directory is None:
             return self._only(asked=asked)
         with internal():
-            found = self._directory.find(slug)
+            found = directory.find(slug)
         return Scope(found, key=("default", found.id)) if found is not None else None
 
     def enter(self, scope: Scope) -> AbstractContextManager[Scope]:
@@ -490,6 +378,10 @@ class Application:
         self._commanded = None  # it was for a script: what serves requests works for whom these name
         return self.admission(facts)
 
+    def unserved(self, tenant: Tenant) -> Refusal | None:
+        """Why what is still open for a tenant has to end, ``None`` as long as the tenant is served."""
+        return pipeline.unserved(self.directory.find_id(tenant.id))
+
     def nobody(self, environ: dict[str, Any], facts: RequestFacts) -> Answer | None:
         """What a request is told that names no tenant: nothing, if it is served."""
         if self.theming.serves(facts.path) or (self._people is not None and self._people.serves(facts.path)):
@@ -498,21 +390,25 @@ class Application:
 
     def enter_request(self, resolution: Resolution) -> AbstractContextManager[object]:
         """Enter the scope of a resolved request."""
-        scope = pipeline.scope_of(resolution)
-        if scope is None:
+        if resolution.tenant is None:
             self._dress()
             return nobody()
-        return Stay(self, scope, request=True)
+        return Stay(self, Scope(resolution.tenant), request=True)
 
     def discover_for(self, *, request: bool) -> None:
-        """Look for engines and sessions; for a request, only when the application has got another extension."""
-        count = len(self.app.extensions)
+        """Look for engines, sessions and libraries; for a request, only when the application looks otherwise."""
+        app = self.app
+        if request and sight(app) == self._sight:
+            return
+        count = len(app.extensions)
         if not request or count != self._extensions_seen:
             self.discover()
             self._extensions_seen = count
         else:
             self.surround()
         self._dress()
+        if request:
+            self._sight = sight(app)
 
     def _dress(self) -> None:
         """Let pages look as the tenant does. Cheap: for each scope."""

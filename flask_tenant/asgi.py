@@ -16,8 +16,10 @@ from asgiref.sync import sync_to_async
 from asgiref.wsgi import WsgiToAsgi, WsgiToAsgiInstance
 from flask import Flask
 
+from .connections import Connections
 from .errors import ConfigurationError
 from .model import Answer, Refusal, RequestFacts, Resolution
+from .wsgi import in_wsgi
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -103,6 +105,7 @@ class TenantASGIMiddleware:
         self._admission: Any = state.admission
         self._admit: Callable[[RequestFacts], Resolution | Answer] = state.admit
         self._enter: Callable[[Resolution], AbstractContextManager[Any]] = state.enter_request
+        self._connections = Connections(state.unserved, state.admission.status)
         self._central = tuple(central)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,8 +115,12 @@ class TenantASGIMiddleware:
                 await self._app(scope, receive, send)
             return
         facts = facts_of(scope)
-        # The directory may have to ask Redis or the database: that must not hold up the event loop.
-        found: Resolution | Answer = await asyncio.to_thread(self._admit, facts)
+        found: Resolution | Answer | None = self._admission.known(
+            facts.host, facts.path, {in_wsgi(name) for name in facts.headers}
+        )
+        if found is None:
+            # The directory may have to ask Redis or the database: that must not hold up the event loop.
+            found = await asyncio.to_thread(self._admit, facts)
         if isinstance(found, Resolution) and found.tenant is None and not self._serves_nobody(facts.path):
             found = self._admission.answer(Resolution(None, refused=Refusal.NOBODY), facts)
         if isinstance(found, Answer):
@@ -123,7 +130,10 @@ class TenantASGIMiddleware:
         if found.script_name:
             scope["root_path"] = scope.get("root_path", "").rstrip("/") + found.script_name
         with self._enter(found):
-            await self._app(scope, receive, send)
+            if found.tenant is None:
+                await self._app(scope, receive, send)
+            else:
+                await self._connections.serve(self._app, found.tenant, scope, receive, send)
 
     def _serves_nobody(self, path: str) -> bool:
         return any(

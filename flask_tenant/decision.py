@@ -57,8 +57,10 @@ class Overlay:
 
     def __hash__(self) -> int:
         # Worked out once: there is a whole tree below, and shapes are looked up often.
-        found = self._hash or hash((self.filters, self.masks, self.hidden)) or 1
-        object.__setattr__(self, "_hash", found)
+        found = self._hash
+        if not found:
+            found = hash((self.filters, self.masks, self.hidden)) or 1
+            object.__setattr__(self, "_hash", found)
         return found
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -82,7 +82,7 @@ class Users:
     def replica(self, name: str) -> Engine | None:
         """The engine that rules call by this name."""
         speaker = self._speaker()
-        return speaker.replicas.get(name) if speaker is not None else None
+        return speaker.databases.replicas.get(name) if speaker is not None else None
 
     def fallback(self) -> Scope | None:
         """What holds outside any scope."""
@@ -92,7 +92,7 @@ class Users:
     def tenants(self, connection: Connection) -> list[Tenant]:
         """All tenants."""
         speaker = self._speaker()
-        return speaker.tenants(connection) if speaker is not None else []
+        return speaker.databases.tenants(connection) if speaker is not None else []
 
     def ruling(self, holder: object) -> Ruling | None:
         """What the rules of the current tenant have decided for the next statement.
@@ -109,8 +109,10 @@ class Users:
 
     def ended(self, holder: object) -> None:
         """A transaction has ended."""
-        for application in self._alive():
-            application.governance.ended(holder)
+        for joined in self._joined:
+            application = joined()
+            if application is not None:
+                application.governance.ended(holder)
 
     def active(self) -> bool:
         """Whether refusals are let through now."""
@@ -179,7 +181,7 @@ def _declared(engine: Engine) -> None:
         state.discover()
         if is_tenanted(engine.dialect) or engine.dialect in _exempt:
             return
-        if state.adopt_twin(engine):
+        if state.databases.adopt_twin(engine):
             return
     raise refuse_unguarded(engine.url.render_as_string())
 

@@ -142,6 +142,12 @@ class TenantChangedError(TenantError):
     code = "tenant-changed"
 
 
+class TenantClosedError(TenantError):
+    """A response or connection has outlived its tenant, which is suspended, archived or worked on by now."""
+
+    code = "tenant-closed"
+
+
 class CredentialRefusedError(TenantError):
     """A request's token is unknown, expired, revoked or forged."""
 

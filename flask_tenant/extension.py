@@ -90,7 +90,12 @@ class Tenancy:
         app.cli.add_command(tenant_cli)
         refusing.listen(app)
         app.wsgi_app = TenantMiddleware(  # type: ignore[method-assign]
-            state.theming.files(state.people(app.wsgi_app)), state.admit, state.enter_request, state.nobody
+            state.theming.files(state.people(app.wsgi_app)),
+            state.admit,
+            state.enter_request,
+            state.nobody,
+            state.admission.known,
+            state.unserved,
         )
         try:
             state.discover()

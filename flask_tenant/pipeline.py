@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from .context import Scope
 from .model import Refusal, RequestFacts, Resolution, Tenant, TenantState
 from .protocols import Strategy
 from .resolve import CommandLine, inside, resolve
@@ -51,13 +50,22 @@ def admit(
         location = moved(facts, found)
         why = Refusal.MOVED if location else Refusal.UNKNOWN
         return found._replace(refused=why, location=location)
-    if found.tenant.state is not TenantState.ACTIVE:
-        why = _UNSERVED.get(found.tenant.state, Refusal.SUSPENDED)
-        return found._replace(tenant=None, refused=why, unserved=found.tenant)
+    refused = unserved(found.tenant)
+    if refused is not None:
+        return found._replace(tenant=None, refused=refused, unserved=found.tenant)
     if found.script_name == facts.path:
         # Without the slash at its end, relative links would lead out of the tenant.
         return found._replace(tenant=None, refused=Refusal.MOVED, location=inside(facts))
     return found
+
+
+def unserved(tenant: Tenant | None) -> Refusal | None:
+    """Return why a tenant is not served, ``None`` if it is."""
+    if tenant is None:
+        return Refusal.UNKNOWN
+    if tenant.state is TenantState.ACTIVE:
+        return None
+    return _UNSERVED.get(tenant.state, Refusal.SUSPENDED)
 
 
 def admit_command(
@@ -70,8 +78,3 @@ def admit_command(
     :param source: where the directory had its last answer from
     """
     return admit(RequestFacts(host=""), (CommandLine(slug, find),), source=source)
-
-
-def scope_of(resolution: Resolution) -> Scope | None:
-    """Return the scope in which a resolved request runs, ``None`` for a request that is for nobody."""
-    return Scope(resolution.tenant) if resolution.tenant is not None else None

@@ -18,12 +18,14 @@ class Strategy(Protocol):
 
     Derive from it, and give it a ``name``. A ``claim`` is something that a client carries about (a token, a session):
     it must agree with what any other strategy says, or the request is refused. ``mount`` is what precedes the
-    identifier in the path, for a strategy that reads it from there.
+    identifier in the path, for a strategy that reads it from there. ``reads`` names the one request header, in lower
+    case, that it reads and without which it has nothing to say; ``""`` for a strategy that reads anything else.
     """
 
     name: str
     claim: bool = False
     mount: str = ""
+    reads: str = ""
 
     def identify(self, facts: RequestFacts) -> str | None:
         """Return what names the tenant (such as the subdomain), or ``None`` when this strategy has nothing to say.

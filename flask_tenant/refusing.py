@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, after_this_request, current_app, has_request_context, request
 
 from .context import current_scope
 from .errors import RuleDeniedError
 from .pages.denied import denied
+from .signals import rows_capped
 
 CAPPED = "X-Tenant-Rows-Capped"
 """Names the tables whose results were cut, and to how many rows: ``invoice=1000``."""
@@ -37,7 +38,16 @@ def _capped(response: Response) -> Response:
     return response
 
 
+def _cut(sender: Any, **_: Any) -> None:
+    """Let the response tell of it: once for each scope, and nothing is asked of requests whose results are whole."""
+    scope = current_scope()
+    if has_request_context() and scope is not None and len(scope.capped) == 1:
+        after_this_request(_capped)
+
+
+rows_capped.connect(_cut)
+
+
 def listen(app: Flask) -> None:
     """Answer for the rules, where the application does not itself: its own handler of the error comes first."""
     app.error_handler_spec[None][None].setdefault(RuleDeniedError, _denied)
-    app.after_request(_capped)

@@ -5,11 +5,10 @@ A class, where a generator would read more easily: every request makes one.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from . import signals
-from .context import Scope, current_scope, entered
+from .context import Scope, _scope, entered
 from .protocols import Adapter
 
 
@@ -29,47 +28,46 @@ class Application(Protocol):
         """What holds around a scope that is entered outside any other."""
 
 
-class Stay:
+class Stay(entered):
     """Enters a scope for the length of a ``with`` block.
 
     :param application: whose adapters and signals follow
     :param request: whether an edge enters it: then engines are looked for only when extensions have come
     """
 
-    __slots__ = ("_application", "_inner", "_request", "_scope")
+    __slots__ = ("_application", "_inside", "_request")
 
     def __init__(self, application: Application, scope: Scope, *, request: bool = False) -> None:
         self._application = application
         self._scope = scope
         self._request = request
-        self._inner: AbstractContextManager[Scope] | None = None
+        self._inside = False
 
     def __enter__(self) -> Scope:
         application, scope = self._application, self._scope
         application.discover_for(request=self._request)
-        outer = current_scope() or application.surrounding(request=self._request)
-        adapters = application.adapters
+        outer = _scope.get() or application.surrounding(request=self._request)
+        self._adapters = application.adapters
         if outer is not None and not outer.central and outer.tenant_id == scope.tenant_id:
             # Within the same tenant nothing changes: its sessions go on.
-            scope.key, adapters = outer.key, ()
-        inner = entered(scope, adapters)
-        inner.__enter__()
+            scope.key, self._adapters = outer.key, ()
+        self._opened = 0
+        entered.__enter__(self)
         try:
             if signals.tenant_entered.receivers:
                 signals.tenant_entered.send(application.tenancy, scope=scope)
         except BaseException as error:
-            inner.__exit__(type(error), error, error.__traceback__)
+            entered.__exit__(self, type(error), error, error.__traceback__)
             raise
-        self._inner = inner
+        self._inside = True
         return scope
 
     def __exit__(self, *exc: Any) -> None:
-        inner = self._inner
-        if inner is None:
+        if not self._inside:
             return
-        self._inner = None
+        self._inside = False
         try:
             if signals.tenant_left.receivers:
                 signals.tenant_left.send(self._application.tenancy, scope=self._scope)
         finally:
-            inner.__exit__(*exc)
+            entered.__exit__(self, *exc)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from contextvars import Context, copy_context
 from http import HTTPStatus
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from .model import Answer, RequestFacts, Resolution
+from .errors import TenantClosedError
+from .model import Answer, Refusal, RequestFacts, Resolution, Tenant
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -16,10 +18,18 @@ if TYPE_CHECKING:
 RESOLUTION = "flask_tenant.resolution"
 """Key of the request's :class:`~flask_tenant.model.Resolution` in the WSGI environment."""
 
+LOOK_SECONDS = 0.5
+"""Seconds after which something that is open for long asks again whether its tenant is served."""
+
 _PROXY_FIX = "werkzeug.proxy_fix.orig"
 
 
 _PLAIN = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+
+def in_wsgi(header: str) -> str:
+    """Return the name that a header has in a WSGI environment."""
+    return f"HTTP_{header.upper().replace('-', '_')}"
 
 
 class _Headers(Mapping[str, str]):
@@ -80,6 +90,8 @@ class TenantMiddleware:
     :param admit: the pipeline: facts to a resolution, or to an answer in place of the application
     :param enter: makes the resolution's scope, which is left when the response is closed
     :param nobody: what to answer to a request that names no tenant; ``None`` to let the application answer
+    :param known: what the pipeline has said before of a host, if nothing else has a say: host, path, environment
+    :param unserved: why a tenant is not served any more, ``None`` while it is; asked while a response goes on
     """
 
     def __init__(
@@ -88,11 +100,15 @@ class TenantMiddleware:
         admit: Callable[[RequestFacts], Resolution | Answer],
         enter: Callable[[Resolution], AbstractContextManager[Any]],
         nobody: Callable[[WSGIEnvironment, RequestFacts], Answer | None] = lambda environ, facts: None,
+        known: Callable[[str, str, Container[str]], Resolution | None] = lambda host, path, headers: None,
+        unserved: Callable[[Tenant], Refusal | None] = lambda tenant: None,
     ) -> None:
         self._app = app
         self._admit = admit
         self._enter = enter
         self._nobody = nobody
+        self._known = known
+        self._unserved = unserved
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # A context of its own: whatever becomes of this response, the worker's next request starts clean.
@@ -102,15 +118,11 @@ class TenantMiddleware:
     def _serve(
         self, context: Context, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        facts = facts_of(environ)
-        found = self._admit(facts)
+        known = self._known(environ.get("HTTP_HOST", ""), environ.get("PATH_INFO", ""), environ)
+        found = known if known is not None else self._resolved(environ)
         if type(found) is Answer:
             return send(found, environ, start_response)
         resolution = cast(Resolution, found)
-        if resolution.tenant is None and (answer := self._nobody(environ, facts)) is not None:
-            return send(answer, environ, start_response)
-        if resolution.script_name:
-            mount(environ, resolution.script_name)
         environ[RESOLUTION] = resolution
         stay = self._enter(resolution)
         stay.__enter__()
@@ -119,25 +131,64 @@ class TenantMiddleware:
         except BaseException as error:
             stay.__exit__(type(error), error, error.__traceback__)
             raise
-        return _Body(body, stay, context)
+        return _Body(body, stay, context, resolution.tenant, self._unserved)
+
+    def _resolved(self, environ: WSGIEnvironment) -> Resolution | Answer:
+        """Ask the pipeline, and put the application where the tenant is."""
+        facts = facts_of(environ)
+        found = self._admit(facts)
+        if isinstance(found, Answer):
+            return found
+        if found.tenant is None and (answer := self._nobody(environ, facts)) is not None:
+            return answer
+        if found.script_name:
+            mount(environ, found.script_name)
+        return found
 
 
 class _Body:
-    """A response body that is made in its tenant, and leaves it when the server closes it."""
+    """A response body that is made in its tenant, and leaves it when the server closes it.
 
-    __slots__ = ("__weakref__", "_body", "_closed", "_context", "_stay")
+    :param tenant: ``None`` for nobody's
+    :param unserved: see :class:`TenantMiddleware`
+    """
 
-    def __init__(self, body: Iterable[bytes], stay: AbstractContextManager[Any], context: Context) -> None:
+    __slots__ = ("__weakref__", "_body", "_closed", "_context", "_stay", "_tenant", "_unserved")
+
+    def __init__(
+        self,
+        body: Iterable[bytes],
+        stay: AbstractContextManager[Any],
+        context: Context,
+        tenant: Tenant | None,
+        unserved: Callable[[Tenant], Refusal | None],
+    ) -> None:
         self._body = body
         self._stay = stay
         self._context = context
+        self._tenant = tenant
+        self._unserved = unserved
         self._closed = False
 
     def __iter__(self) -> Iterator[bytes]:
-        end = object()
-        chunks = self._context.run(iter, self._body)
-        while (chunk := self._context.run(next, chunks, end)) is not end:
+        run, end = self._context.run, object()
+        chunks = run(iter, self._body)
+        look = monotonic() + LOOK_SECONDS
+        while (chunk := run(next, chunks, end)) is not end:
+            if monotonic() > look:
+                run(self._look)
+                look = monotonic() + LOOK_SECONDS
             yield cast(bytes, chunk)
+
+    def _look(self) -> None:
+        """End a stream that has outlived its tenant: broken off, so that nobody takes what has come for the whole."""
+        why = self._unserved(self._tenant) if self._tenant is not None else None
+        if self._tenant is not None and why is not None:
+            raise TenantClosedError(
+                f"A response is broken off: the tenant {self._tenant} is not served any more ({why})",
+                value=self._tenant.slug,
+                hint="Nothing is wrong with the application",
+            )
 
     def close(self) -> None:
         if not self._closed:

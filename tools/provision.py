@@ -39,6 +39,7 @@ class Environment:
     )
     unresolved: tuple[str, ...] = ()  # installed without what they say they need
     editable: bool = False
+    alone: bool = False  # what is in `file`, and nothing of ours
 
 
 SA20, SA21 = "sqlalchemy>=2.0.36,<2.1", "sqlalchemy>=2.1,<2.2"
@@ -76,6 +77,8 @@ ENVIRONMENTS = {
         file=ROOT / "tests" / "thirdparty" / "ihatemoney" / "requirements.txt",
         unresolved=("ihatemoney==7.2.1",),
     ),
+    # What `make bench` puts us beside; it never meets flask_tenant.
+    "beside": Environment(BUILD / "beside", file=ROOT / "bench" / "beside" / "requirements.txt", alone=True),
 }
 # What stands for a Debian package being there -> the package.
 DEBIAN = {
@@ -219,11 +222,13 @@ def install(name: str, wheel: Path | None) -> None:
         if {"rules", "ldap"} & set(environment.extras):
             compiler(python, environment.extras)
         package = ["-e", f".{extras}"] if environment.editable else [f"{wheel}{extras}"]
+        if environment.alone:
+            package = []
         run(*pip, "install", "--use-pep517", *pins, *package, *wanted)
         if environment.unresolved:
             run(*pip, "install", "--no-deps", *environment.unresolved)
         stamp.write_text(made_from)
-    elif wheel and not environment.editable:
+    elif wheel and not environment.editable and not environment.alone:
         run(*pip, "install", "--no-deps", "--no-index", "--force-reinstall", wheel)
 
 
@@ -302,7 +307,8 @@ def main() -> None:
     if arguments.command == "pin":
         pin()
         return
-    needs_wheel = any(not ENVIRONMENTS[name].editable for name in arguments.names)
+    environments = [ENVIRONMENTS[name] for name in arguments.names]
+    needs_wheel = any(not (each.editable or each.alone) for each in environments)
     wheel = build_wheel() if needs_wheel else None
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(partial(install, wheel=wheel), arguments.names))

@@ -97,7 +97,7 @@ def populate(database: str, redis_url: str, tenants: int) -> tuple[Application, 
     state = state_of(make_site(database, redis_url))
     slugs = [f"tenant-{number}" for number in range(tenants)]
     state.create_many([(slug, slug.title()) for slug in slugs])
-    (isolation,) = set(state.isolations.values())
+    (isolation,) = set(state.databases.isolations.values())
     with isolation.begin() as connection:
         connection.exec_driver_sql(
             "INSERT INTO note (tenant_id, text) SELECT t.id, 'canary=' || t.slug || ';' FROM tenancy_tenant t, "

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 
+from flask import Flask
+
 from ..protocols import Adapter
 from .base import Around, Part, ask, registered
 from .caches import Caches
@@ -23,7 +25,7 @@ from .structlog import Structlog
 from .uploads import Uploads
 from .urls import Urls
 
-__all__ = ["PARTS", "Around", "Surroundings", "ask", "registered"]
+__all__ = ["PARTS", "Around", "Surroundings", "ask", "registered", "sight"]
 
 PARTS: tuple[type[Part], ...] = (
     Logs,
@@ -58,15 +60,7 @@ class Surroundings:
         :returns: those newly placed that follow each scope
         """
         app = self._around.app()
-        caches = app.extensions.get("cache")
-        seen = (
-            len(sys.modules),
-            len(app.extensions),
-            len(caches) if isinstance(caches, dict) else 0,
-            len(vars(app)),  # Flask-Login leaves nothing but an attribute
-            type(app.session_interface),
-        )
-        if seen == self._seen:
+        if sight(app) == self._seen:
             return ()
         new: list[Adapter] = []
         for part in self._parts:
@@ -74,5 +68,20 @@ class Surroundings:
                 self.placed[part.name] = part
                 if hasattr(part, "enter") and hasattr(part, "leave"):
                     new.append(part)
-        self._seen = (*seen[:3], len(vars(app)), type(app.session_interface))
+        self._seen = sight(app)
         return tuple(new)
+
+
+def sight(app: Flask) -> tuple[object, ...]:
+    """What an application looks like from outside: another value once it has begun to use another library. Cheap."""
+    own = app.__dict__  # Flask-Login leaves nothing but an attribute
+    caches = app.extensions.get("cache")
+    return (
+        len(sys.modules),
+        len(app.extensions),
+        len(caches) if caches.__class__ is dict else 0,
+        len(own),
+        own.get("login_manager"),
+        app.session_interface.__class__,
+        getattr(own.get("jinja_env"), "loader", None),
+    )

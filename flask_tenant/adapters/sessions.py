@@ -41,21 +41,26 @@ class Sessions(Part):
         inner = app.session_interface
         if not isinstance(inner, _Bound):
             bound = copy.copy(inner)  # Flask's default one is shared by all applications
-            bound.__class__ = _bound(cast(Any, type(inner)))
+            by_path = "path" in around.settings.strategies
+            bound.__class__ = _bound(cast(Any, type(inner)), by_path=by_path)
             bound.ft_around = around  # type: ignore[attr-defined]
             app.session_interface = bound
         return True
 
 
 @cache
-def _bound(base: Any) -> Any:
-    return type(f"Tenant{base.__name__}", (_Bound, base), {"__module__": __name__})
+def _bound(base: Any, *, by_path: bool) -> Any:
+    front = _BoundByPath if by_path else _Bound
+    named = {"__module__": __name__, "ft_on_servers": hasattr(base, "_generate_sid")}
+    return type(f"Tenant{base.__name__}", (front, base), named)
 
 
 class _Bound(SessionInterface):
     """Goes in front of a session interface's class."""
 
     ft_around: Around
+    ft_on_servers: bool
+    """Whether sessions are kept on servers, under ids."""
 
     def _ft_owner(self) -> int:
         tenant = self.ft_around.tenant()
@@ -64,7 +69,7 @@ class _Bound(SessionInterface):
     def open_session(self, app: Flask, request: Request) -> Any:
         """Open the request's session if this tenant made it, and a new one otherwise."""
         session = super().open_session(app, request)
-        if session is None or self._ft_is_own(session, request):
+        if session is None or (not session and not self.ft_on_servers) or self._ft_is_own(session, request):
             return session
         # The same interface decides what a new session is, and under which id a server keeps it.
         bare = app.request_class({**request.environ, "HTTP_COOKIE": ""})
@@ -104,25 +109,21 @@ class _Bound(SessionInterface):
         by_session = resolution is not None and resolution.strategy == "session"
         return by_session and str(session.get(CHOSEN)) == str(here)
 
-    def get_cookie_path(self, app: Flask) -> str:
-        """Keep cookies of tenants apart that are told by their path, unless a path is configured."""
-        resolution = self.ft_around.resolution()
-        if resolution is not None and resolution.script_name and not app.config["SESSION_COOKIE_PATH"]:
-            return flask.request.script_root
-        return super().get_cookie_path(app)
-
     def _ft_named(self, request: Request) -> int | None:
         """Whose a session was that a server did not find: its id says so."""
-        if not hasattr(super(), "_generate_sid"):
+        if not self.ft_on_servers:
             return None
         owner, dot, _ = request.cookies.get(self.get_cookie_name(self.ft_around.app()), "").partition(".")
         return int(owner) if dot and owner.isdecimal() else None
 
     def save_session(self, app: Flask, session: Any, response: Any) -> None:
         """Save the session together with whom it is for."""
-        _take(session)
         if session:
-            _put(session, self._ft_owner())
+            _take(session)
+        if not session:
+            super().save_session(app, session, response)
+            return
+        _put(session, self._ft_owner())
         try:
             super().save_session(app, session, response)
         finally:
@@ -132,6 +133,17 @@ class _Bound(SessionInterface):
         """Let ids of sessions that a server keeps carry the tenant: so do the keys made from them."""
         made: str = super()._generate_sid(*args)  # type: ignore[misc]
         return f"{self._ft_owner()}.{made}"
+
+
+class _BoundByPath(_Bound):
+    """The same where tenants are told by their path."""
+
+    def get_cookie_path(self, app: Flask) -> str:
+        """Keep the tenants' cookies apart, unless a path is configured."""
+        resolution = self.ft_around.resolution()
+        if resolution is not None and resolution.script_name and not app.config["SESSION_COOKIE_PATH"]:
+            return flask.request.script_root
+        return super().get_cookie_path(app)
 
 
 def _place(owner: object) -> str:

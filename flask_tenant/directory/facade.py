@@ -48,6 +48,8 @@ class Directory:
         self._changes = Changes(self._store, self._changed, reserve=apart)
         self._lookup = Lookup(self._store, seconds, size, redis_url)
         self._memory = self._lookup.memory
+        self.recall = self._memory.recall
+        """Returns what :meth:`keep` has kept. The memory's own method: every request comes by here."""
 
     def prepare(self) -> None:
         """Create the directory's tables, or bring them to the form that this release needs."""
@@ -86,6 +88,15 @@ class Directory:
 
     def find_id(self, tenant_id: int) -> Tenant | None:
         """Return the tenant of that id, or ``None``."""
+        memory = self._memory
+        try:
+            entry = memory.ids[tenant_id]
+        except KeyError:
+            return self._lookup.find("id", tenant_id)
+        now = monotonic()
+        if now < entry.until and now < memory.fresh_until:
+            source.set("memory")
+            return entry.tenant
         return self._lookup.find("id", tenant_id)
 
     def find_token(self, secret: str) -> Token | None:
@@ -259,6 +270,19 @@ class Directory:
         return self._changes.change()
 
     # ---- what is kept
+    @property
+    def mark(self) -> tuple[int, int]:
+        """What holds as long as no change is heard of."""
+        return self._memory.mark
+
+    def keep(self, name: str, made: object, tenant: Tenant, mark: tuple[int, int]) -> None:
+        """Keep what was made of a tenant and of what else the directory has said, until it hears of any change.
+
+        :param name: under which ``recall`` returns it
+        :param mark: as it was before the directory was asked
+        """
+        self._memory.keep(name, made, tenant, mark)
+
     def forget(self) -> None:
         """Drop what is kept in memory."""
         self._lookup.forget()

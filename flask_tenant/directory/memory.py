@@ -72,6 +72,7 @@ class Memory:
         self.domains: FIFOCache[str, Entry] = FIFOCache(size)
         self.formers: FIFOCache[str, Entry] = FIFOCache(min(size, NEGATIVE_SIZE))
         self.tokens: FIFOCache[str, tuple[Token, int]] = FIFOCache(size)
+        self._made: dict[str, tuple[Entry, Any]] = {}
         self._by: dict[str, FIFOCache[Any, Entry]] = {
             "id": self.ids, "slug": self.slugs, "domain": self.domains, "former": self.formers,
         }  # fmt: skip
@@ -118,6 +119,34 @@ class Memory:
             if as_of >= self.top:
                 self.tokens[digest] = token, version
 
+    # ---- what was made of tenants
+    @property
+    def mark(self) -> tuple[int, int]:
+        """What holds as long as no change is heard of. Read it before the look-ups that something is made of."""
+        return self.top, self.emptied
+
+    def keep(self, name: str, made: Any, tenant: Tenant, mark: tuple[int, int]) -> None:
+        """Keep what was made of a tenant, and of nothing else but this directory: until any change is heard of.
+
+        :param name: under which :meth:`recall` returns it
+        :param mark: as it was before the first look-up
+        """
+        with self._lock:
+            entry = self.ids.get(tenant.id)
+            if mark != (self.top, self.emptied) or entry is None or entry.tenant is not tenant:
+                return
+            if len(self._made) >= self._size:
+                del self._made[next(iter(self._made))]
+            self._made[name] = entry, made
+
+    def recall(self, name: str) -> Any:
+        """Return what was kept under that name, as long as its tenant is; ``None`` without."""
+        kept = self._made.get(name)
+        if kept is None:
+            return None
+        now = time.monotonic()
+        return kept[1] if now < kept[0].until and now < self.fresh_until else None
+
     # ---- changes
     def change(self, number: int, tenants: set[int] | None) -> None:
         """Hear of a change.
@@ -125,7 +154,11 @@ class Memory:
         :param tenants: whom it concerns, ``None`` for everybody
         """
         with self._lock:
-            self.top = max(self.top, number)
+            if number > self.top:
+                self.top, self._made = (
+                    number,
+                    {},
+                )  # it may be a name that led to nobody of which something was made
             if tenants is None:
                 self._make()
                 self.emptied += 1

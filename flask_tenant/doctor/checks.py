@@ -31,14 +31,14 @@ def engines_of_process() -> list[Engine]:
     """Every engine that is alive."""
     found = [thing for thing in gc.get_objects() if issubclass(type(thing), Engine)]
     whole = [
-        engine for engine in found if type(engine).__name__ not in ("OptionEngine", "_TenantOptionEngine")
+        engine for engine in found if type(engine).__name__ not in ("OptionEngine", "TenantOptionEngine")
     ]
     return list({id(engine.pool): engine for engine in whole}.values())
 
 
 def check_all(app: Flask, state: Application) -> Iterator[Check]:
     """Look at everything."""
-    isolations = list(dict.fromkeys(state.isolations.values()))
+    isolations = list(dict.fromkeys(state.databases.isolations.values()))
     for isolation in isolations:
         yield from _keys(isolation)
         yield from _objects(isolation)
@@ -125,7 +125,7 @@ def _engines(state: Application) -> Iterator[Check]:
         url = engine.url.render_as_string()
         if is_tenanted(engine.dialect):
             continue
-        twin = any(same_database(engine, known) for known in state.isolations)
+        twin = any(same_database(engine, known) for known in state.databases.isolations)
         if not is_exempt(engine):
             clean = False
             yield Check(
@@ -146,7 +146,7 @@ def _engines(state: Application) -> Iterator[Check]:
                 "Keep tenants' rows out of it",
             )
     if clean:
-        yield Check("engines", "ok", f"{len(list(state.isolations))} tenanted, none undeclared")
+        yield Check("engines", "ok", f"{len(list(state.databases.isolations))} tenanted, none undeclared")
 
 
 def _settings(app: Flask, state: Application) -> Iterator[Check]:
@@ -170,7 +170,7 @@ def _talkative(app: Flask, state: Application) -> Iterator[Check]:
             "DEBUG is on: the debugger runs code for whoever reaches it",
             "Switch it off where others reach the server",
         )
-    for engine in list(state.isolations):
+    for engine in list(state.databases.isolations):
         if engine.echo:
             yield _warning(
                 f"{engine.url.render_as_string()} has echo on: tenants' values go to the log",

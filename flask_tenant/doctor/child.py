@@ -99,7 +99,7 @@ def examine(order: dict[str, Any], guard: Guard, say: Say) -> dict[str, Any]:
     state.settings = settings
     with app.app_context(), internal():
         state.discover()
-    isolations = list(dict.fromkeys(state.isolations.values()))
+    isolations = list(dict.fromkeys(state.databases.isolations.values()))
     if not isolations:
         raise NotPossibleError("No tenanted engine was found")
     for isolation in isolations:

@@ -44,7 +44,9 @@ def examine(
         state.discover()
         checks = list(check_all(app, state))
         tenanted = {
-            engine: isolation for engine, isolation in state.isolations.items() if not engine.dialect.is_async
+            engine: isolation
+            for engine, isolation in state.databases.isolations.items()
+            if not engine.dialect.is_async
         }
         others = [engine for engine in engines_of_process() if engine not in tenanted]
         with copies(tenanted, others, scratch, state.settings.directory_url) as found:

@@ -77,7 +77,7 @@ class Governance:
 
     def tables(self) -> tuple[str, ...]:
         """Return the names of the tables that rules can be about."""
-        return self.application.tables()
+        return self.application.databases.tables()
 
     @cached_property
     def activations(self) -> Activations:
@@ -104,7 +104,9 @@ class Governance:
         told = wanted(scope.tenant) if KEY in scope.tenant.config else None
         if told is not None:
             self._recorder.begin(
-                scope, told, [*self.application.isolations, *self.application.replicas.values()]
+                scope,
+                told,
+                [*self.application.databases.isolations, *self.application.databases.replicas.values()],
             )
 
     def leave(self, scope: Scope) -> None:
@@ -127,7 +129,7 @@ class Governance:
 
         tables: dict[str, Mapping[str, Any]] = {}
         keys: dict[str, frozenset[str]] = {}
-        for isolation in dict.fromkeys(self.application.isolations.values()):
+        for isolation in dict.fromkeys(self.application.databases.isolations.values()):
             tables.update(tables_of(isolation))
             keys.update(keys_of(isolation))
         return Vocabulary(tables=tables, keys=keys, **registered(self.application))

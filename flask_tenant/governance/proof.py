@@ -6,8 +6,13 @@ guess: that value has to reach the driver. Both hold because of a fact, so the e
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+import copy
+import logging
 import secrets
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -26,12 +31,25 @@ from ..rules.model import Condition, Deny, Filter, Guard, Place, Rule, RuleSet
 from ..rules.store import RuleBook
 from .vocabulary import tables_of
 
+log = logging.getLogger("flask_tenant")
+
+
+class Databases(Protocol):
+    """What is asked of an application's databases."""
+
+    isolations: WeakKeyDictionary[Engine, Isolation]
+    replicas: WeakValueDictionary[str, Engine]
+
+    def tables(self) -> tuple[str, ...]:
+        """The names of all tables, for rules about ``"*"``."""
+
 
 class Application(Protocol):
     """What is asked of Tenancy's state of an application."""
 
-    isolations: WeakKeyDictionary[Engine, Isolation]
-    replicas: WeakValueDictionary[str, Engine]
+    @property
+    def databases(self) -> Databases:
+        """The engines that hold tenant data."""
 
     @property
     def directory(self) -> Directory:
@@ -43,9 +61,6 @@ class Application(Protocol):
 
     def enter(self, scope: Scope) -> AbstractContextManager[Scope]:
         """Enter a scope."""
-
-    def tables(self) -> tuple[str, ...]:
-        """The names of all tables, for rules about ``"*"``."""
 
 
 CANARY = Tenant(2**31 - 1, "flask-tenant-canary", "Canary")
@@ -70,14 +85,29 @@ class Proof:
 
         :raises RuleEngineError: when one does not
         """
-        for engine, isolation in list(self._application.isolations.items()):
-            found = _column(isolation)
-            if found is None or engine.dialect.is_async:
-                continue  # no table: nothing can be read that rules would have to keep
-            table, column, kind = found
-            statement = sa.text(f"SELECT {_quoted(engine, column)} FROM {_quoted(engine, table)}")
-            self._denied(engine, statement, table)
-            self._filtered(engine, statement, table, column, kind)
+        usual = list(self._application.databases.isolations.items())
+        for engine, isolation in usual:
+            self._prove(engine, isolation)
+        for engine in list(self._application.databases.replicas.values()):
+            law = getattr(getattr(engine.dialect, "ft_wall", None), "law", None)
+            found = [isolation for _, isolation in usual if isolation.wall.law is law]
+            if not found:
+                raise _not_enforced(f"the engine {engine.url!r}, to which rules may send reads, has no wall")
+            try:
+                self._prove(engine, found[0])
+            except sa.exc.OperationalError:  # it is down: nothing is read there, and the others go on
+                log.warning(
+                    "The engine %r cannot be reached to show that rules are enforced there", engine.url
+                )
+
+    def _prove(self, engine: Engine, isolation: Isolation) -> None:
+        found = _column(isolation)
+        if found is None:
+            return  # no table: nothing can be read that rules would have to keep
+        table, column, kind = found
+        statement = sa.text(f"SELECT {_quoted(engine, column)} FROM {_quoted(engine, table)}")
+        self._denied(engine, statement, table)
+        self._filtered(engine, statement, table, column, kind)
 
     def _denied(self, engine: Engine, statement: sa.TextClause, table: str) -> None:
         rules = _canary(table, Deny(("This is only a test.",)))
@@ -119,14 +149,43 @@ def reached(engine: Engine, execute: Callable[[Connection], Any]) -> tuple[str, 
 
     :param execute: executes one statement
     """
-    with engine.connect() as connection, _stopped(connection):
+
+    def work(connection: Connection) -> tuple[str, Any]:
+        with _stopped(connection):
+            try:
+                execute(connection)
+            except _ReachedError as found:
+                return found.statement, found.parameters
+        raise RuleEngineError(
+            "No statement reached the driver", hint="Give one statement that reads or writes rows"
+        )
+
+    if engine.dialect.is_async:
+        return _awaited(engine, work)
+    with engine.connect() as connection:
+        return work(connection)
+
+
+def _awaited(engine: Engine, work: Callable[[Connection], tuple[str, Any]]) -> tuple[str, Any]:
+    """Do something on an asynchronous engine, in a loop of our own: the application's may be the one that waits for us.
+
+    The connection is our own as well, because connections belong to the loop in which they were made.
+    """
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    own = copy.copy(engine)
+    own.pool = engine.pool.recreate()
+
+    async def ask() -> tuple[str, Any]:
+        asynchronous = AsyncEngine(own)
         try:
-            execute(connection)
-        except _ReachedError as found:
-            return found.statement, found.parameters
-    raise RuleEngineError(
-        "No statement reached the driver", hint="Give one statement that reads or writes rows"
-    )
+            async with asynchronous.connect() as connection:
+                return await connection.run_sync(work)
+        finally:
+            await asynchronous.dispose()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(contextvars.copy_context().run, asyncio.run, ask()).result()
 
 
 @contextmanager

@@ -6,10 +6,12 @@ Nothing is kept: what is executed at all is executed in a transaction that is ro
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -46,11 +48,19 @@ class Result:
     :param rows: how many it gives, ``None`` when it was not executed
     :param refused: with which message, ``""`` when it is not
     :param masked: ``table.column`` of what is masked or hidden in its tables
+    :param values: how often it gives each row, by what the row hashes to
     """
 
     rows: int | None
     refused: str = ""
     masked: tuple[str, ...] = ()
+    values: Mapping[int, int] = field(default_factory=dict)
+
+    def rows_beyond(self, other: Result) -> int | None:
+        """Return how many rows it gives that another does not, or not with these values; ``None`` without rows."""
+        if self.rows is None or other.rows is None:
+            return None
+        return (Counter(self.values) - Counter(other.values)).total()
 
 
 class Fixed:
@@ -135,9 +145,9 @@ class Rehearsal:
                 if not reads or parameters is None:
                     return Result(None, self._refused(sql, rules, facts), masked)
                 counted = connection.execution_options(stream_results=True).execute(sa.text(sql), parameters)
-                rows = sum(1 for _ in zip(counted, range(MOST_ROWS), strict=False))
+                values = Counter(hash(repr(tuple(row))) for row in islice(counted, MOST_ROWS))
                 counted.close()
-                return Result(rows, "", masked)
+                return Result(values.total(), "", masked, values)
             except TenancyError as error:
                 return Result(None, error.message, masked)
             except sa.exc.DBAPIError as error:
@@ -164,11 +174,11 @@ class Rehearsal:
         if rules is not None:
             decision = self.decision(rules, facts)
             ruling = Ruling(decision, tuple(evaluate(slot, facts=facts) for slot in decision.slots))
-        engines = [e for e in self._application.isolations if not e.dialect.is_async]
+        engines = [e for e in self._application.databases.isolations if not e.dialect.is_async]
         if not engines:
             raise ConfigurationError("The application has no engine that statements can be tried on")
         walls: list[Any] = [
-            isolation.wall for isolation in dict.fromkeys(self._application.isolations.values())
+            isolation.wall for isolation in dict.fromkeys(self._application.databases.isolations.values())
         ]
         with self._application.enter(Scope(self.tenant)):
             before = [wall.rules for wall in walls]

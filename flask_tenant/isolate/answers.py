@@ -6,6 +6,7 @@ cursors of statements without rules run the driver's own code, at the driver's o
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, Protocol
@@ -31,10 +32,20 @@ class Answer(Protocol):
         """The cursor was closed, or has another statement to run."""
 
 
-class _Answering:
-    """In front of a guarded cursor's class."""
+class _Held(deque[Any]):
+    """The rows that SQLAlchemy's adapter of an asyncio cursor has fetched. It has no room for anything else."""
 
-    _ft_answer: Answer
+    answer: Answer
+
+
+class _Answering:
+    """In front of a guarded cursor's class, or of SQLAlchemy's adapter of one."""
+
+    __slots__ = ()
+
+    @property
+    def _ft_answer(self) -> Answer:
+        return _held_by(self)
 
     @property
     def description(self) -> Any:
@@ -80,17 +91,27 @@ class _Answering:
 
 @cache
 def _answering(cls: Any) -> Any:
-    return type(cls.__name__, (_Answering, cls), {"__module__": cls.__module__})
+    return type(cls.__name__, (_Answering, cls), {"__module__": cls.__module__, "__slots__": ()})
+
+
+def _adapts(cursor: Any) -> bool:
+    """Whether it is SQLAlchemy's adapter, whose objects have no attributes but their own."""
+    return not type(cursor).__dictoffset__
+
+
+def _held_by(cursor: Any) -> Answer:
+    found: Answer = cursor._rows.answer if _adapts(cursor) else cursor.__dict__["_ft_answer"]
+    return found
 
 
 def check_answerable(cursor: Any) -> None:
     """Refuse a cursor whose rows cannot be exchanged.
 
-    :raises StatementRefusedError: for SQLAlchemy's adapters of asyncio drivers
+    :raises StatementRefusedError: for an adapter of an asyncio driver other than SQLAlchemy's of today
     """
-    if not hasattr(cursor, "__dict__"):
+    if _adapts(cursor) and not hasattr(type(cursor), "_rows"):
         raise StatementRefusedError(
-            "Rules are about what this statement writes or gives, and it runs on an asynchronous engine",
+            "Rules are about what this statement writes or gives, and its cursor's rows cannot be exchanged",
             value=type(cursor).__name__,
             hint="Use a synchronous engine for the tables that rules of this kind are about",
         )
@@ -99,14 +120,21 @@ def check_answerable(cursor: Any) -> None:
 def answer(cursor: Any, found: Answer) -> None:
     """Let a cursor give ``found`` instead of the driver's rows, until its next statement."""
     plain(cursor)
-    cursor._ft_answer = found
+    if _adapts(cursor):
+        cursor._rows = held = _Held(getattr(cursor, "_rows", ()))
+        held.answer = found
+    else:
+        cursor.__dict__["_ft_answer"] = found
     cursor.__class__ = _answering(cursor.__class__)
 
 
 def plain(cursor: Any) -> None:
     """Let a cursor be as its driver made it."""
     found = cursor.__class__
-    if issubclass(found, _Answering):
-        cursor.__class__ = found.__mro__[2]
-        cursor._ft_answer.close()
-        del cursor._ft_answer
+    if not issubclass(found, _Answering):
+        return
+    given = _held_by(cursor)
+    cursor.__class__ = found.__mro__[2]
+    given.close()
+    if not _adapts(cursor):
+        del cursor.__dict__["_ft_answer"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from ..model import TableView
 from .config import IsolateConfig
 from .ddl.settle import wanted_triggers
-from .live import LiveObject, LiveSchema, LiveTable, read_schema
+from .live import LiveForeignKey, LiveObject, LiveSchema, LiveTable, read_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,24 @@ class CatalogObject:
         return f"{self.live.kind} {self.live.fullname}{on}"
 
 
+class Below(NamedTuple):
+    """A table whose rows hang on rows of another one, and the foreign key by which they do."""
+
+    table: LiveTable
+    key: LiveForeignKey
+
+
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     live: LiveSchema
     views: dict[tuple[str | None, str], TableView]
     objects: tuple[CatalogObject, ...]
     names: tuple[str, ...] = ()
+    below: dict[tuple[str | None, str], tuple[Below, ...]] = field(default_factory=dict)
 
+
+WRITING = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
+"""What a foreign key may do to rows when the one that they hang on is deleted, or gets another key."""
 
 _EMPTY = _Snapshot(LiveSchema(""), {}, ())
 
@@ -71,6 +84,16 @@ def _key(live: LiveSchema, name: str, schema: str | None) -> tuple[str | None, s
     if live.dialect == "sqlite":  # knows no case, not even within quotes
         return (schema.lower() if schema else None, name.lower())
     return schema, name
+
+
+def _below(live: LiveSchema) -> dict[tuple[str | None, str], tuple[Below, ...]]:
+    """Return, by table, the foreign keys through which the database itself writes rows that hang on its rows."""
+    found: dict[tuple[str | None, str], list[Below]] = defaultdict(list)
+    for table in live.tables:
+        for key in table.foreign_keys:
+            if {key.on_delete, key.on_update} & WRITING:
+                found[_key(live, key.referred_table, key.referred_schema)].append(Below(table, key))
+    return {name: tuple(hanging) for name, hanging in found.items()}
 
 
 class Catalog:
@@ -106,7 +129,7 @@ class Catalog:
             if not self.config.is_ours(table.name, table.schema)
         }
         names = tuple(sorted({view.name for view in views.values()}))
-        self._snapshot = _Snapshot(live, views, tuple(self._objects(live)), names)
+        self._snapshot = _Snapshot(live, views, tuple(self._objects(live)), names, _below(live))
 
     def _objects(self, live: LiveSchema) -> Iterable[CatalogObject]:
         # A trigger is ours when it is what we would make, not when it bears a name of ours.
@@ -141,6 +164,11 @@ class Catalog:
     def all(self) -> Iterable[TableView]:
         """Return every table's view."""
         return self._snapshot.views.values()
+
+    def below(self, view: TableView) -> tuple[Below, ...]:
+        """Return the foreign keys through which the database itself writes rows that hang on a table's rows."""
+        snapshot = self._snapshot
+        return snapshot.below.get(_key(snapshot.live, view.name, view.schema), ())
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -11,6 +11,9 @@ from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+from ..errors import RuleDeniedError
+from .rawsql.cursor import IN_THE_WAY
+
 if TYPE_CHECKING:
     from .wall import Wall
 
@@ -45,8 +48,21 @@ def cleaned(message: str, column: str) -> str:
     return anywhere.sub("(hidden)", message).rstrip("\n")
 
 
+def _in_the_way(error: Exception) -> RuleDeniedError | None:
+    """Return the error for an upsert that has met a row which rules take away: the database says so by its own."""
+    if not error.args or IN_THE_WAY not in str(error.args[0]):
+        return None
+    return RuleDeniedError(
+        "The row that ON CONFLICT DO UPDATE would change is one that rules take away",
+        hint="Use another key. On PostgreSQL the transaction has to be rolled back, or the savepoint",
+    )
+
+
 def sqlite_error(error: Exception, wall: Wall | None) -> Exception:
     """Return ``sqlite3``'s error with a cleaned message."""
+    denied = _in_the_way(error)
+    if denied is not None:
+        return denied
     if wall is None or not error.args or wall.config.column not in str(error.args[0]):
         return error
     error.args = (cleaned(str(error.args[0]), wall.config.column), *error.args[1:])
@@ -72,6 +88,9 @@ def psycopg_error(error: Any, wall: Wall | None) -> Exception:
 
     if wall is None or not error.args:
         return error  # type: ignore[no-any-return]
+    denied = _in_the_way(error)
+    if denied is not None:
+        return denied
     column, info = wall.config.column, error._info
     if info is not None and not isinstance(info, dict):
         fields = {}
@@ -107,6 +126,9 @@ def psycopg2_error(error: Any, wall: Wall | None) -> Exception:
     """
     if wall is None or not error.args:
         return error  # type: ignore[no-any-return]
+    denied = _in_the_way(error)
+    if denied is not None:
+        return denied
     column = wall.config.column
     found: Any = _cleaned_class(cast(Any, type(error)))(cleaned(str(error.args[0]), column), *error.args[1:])
     found.diag = SimpleNamespace(**{n: _clean_field(n, getattr(error.diag, n, None), column) for n in _DIAG})

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from ..decision import Ruling
 from ..errors import StatementRefusedError
 from .answers import answer, check_answerable
+from .drivers import driver_for
 from .guard import Vouched, unruled
 from .results import Plan, Stream, plan_for
 from .results.plan import governs, origins_of
 from .writing import Writing, shape_of, shape_of_text, watch_for
-from .writing.watch import watched_tables
+from .writing.watch import filtered_tables, watched_tables
 
 if TYPE_CHECKING:
     from .rawsql import Placeholders, Rewritten
@@ -28,7 +29,10 @@ def execute_compiled(
     if ruling is None:
         return False
     compiled = context.compiled
-    if watched_tables(ruling.decision):
+    if watched_tables(ruling.decision) or (
+        (context.isdelete or context.isupdate or (compiled.isplaintext and _changes(compiled, text, wall)))
+        and filtered_tables(ruling.decision)
+    ):
         watch = watch_for(shape_of(compiled, text, wall.raw), ruling, wall.views, wall.hooks)
         if watch is not None:
             own = connection.connection.dbapi_connection
@@ -46,6 +50,14 @@ def execute_compiled(
     return True
 
 
+def _changes(compiled: Any, text: str, wall: Wall) -> bool:
+    """Whether a ``text()`` changes or deletes rows that are there."""
+    known: bool | None = compiled.__dict__.get("ft_changes_rows")
+    if known is None:
+        known = compiled.__dict__["ft_changes_rows"] = shape_of(compiled, text, wall.raw).verb is not None
+    return known
+
+
 def execute_raw(
     wall: Wall,
     cursor: Any,
@@ -56,21 +68,24 @@ def execute_raw(
     placeholders: Placeholders,
     *,
     many: bool = False,
+    adapter: Any = None,
 ) -> bool:
     """Run a statement that the raw SQL enforcer has rewritten under rules; return false when none is about it.
 
     :param known: what the enforcer knows of it
     :param parameters: ``None`` for none at all
+    :param adapter: SQLAlchemy's adapter of an asynchronous connection, where the cursor is one of its own
     """
-    ruling = _ruling(wall, cursor.connection)
+    connection = cursor.connection if adapter is None else adapter
+    ruling = _ruling(wall, connection if adapter is None else driver_for(driver).raw(adapter))
     if ruling is None or known is None:
         return False
     if known.writes:
-        if watched_tables(ruling.decision):
+        if watched_tables(ruling.decision) or filtered_tables(ruling.decision):
             shape = shape_of_text(str(text), wall.raw.dialect, placeholders)
             watch = watch_for(shape, ruling, wall.views, wall.hooks)
             if watch is not None:
-                writing = Writing(wall, watch, driver, cursor.connection, escaped=placeholders == "format")
+                writing = Writing(wall, watch, driver, connection, escaped=placeholders == "format")
                 writing.execute(cursor, Vouched(text), list(parameters) if many else (parameters,))
                 return True
         return False

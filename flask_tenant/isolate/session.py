@@ -241,9 +241,14 @@ def listen() -> None:
         _watch_merge()
 
 
-def _key(here: Callable[[], Scope | None]) -> Any:
-    scope = here()
-    return scope.key if scope is not None else None
+def _by_scope(original: Callable[[], Any], here: Callable[[], Scope | None]) -> Callable[[], Any]:
+    """Return what tells sessions apart by scope, beside what told them apart before."""
+
+    def key() -> Any:
+        scope = _scope.get() or here()
+        return original(), scope.key if scope is not None else None
+
+    return key
 
 
 class ScopedSessions:
@@ -259,10 +264,10 @@ class ScopedSessions:
         original: Callable[[], Any] = getattr(inner, "scopefunc", get_ident)
         self._outer_key = original
         if hasattr(inner, "scopefunc"):
-            inner.scopefunc = lambda: (original(), _key(here))
+            inner.scopefunc = _by_scope(original, here)
         else:
             # thread-local: make it a registry by thread, then by scope
-            registry.registry = ScopedRegistry(registry.session_factory, lambda: (get_ident(), _key(here)))
+            registry.registry = ScopedRegistry(registry.session_factory, _by_scope(get_ident, here))
 
     @classmethod
     def of(cls, registry: scoped_session[Any], here: Callable[[], Scope | None]) -> ScopedSessions:
@@ -277,6 +282,8 @@ class ScopedSessions:
 
     def leave(self, scope: Scope) -> None:
         """Close the scope's session."""
+        if not getattr(self._registry.registry, "registry", True):
+            return  # nobody has one
         try:
             self._outer_key()
         except RuntimeError:

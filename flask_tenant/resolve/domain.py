@@ -19,6 +19,7 @@ class Domain(Strategy):
     """
 
     name = "domain"
+    reads = "host"
 
     def __init__(
         self, tenants: Lookups, base_domain: str | None = None, central_hosts: Collection[str] = ()

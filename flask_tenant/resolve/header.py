@@ -50,7 +50,7 @@ class Header(Strategy):
 
     def __init__(self, tenants: Lookups, header: str, trusted: TrustedPeers) -> None:
         self._tenants = tenants
-        self._header = header.lower()
+        self._header = self.reads = header.lower()
         self._trusted = trusted
 
     def identify(self, facts: RequestFacts) -> str | None:

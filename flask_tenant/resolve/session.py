@@ -25,6 +25,7 @@ class Session(Strategy):
 
     name = "session"
     claim = True
+    reads = "cookie"
 
     def __init__(
         self,

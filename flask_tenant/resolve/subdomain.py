@@ -20,6 +20,7 @@ class Subdomain(Strategy):
     """
 
     name = "subdomain"
+    reads = "host"
 
     def __init__(
         self, tenants: Lookups, base_domain: str | None = None, central_hosts: Collection[str] = ()

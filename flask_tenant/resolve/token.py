@@ -25,6 +25,7 @@ class Token(Strategy):
 
     name = "token"
     claim = True
+    reads = "authorization"
 
     def __init__(self, tenants: Lookups, verifier: Verifier | None = None) -> None:
         self._tenants = tenants

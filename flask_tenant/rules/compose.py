@@ -8,7 +8,6 @@ counts.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -39,7 +38,7 @@ Shape: TypeAlias = frozenset[tuple[str, Overlay]]
 K = TypeVar("K")
 V = TypeVar("V")
 _shapes: dict[Shape, Shape] = {}
-_NO_RESULTS = ResultRules()
+_overlays: dict[Overlay, Overlay] = {}
 _GENERAL = frozenset({model.Route, model.Theme})
 
 
@@ -69,6 +68,12 @@ class Composer:
             _Group([self._rules[number] for number in numbers], tuple(names))
             for numbers, names in groups.items()
         ]
+        self._asking: dict[int, list[int]] = {}
+        """Guards, with the numbers of the groups that depend on them."""
+        for number, group in enumerate(self._groups):
+            for guard in group.guards:
+                self._asking.setdefault(guard, []).append(number)
+        self._last: tuple[frozenset[int], list[_Parts]] | None = None
 
     def compose(self, holding: frozenset[int]) -> Decision:
         """Return what holds.
@@ -76,8 +81,8 @@ class Composer:
         :param holding: indices of the guards that hold
         """
         kept: _What = _What({}, {}, {}, {}, {})
-        for group in self._groups:
-            for number, part in group.what(holding):
+        for parts in self._parts(holding):
+            for number, part in parts:
                 kept[number].update(part)
         route = theme = None
         for rule in self._general:
@@ -97,6 +102,19 @@ class Composer:
             theme=theme,
         )
 
+    def _parts(self, holding: frozenset[int]) -> list[_Parts]:
+        """Return what holds for each group: as it was found the last time, but where a guard holds now or no longer."""
+        last = self._last
+        if last is None:
+            found = [group.what(holding) for group in self._groups]
+        else:
+            found = last[1].copy()
+            asking = self._asking
+            for number in {number for guard in holding ^ last[0] for number in asking.get(guard, ())}:
+                found[number] = self._groups[number].what(holding)
+        self._last = holding, found
+        return found
+
 
 def shared(shape: Shape) -> Shape:
     """Return the one object that stands for all equal shapes: its hash is worked out once."""
@@ -104,6 +122,15 @@ def shared(shape: Shape) -> Shape:
     if found is None:
         remember(_shapes, shape, shape, SHAPES)
         found = shape
+    return found
+
+
+def _same(overlay: Overlay) -> Overlay:
+    """Return the one object that stands for all equal overlays: shapes are then equal at a glance."""
+    found = _overlays.get(overlay)
+    if found is None:
+        remember(_overlays, overlay, overlay, SHAPES)
+        found = overlay
     return found
 
 
@@ -189,6 +216,7 @@ class _What(NamedTuple):
 
 
 _Parts: TypeAlias = list[tuple[int, Any]]
+_PLACES = {name: place for place, name in enumerate(_What._fields)}
 
 
 class _Group:
@@ -197,12 +225,12 @@ class _Group:
     def __init__(self, rules: Sequence[Rule], names: tuple[str, ...]) -> None:
         self.names = names
         self._rules = rules
-        self._guards = guards_of(rules)
+        self.guards = guards_of(rules)
         self._known: dict[frozenset[int], _Parts] = {}
 
     def what(self, holding: frozenset[int]) -> _Parts:
         """Return what holds: the parts of a :class:`_What` that are not empty, with their places in it."""
-        key = holding & self._guards
+        key = holding & self.guards
         found = self._known.get(key)
         if found is None:
             total = _Sum()
@@ -212,7 +240,7 @@ class _Group:
                     where = None if left is TRUE else left
                     for effect in rule.effects:
                         _add(total, rule, effect, where, key)
-            found = [(number, part) for number, part in enumerate(total.what(self.names)) if part]
+            found = total.what(self.names)
             remember(self._known, key, found, KEPT)
         return found
 
@@ -226,37 +254,42 @@ class _Sum:
     hidden: set[str] = field(default_factory=set)
     reads: list[Denial] = field(default_factory=list)
     cap: tuple[int, str] | None = None
-    denials: dict[str, list[Denial]] = field(default_factory=lambda: defaultdict(list))
-    validations: dict[str, list[Validation]] = field(default_factory=lambda: defaultdict(list))
-    settings: dict[str, list[Setting]] = field(default_factory=lambda: defaultdict(list))
+    denials: dict[str, list[Denial]] = field(default_factory=dict)
+    validations: dict[str, list[Validation]] = field(default_factory=dict)
+    settings: dict[str, list[Setting]] = field(default_factory=dict)
     emit: list[tuple[str, str, Applies]] = field(default_factory=list)
     redact: list[tuple[str, Applies]] = field(default_factory=list)
     transform: list[tuple[str, Applies]] = field(default_factory=list)
     hooks: list[tuple[str, Applies]] = field(default_factory=list)
 
-    def what(self, tables: Iterable[str]) -> _What:
-        overlay = Overlay(
-            tuple(self.filters),
-            tuple(
+    def what(self, tables: Iterable[str]) -> _Parts:
+        """Return what it comes to: only the parts that are not empty, for most rules have one effect."""
+        found: dict[str, dict[Any, Any]] = {}
+        if self.filters or self.masks or self.hidden:
+            masks = [
                 (name, strictest(self.masks[name])) for name in sorted(self.masks) if name not in self.hidden
-            ),
-            tuple(sorted(self.hidden)),
-        )
-        results = ResultRules(tuple(self.emit), tuple(self.redact), tuple(self.transform), tuple(self.hooks))
-        writes = {
-            verb: WriteRules(
-                tuple(self.denials.get(verb, ())),
-                tuple(self.validations.get(verb, ())),
-                tuple(self.settings.get(verb, ())),
+            ]
+            overlay = Overlay(tuple(self.filters), tuple(masks), tuple(sorted(self.hidden)))
+            found["overlays"] = dict.fromkeys(tables, _same(overlay))
+        if self.reads:
+            found["reads"] = dict.fromkeys(tables, _denial(self.reads))
+        if self.cap is not None:
+            found["caps"] = dict.fromkeys(tables, self.cap)
+        verbs = dict.fromkeys([*self.denials, *self.validations, *self.settings])
+        if verbs:
+            found["writes"] = {(table, verb): self._written(verb) for verb in verbs for table in tables}
+        if self.emit or self.redact or self.transform or self.hooks:
+            results = ResultRules(
+                tuple(self.emit), tuple(self.redact), tuple(self.transform), tuple(self.hooks)
             )
-            for verb in dict.fromkeys([*self.denials, *self.validations, *self.settings])
-        }
-        return _What(
-            dict.fromkeys(tables, overlay) if self.filters or self.masks or self.hidden else {},
-            dict.fromkeys(tables, _denial(self.reads)) if self.reads else {},
-            dict.fromkeys(tables, self.cap) if self.cap is not None else {},
-            {(table, verb): rules for verb, rules in writes.items() for table in tables},
-            dict.fromkeys(tables, results) if results != _NO_RESULTS else {},
+            found["results"] = dict.fromkeys(tables, results)
+        return [(_PLACES[name], part) for name, part in found.items()]
+
+    def _written(self, verb: str) -> WriteRules:
+        return WriteRules(
+            tuple(self.denials.get(verb, ())),
+            tuple(self.validations.get(verb, ())),
+            tuple(self.settings.get(verb, ())),
         )
 
 
@@ -285,13 +318,13 @@ def _add(found: _Sum, rule: Rule, effect: model.Effect, where: Applies, holding:
     elif isinstance(effect, model.Deny):
         denial = Denial(rule.id, effect.message, where)
         for verb in rule.verbs:
-            (found.reads if verb == "read" else found.denials[verb]).append(denial)
+            (found.reads if verb == "read" else found.denials.setdefault(verb, [])).append(denial)
     elif isinstance(effect, model.Validate):
         for verb in rule.verbs:
-            found.validations[verb].append(Validation(rule.id, effect.hook, where))
+            found.validations.setdefault(verb, []).append(Validation(rule.id, effect.hook, where))
     elif isinstance(effect, model.Set):
         for verb in rule.verbs:
-            found.settings[verb].append(Setting(rule.id, effect.values, where))
+            found.settings.setdefault(verb, []).append(Setting(rule.id, effect.values, where))
 
 
 def _kept(keep: Condition, where: Applies, holding: Collection[int]) -> Expression:

@@ -36,25 +36,6 @@ class RuleBook(Protocol):
         """
 
 
-class MemoryBook:
-    """Rules that are there from the start, by slug of the tenant: for tests, and for files that are read once."""
-
-    def __init__(self, rules: Iterable[RuleSet] = ()) -> None:
-        self._rules = {one.tenant: one for one in rules}
-
-    def active(self, tenant: Tenant) -> RuleSet | None:
-        """Return a tenant's rules."""
-        return self._rules.get(tenant.slug)
-
-    def activate(self, rules: RuleSet) -> None:
-        """Let a tenant obey these from now on."""
-        self._rules[rules.tenant] = rules
-
-    def drop(self, tenant: str) -> None:
-        """Let a tenant have no rules, by its slug."""
-        self._rules.pop(tenant, None)
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How one tenant's rules are decided.
@@ -73,7 +54,7 @@ class _Pin:
 
     __slots__ = ("alive", "last", "moment", "plan", "tenant_id")
 
-    def __init__(self, alive: Any, tenant_id: int, plan: Plan | None, moment: Moment) -> None:
+    def __init__(self, alive: Any, tenant_id: int, plan: Plan | None, moment: Moment | None) -> None:
         self.alive = alive
         self.tenant_id = tenant_id
         self.plan = plan
@@ -118,10 +99,9 @@ class Rules:
         pin = self._pins.get(id(holder))
         if pin is None or pin.tenant_id != scope.tenant_id or pin.alive() is not holder:
             pin = self._pin(holder, scope)
-        plan = pin.plan
-        if plan is None:
+        plan, moment = pin.plan, pin.moment
+        if plan is None or moment is None:
             return None
-        moment = pin.moment
         facts = read_all(plan.readers, moment)
         last = pin.last
         if last is not None and last[0] == facts:
@@ -180,7 +160,9 @@ class Rules:
             alive: Any = weakref.ref(holder, lambda gone: self._unpin(number, gone))
         except TypeError:  # a plain sqlite3 connection: kept until its transaction ends
             alive = lambda: holder  # noqa: E731
-        pin = _Pin(alive, scope.tenant_id or 0, self._plan(scope), Moment(scope, self._clock()))
+        plan = self._plan(scope)
+        moment = Moment(scope, self._clock()) if plan is not None else None  # most tenants have no rules
+        pin = _Pin(alive, scope.tenant_id or 0, plan, moment)
         self._pins[number] = pin
         return pin
 

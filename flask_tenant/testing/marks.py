@@ -82,7 +82,7 @@ def snapshot(state: Application, tenants: Iterable[Tenant]) -> Snapshot:
     """Return what tenants and the template hold, and what nobody in particular does."""
     ids = [TEMPLATE_ID, *(tenant.id for tenant in tenants)]
     found = Snapshot({one: {} for one in ids})
-    for isolation in dict.fromkeys(state.isolations.values()):
+    for isolation in dict.fromkeys(state.databases.isolations.values()):
         with isolation.begin() as connection:
             for view in list(isolation.views.all()):
                 if isolation.config.is_ours(view.name, view.schema):

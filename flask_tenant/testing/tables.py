@@ -24,7 +24,7 @@ def table_subject(state: Application, subject: type | sa.Table) -> Look:
         state.discover()
         table: Any = subject if isinstance(subject, sa.Table) else sa.inspect(subject).local_table
         name, views = table.fullname, []
-        for isolation in dict.fromkeys(state.isolations.values()):
+        for isolation in dict.fromkeys(state.databases.isolations.values()):
             found = isolation.views.find(table.name, table.schema)
             if found is not None:
                 views.append(found)
@@ -82,5 +82,5 @@ def _session(state: Application) -> tuple[Any, Callable[[], None]]:
     extension = state.app.extensions.get("sqlalchemy")
     if extension is not None:
         return extension.session, lambda: None
-    session = Session(next(iter(state.isolations)))
+    session = Session(next(iter(state.databases.isolations)))
     return session, session.close

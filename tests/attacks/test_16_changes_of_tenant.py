@@ -103,7 +103,7 @@ def test_a_scoped_session_follows(world: World) -> None:
     app = world.app
     registry = scoped_session(sessionmaker(world.engine))
     state = app.extensions["tenancy"]
-    state._adapt(registry)
+    state.databases._adapt(registry)
     for slug in ("acme", "bella", "acme"):
         with world.as_(slug):
             outer = registry()

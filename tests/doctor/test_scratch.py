@@ -38,7 +38,7 @@ def opened(database_url: str) -> Iterator[Opened]:
 
     @contextlib.contextmanager
     def opened(scratch: str | None = None) -> Iterator[Copies]:
-        with app.app_context(), copies(dict(state.isolations.items()), [], scratch) as found:
+        with app.app_context(), copies(dict(state.databases.isolations.items()), [], scratch) as found:
             yield found
 
     yield opened

@@ -5,6 +5,7 @@ Every answer carries its tenant's canary. `/stays` says how many stays in tenant
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import threading
@@ -131,13 +132,15 @@ async def _pure(scope: Any, receive: Any, send: Any) -> None:
             if message["type"] == "lifespan.shutdown":
                 return
     if scope["type"] == "http":
-        count = int(scope["query_string"] or b"1")
+        count = int(scope["query_string"] or b"1") if scope["path"] != "/pure/wait" else 1
         await send(
             {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
         )
         for _ in range(count):
             line = f"{current_tenant().slug}:{await _canary()}:{'.' * 2000}\n".encode()
             await send({"type": "http.response.body", "body": line, "more_body": True})
+        if scope["path"] == "/pure/wait":
+            await asyncio.Event().wait()
         await send({"type": "http.response.body", "body": b""})
         return
     await receive()

@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,8 +20,10 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from flask_tenant.model import TenantState
+from flask_tenant.registry import state_of
 from tests.edges.site import make_site
 from tests.extension.processes import PATIENCE, environment, until
 
@@ -80,11 +83,16 @@ def serving(folder: Path, name: str) -> Iterator[int]:
         process.wait(PATIENCE)
 
 
+folders: dict[int, Path] = {}
+"""Where the data of the server at a port is."""
+
+
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     folder = tmp_path_factory.mktemp("served")
     make_site(folder)  # its tables and tenants are there before workers start side by side
     with serving(folder, request.param) as port:
+        folders[port] = folder
         yield request.param, port
 
 
@@ -239,3 +247,67 @@ def test_web_sockets(server: tuple[str, int]) -> None:
 
     assert asyncio.run(all_at_once()) == [404, 404]
     until(lambda: all(e == left for e, left, _ in stays(port).values()), "every stay has ended")
+
+
+def _change(port: int, slug: str, state: TenantState) -> None:
+    """Change a tenant's state as another process does."""
+    directory = state_of(make_site(folders[port], TENANT_BASE_DOMAIN="example.com")).directory
+    directory.set_state(directory.get(slug), state)
+
+
+@asgi_only
+@pytest.mark.parametrize("state", [TenantState.SUSPENDED, TenantState.ARCHIVED])
+def test_open_connections_end_with_their_tenant(server: tuple[str, int], state: TenantState) -> None:
+    """A web socket that waits, one that talks, a stream that waits, one that flows, and one of Flask's."""
+    _, port = server
+    host = {"host": "127.0.0.1", "port": port}
+
+    async def stream(slug: str, path: str, began: asyncio.Event) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {slug}.example.com\r\n\r\n".encode())
+        got, tail = b"", b""
+        while part := await reader.read(65536):
+            got, tail = got or part, (tail + part)[-20:]
+            began.set()
+        writer.close()
+        assert got.startswith(b"HTTP/1.1 200"), got[:100]
+        assert b"chunked" in got.lower()
+        return tail
+
+    async def talk(socket: Any) -> None:
+        while True:
+            await socket.send("x")
+            await socket.recv()
+
+    async def main() -> None:
+        paths = ("/pure/wait", "/pure?100000000", "/stream?n=100000000")
+        began = {path: asyncio.Event() for path in paths}
+        async with (
+            connect("ws://acme.example.com/socket", **host) as waiting,
+            connect("ws://acme.example.com/socket", **host) as talking,
+            connect("ws://bella.example.com/socket", **host) as hers,
+        ):
+            talk_on = asyncio.create_task(talk(talking))
+            streams = [asyncio.create_task(stream("acme", path, began[path])) for path in paths]
+            for each in began.values():
+                await asyncio.wait_for(each.wait(), PATIENCE)
+            await asyncio.to_thread(_change, port, "acme", state)
+            start = time.monotonic()
+            for socket in (waiting, talking):
+                await asyncio.wait_for(socket.wait_closed(), PATIENCE)
+                code = {TenantState.SUSPENDED: 4403, TenantState.ARCHIVED: 4410}[state]
+                assert (socket.close_code, socket.close_reason) == (code, f"tenant-{state}")
+            with pytest.raises(ConnectionClosed):
+                await talk_on
+            tails = await asyncio.wait_for(asyncio.gather(*streams), PATIENCE)
+            assert [tail.endswith(b"0\r\n\r\n") for tail in tails] == [False] * 3, "broken off, not ended"
+            assert time.monotonic() - start < PATIENCE / 2
+            await hers.send("still there")
+            assert json.loads(await hers.recv())["canary"] == "canary-bella"
+
+    try:
+        asyncio.run(main())
+    finally:
+        _change(port, "acme", TenantState.ACTIVE)
+    until(lambda: all(e == left for e, left, _ in stays(port).values()), "every stay has ended")
+    until(lambda: get(port, "acme.example.com", "/")[0] == 200, "acme is served again")

@@ -88,7 +88,7 @@ def test_killed_at_each_moment(tmp_path: Path) -> None:
     fuse, box = Fuse(), FatalBox(mails)
     site = Site(Notes(f"sqlite:///{path}"), box=box)
     site.tenancy.seed(fuse.touch)
-    (engine,) = site.state.isolations
+    (engine,) = site.state.databases.isolations
     sa.event.listen(engine, "before_cursor_execute", fuse.look)
     sa.event.listen(engine, "commit", fuse.commit)
     engine.dispose()  # what was opened here is of no use in other processes

@@ -165,7 +165,7 @@ def test_a_request_does_the_same_work_whoever_is_known(site: Site) -> None:
     counts = []
     for email in ("known@example.org", "nobody@example.org"):
         statements: list[str] = []
-        (engine,) = site.state.isolations
+        (engine,) = site.state.databases.isolations
 
         def count(*args: Any, into: list[str] = statements) -> None:
             into.append(str(args[2]))

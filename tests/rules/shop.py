@@ -140,7 +140,7 @@ class Shop:
         state = self.app.extensions["tenancy"]
         for slug in ("acme", "bella"):
             state.create(slug, slug)
-        self.wall = state.isolations[self.engine].wall
+        self.wall = state.databases.isolations[self.engine].wall
         self.rules = Rules()
         self.wall.rules = self.rules
         self.fill()

@@ -103,6 +103,7 @@ def _data(number: int, statement: str, before: Result, after: Result) -> dict[st
         "statement": statement,
         "rows_before": before.rows,
         "rows_after": after.rows,
+        "rows_changed": after.rows_beyond(before),
         "refused_before": before.refused or None,
         "refused_after": after.refused or None,
         "masked": sorted(set(after.masked) - set(before.masked)),
@@ -124,6 +125,8 @@ def _tell(slug: str, found: list[dict[str, Any]]) -> None:
         what = []
         if each["refused_after"] != each["refused_before"]:
             what.append(f"refused: {each['refused_after']}" if each["refused_after"] else "no longer refused")
+        if each["rows_changed"]:
+            what.append(f"{each['rows_changed']:,} rows new, or with other values")
         if each["masked"]:
             what.append(f"masked: {', '.join(each['masked'])}")
         if each["unmasked"]:

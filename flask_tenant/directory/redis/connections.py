@@ -97,9 +97,14 @@ class Line:
     def run_id(self) -> str:
         """Return what tells this run of the server from any other.
 
-        :raises redis.ConnectionError: when the server is no master
+        :raises redis.ConnectionError: when the server is no master, or one of a cluster
         """
         info = self.call("INFO", "server", within=CONNECT_SECONDS).decode(errors="replace")
+        if "redis_mode:cluster" in info:
+            # One script changes many keys at once, which a cluster keeps in different places.
+            raise redis.ConnectionError(
+                "the server belongs to a Redis Cluster, which is not supported; use one server, or Sentinel"
+            )
         role = self.call("ROLE", within=CONNECT_SECONDS)[0]
         if role != b"master":
             raise redis.ConnectionError(f"the server is a {role!r}, not a master")

@@ -308,11 +308,14 @@ class InsertMixin(Base):
                 if isinstance(name, str) and name.lower() in ROW_ADDRESSES[self.dialect.name]:
                     self._ft_check_address(name.lower(), table)
             changed = on_conflict._clone()
-            where = on_conflict.update_whereclause
-            mine = self._ft_belongs(table)
-            changed.update_whereclause = mine if where is None else and_(mine, *guarded([where]))
+            changed.update_whereclause = self._ft_met(table, on_conflict.update_whereclause)
             on_conflict = changed
         return cast(str, super().visit_on_conflict_do_update(on_conflict, **kw))  # type: ignore[misc]
+
+    def _ft_met(self, table: TableClause, where: ColumnElement[bool] | None) -> ColumnElement[bool]:
+        """Return the condition under which ON CONFLICT DO UPDATE changes the row that it meets."""
+        mine = self._ft_belongs(table)
+        return mine if where is None else and_(mine, *guarded([where]))
 
     def _ft_inserting(self) -> TableClause | None:
         table = getattr(self.stack[-1]["selectable"], "table", None)

@@ -173,6 +173,9 @@ class GuardedConnection(sqlite3.Connection):
     setconfig = refused("setconfig()", "it can switch foreign keys off for everybody")
 
 
+_all_changes = sqlite3.Connection.total_changes.__get__
+
+
 def _guarded_cursor(factory: Any) -> Any:
     """Guard a cursor class of the application's own."""
     if not isinstance(factory, type):
@@ -210,7 +213,7 @@ def arm(connection: Any, wall: Wall) -> bool:
         sqlite3.Cursor(found).execute(Vouched("PRAGMA foreign_keys = ON"))
     found.ft_wall = wall
     found.ft_inserted = None
-    found.ft_changes += found.total_changes
+    found.ft_changes = _all_changes(found)
     found.__dict__.pop("ft_tenant_id", None)
     return True
 

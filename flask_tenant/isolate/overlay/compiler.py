@@ -11,18 +11,20 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Boolean
+from sqlalchemy import Boolean, and_, true
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BindParameter, BooleanClauseList, ColumnClause, ColumnElement
 from sqlalchemy.sql.selectable import FromClause, TableClause
 
 from ...errors import StatementRefusedError
 from ...expressions import Slot
-from ..compiler.base import Base
+from ..compiler.base import Base, guarded
 from ..compiler.insert import StampedTable
 from ..compiler.plan import Plan, plan, table_below
 from ..compiler.select import inner_options
-from ..hidden import belongs
+from ..hidden import HiddenColumn, belongs
+from ..rawsql.cursor import raises
+from ..rawsql.writes import replaced
 from .fence import conditions, may_tell
 from .tables import TableOverlay
 from .values import bound, driver_value, in_force
@@ -40,14 +42,20 @@ class Kept(ColumnElement[bool]):
     """The conditions of a table's view: the tenant's, and those of its rules.
 
     :param then: what else has to hold, and is worked out for no other rows
+    :param met: whether a row is met by its key, so that one which rules take away has to be refused
     """
 
     __visit_name__ = "ft_kept"
 
     def __init__(
-        self, source: FromClause, overlay: TableOverlay, then: ColumnElement[bool] | None = None
+        self,
+        source: FromClause,
+        overlay: TableOverlay,
+        then: ColumnElement[bool] | None = None,
+        *,
+        met: bool = False,
     ) -> None:
-        self.source, self.overlay, self.then = source, overlay, then
+        self.source, self.overlay, self.then, self.met = source, overlay, then, met
         self.type = Boolean()
 
     def self_group(self, against: Any = None) -> Any:
@@ -141,10 +149,18 @@ class OverlayMixin(Base):
         return column, value
 
     def visit_ft_kept(self, element: Kept, **kw: Any) -> str:
+        linter = {"from_linter": kw["from_linter"]} if "from_linter" in kw else {}
         kw = {**inner_options(kw), **{k: kw[k] for k in ("include_table", "use_schema") if k in kw}}
-        keeps = element.overlay.keeps(*self._ft_parts(element.source, kw))
+        column, value = self._ft_parts(element.source, kw)
+        keeps = element.overlay.keeps(column, value)
         if element.then is not None:
-            return f"CASE WHEN {keeps} THEN ({self.process(element.then, **kw)}) ELSE false END"
+            otherwise = "false"
+            if element.met:
+                tenant = self.process(HiddenColumn(self.wall.config.column, element.source), **kw)
+                otherwise = raises(cast(Any, self.dialect.name), tenant)
+            return (
+                f"CASE WHEN {keeps} THEN ({self.process(element.then, **kw, **linter)}) ELSE {otherwise} END"
+            )
         tenant = self.process(super()._ft_belongs(element.source), **kw)
         return f"{tenant} AND {keeps}"
 
@@ -170,6 +186,7 @@ class OverlayMixin(Base):
     def _ft_scoped(self, statement: Any, state: Any) -> Any:
         overlay = self._ft_overlay(table_below(statement.table))
         if overlay is not None:
+            self._ft_keeps_rows(statement, overlay)
             if overlay.covered:
                 self._ft_written.append((statement.table, overlay))
             if overlay.filtered and statement._where_criteria and self._ft_fenced():
@@ -181,9 +198,24 @@ class OverlayMixin(Base):
 
     def _ft_stamped(self, statement: Any, state: Any) -> Any:
         overlay = self._ft_overlay(statement.table)
-        if overlay is not None and overlay.covered:
-            self._ft_written.append((statement.table, overlay))
+        if overlay is not None:
+            self._ft_keeps_rows(statement, overlay)
+            if overlay.covered:
+                self._ft_written.append((statement.table, overlay))
         return super()._ft_stamped(statement, state)  # type: ignore[misc]
+
+    def _ft_keeps_rows(self, statement: Any, overlay: TableOverlay) -> None:
+        """Refuse to delete, by the way, rows that a filter takes away."""
+        words = " ".join(str(prefix) for prefix, _ in statement._prefixes).upper()
+        if overlay.filtered and "REPLACE" in words:
+            raise replaced(overlay.table)
+
+    def _ft_met(self, table: TableClause, where: ColumnElement[bool] | None) -> ColumnElement[bool]:
+        overlay = self._ft_overlay(table)
+        if overlay is None or not overlay.filtered:
+            return cast("ColumnElement[bool]", super()._ft_met(table, where))  # type: ignore[misc]
+        kept = Kept(table, overlay, true() if where is None else guarded([where])[0], met=True)
+        return and_(super()._ft_belongs(table), kept)
 
     def visit_column(self, column: ColumnClause[Any], *args: Any, **kw: Any) -> str:
         text = cast(str, super().visit_column(column, *args, **kw))

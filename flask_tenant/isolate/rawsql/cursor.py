@@ -20,6 +20,22 @@ TENANT = "\0"
 FENCES = {"sqlite": " LIMIT -1 OFFSET 0", "postgresql": " OFFSET 0"}
 """Behind a derived table: it is worked out before anything that the statement asks of it."""
 
+IN_THE_WAY = "ft_row_in_the_way"
+"""Stands in the database's error when a row that a filter takes away is to be changed; see :func:`raises`."""
+
+
+def raises(dialect: Dialect, column: str) -> str:
+    """Return a condition that raises an error as soon as it is worked out.
+
+    An upsert meets rows by their key, not by a condition, so it can meet one that a filter takes away. To pass it over
+    would drop what the application writes in silence.
+
+    :param column: any; what holds no column may be worked out before there is a row
+    """
+    marked = f"'{IN_THE_WAY}' || {column}"
+    return f"json_extract('{{}}', {marked})" if dialect == "sqlite" else f"CAST({marked} AS boolean)"
+
+
 _WORD_ENDS = TENANT + "_$'\"`"
 
 

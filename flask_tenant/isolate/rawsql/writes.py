@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import CentralRefusedError
-from .cursor import is_op
+from ...errors import CentralRefusedError, StatementRefusedError
+from .cursor import is_op, raises
 from .lexer import NAME, QUOTED
 from .nodes import Query, Scope, Source
 from .stamping import Stamping
 from .words import NOT_ALIAS, ROW_ADDRESSES
+
+
+def replaced(table: str) -> StatementRefusedError:
+    """Return the error for a REPLACE of a table whose rows rules are about."""
+    return StatementRefusedError(
+        f"REPLACE deletes rows of table {table!r} without a word, and rules protect them",
+        value=table,
+        hint="Use INSERT … ON CONFLICT DO UPDATE",
+    )
 
 
 class Writes(Stamping):
@@ -79,21 +88,32 @@ class Writes(Stamping):
         source.alias, source.alias_text = token.name, self.text[token.start : token.end]
         source.aliased = True
 
-    def where(self, source: Source) -> None:
-        """Step over WHERE, or make one: the tenant's rows, and of them what the caller asks for."""
-        predicate = "" if source.table.shared else self.visible(source.table, source.alias_text)
+    def where(self, source: Source, *, met: bool = False) -> None:
+        """Step over WHERE, or make one: the tenant's rows, and of them what the caller asks for.
+
+        :param met: whether a row is met by its key, so that one which rules take away has to be refused
+        """
+        view = source.table
+        keeps = "" if view.shared else self.keeps(view, source.alias_text)
+        predicate = "" if view.shared else self.belongs(source.alias_text)
+        before, behind = "(", ")"
+        if keeps and (met or self.fenced):  # the caller's condition is worked out for no other rows
+            otherwise = "false"
+            if met:
+                otherwise = raises(self.dialect, f"{source.alias_text}.{self.quote(self.setup.column)}")
+            before, behind = f"(CASE WHEN {keeps} THEN (", f") ELSE {otherwise} END)"
+        elif keeps:
+            predicate = f"{predicate} AND {keeps}"
         if self.key == "WHERE":
             where = self.token
             self.i += 1
             self.expression()
-            if not source.table.shared:
-                before, behind = "(", ")"
-                keeps = self.keeps(source.table, source.alias_text) if self.fenced else ""
-                if keeps:  # the caller's condition is worked out for no other rows
-                    before, behind = f"(CASE WHEN {keeps} THEN (", ") ELSE false END)"
+            if not view.shared:
                 self.insert(where.end, f" {predicate} AND {before}")
                 self.insert(self.tokens[self.i - 1].end, behind)
-        elif not source.table.shared:
+        elif not view.shared:
+            if before != "(":
+                predicate = f"{predicate} AND {before}true{behind}"
             self.insert(self.tokens[self.i - 1].end, f" WHERE {predicate}")
 
     def index_hint(self) -> None:
@@ -244,16 +264,29 @@ class Writes(Stamping):
         number = self.tokens[at + 2]
         return self.text[number.start : number.end] == "0"
 
+    def conflict_way(self) -> bool:
+        """Step over SQLite's ``OR REPLACE`` and the like; return whether rows that are in the way are deleted."""
+        if not self.sqlite or not self.accept("OR"):
+            return False
+        way = self.identifier("a way to resolve conflicts")
+        self.conceal(self.i - 2, self.i - 1)
+        return way.key == "REPLACE"
+
+    def keeps_rows(self, source: Source, replaces: bool) -> None:
+        """Refuse to delete, by the way, rows that a filter takes away."""
+        overlay = self.overlay(source.table) if replaces else None
+        if overlay is not None and overlay.filtered:
+            raise replaced(source.table.name)
+
     # ---- UPDATE and DELETE
     def update_statement(self) -> None:
         scope = self.scope
         self.i += 1
-        if self.sqlite and self.accept("OR"):
-            self.identifier("a way to resolve conflicts")
-            self.conceal(self.i - 2, self.i - 1)
+        replaces = self.conflict_way()
         if not self.sqlite and self.accept("ONLY"):
             self.conceal(self.i - 1, self.i - 1)
         source = self.target()
+        self.keeps_rows(source, replaces)
         if not self.sqlite and is_op(self.token, "*"):
             self.conceal(self.i, self.i)
             self.i += 1
@@ -312,13 +345,14 @@ class Writes(Stamping):
         scope = self.scope
         first = self.token
         self.i += 1
-        if first.key == "REPLACE":
+        replaces = first.key == "REPLACE"
+        if replaces:
             self.blanks.append((first.start, first.end, "INSERT "))
-        elif self.sqlite and self.accept("OR"):
-            self.identifier("a way to resolve conflicts")
-            self.conceal(self.i - 2, self.i - 1)
+        else:
+            replaces = self.conflict_way()
         self.expect("INTO")
         source = self.target()
+        self.keeps_rows(source, replaces)
         view = source.table
         if self.token.key == "AS":
             self.target_alias(source)
@@ -386,5 +420,5 @@ class Writes(Stamping):
             found = self.upsert = True
             self.expect("UPDATE", "SET")
             self.assignments()
-            self.where(source)
+            self.where(source, met=True)
         return found

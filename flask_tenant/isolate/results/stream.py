@@ -34,12 +34,12 @@ class Stream:
 
     @property
     def description(self) -> Any:
-        return self._driver.description.__get__(self._cursor)
+        return self._of_driver("description")
 
     @property
     def rowcount(self) -> int:
         """What the driver says of it: psycopg counts before the cap."""
-        found: int = self._driver.rowcount.__get__(self._cursor)
+        found: int = self._of_driver("rowcount")
         return found if self.plan.cap is None or found < 0 else min(found, self.plan.cap[0])
 
     def fetch(self, size: int | None) -> list[Any]:
@@ -60,6 +60,11 @@ class Stream:
         self._tell()
 
     # ---- from the driver
+    def _of_driver(self, name: str) -> Any:
+        """What the cursor's own class says, in front of which ours stands."""
+        own: Any = getattr(self._driver, name, None)
+        return own.__get__(self._cursor) if own is not None else getattr(self._cursor._cursor, name)
+
     def _pull(self, want: int) -> list[Any]:
         rows = [self._ahead.popleft() for _ in range(min(want, len(self._ahead)))]
         if len(rows) < want and not self._ended:

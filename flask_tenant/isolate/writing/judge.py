@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,9 +12,9 @@ from typing import Any
 from ...decision import Denial, Mask, Means, Overlay, Ruling, Setting, Validation, WriteRules
 from ...errors import RuleDeniedError, RuleEngineError
 from ...evaluation import compiled
-from ...expressions import Expression, Fact, walk
+from ...expressions import Expression, Fact, Kind, walk
 from ...hooks import Hooks
-from .rows import Row, kinds_of, typed
+from .rows import Row, kinds_of, told, typed
 from .shape import Verb
 
 NOBODY: Row = MappingProxyType({})
@@ -50,14 +50,24 @@ class Judge:
     """Judges the rows of one statement.
 
     :param table: as the database calls it
+    :param kinds: of columns whose values a driver gives as something else
     """
 
-    def __init__(self, table: str, ruling: Ruling, hooks: Hooks, overlay: Overlay | None) -> None:
+    def __init__(
+        self,
+        table: str,
+        ruling: Ruling,
+        hooks: Hooks,
+        overlay: Overlay | None,
+        kinds: Mapping[str, Kind] = MappingProxyType({}),
+    ) -> None:
         self.table = table
-        self.values = ruling.values
+        self.ruling, self.values = ruling, ruling.values
         self.hooks = hooks
-        self.overlay = overlay or Overlay()
-        self.unseen = {name for name, _ in self.overlay.masks} | set(self.overlay.hidden)
+        self.kinds = kinds
+        overlay = overlay or Overlay()
+        self.masks: dict[str, Mask] = {n: mask for n, mask in overlay.masks if n not in overlay.hidden}
+        self.unseen = self.masks.keys() | set(overlay.hidden)
 
     def _work_out(self, expression: Expression, image: Image) -> Any:
         if any(isinstance(part, Fact) for part in walk(expression)):
@@ -103,7 +113,7 @@ class Judge:
                 value=validation.hook,
             )
             try:
-                agreed = hook(dict(image.row))
+                agreed = hook({name: told(value, self.kinds.get(name)) for name, value in image.row.items()})
             except RuleDeniedError:
                 raise
             except Exception as error:
@@ -130,36 +140,30 @@ class Judge:
         return RuleDeniedError("".join(parts), rule=denial.rule)
 
     # ---- masked and hidden columns
-    def keeps_unseen(self, image: Image) -> None:
-        """Make sure that nobody changes what he cannot see.
+    def keeps_unseen(self, image: Image, named: Collection[str]) -> None:
+        """Make sure that nobody changes what he cannot see. Asked before rules put their own values in.
 
+        :param named: the columns to which the statement gives values; who leaves one out changes nothing
         :raises RuleDeniedError: when a masked or hidden column is another than before, or was given what its mask shows
         """
-        for name in self.overlay.hidden:
-            if image.verb == "insert" and image.row.get(name) in (None, ""):
-                continue  # whoever leaves a column out writes the same
-            before = image.old.get(name) if image.verb == "update" else None
-            if name in image.row and image.row[name] != before:
-                raise self._unseen(name, "hidden")
-        for name, mask in self.overlay.masks:
-            if name not in image.row:
-                continue
-            value = image.row[name]
-            if image.verb == "insert":
-                if (
-                    value not in (None, "")
-                    and looks_masked(mask, value)
-                    and self.applies(mask.applies, image)
-                ):
-                    raise self._unseen(name, "masked")
-            elif value != image.old.get(name) and self.applies(mask.applies, Image("update", image.old)):
-                raise self._unseen(name, "masked")
+        for name in self.unseen & image.row.keys() & set(named):
+            value, mask = image.row[name], self.masks.get(name)
+            if image.verb == "update":
+                if value == image.old.get(name):
+                    continue
+                if mask is None or self.applies(mask.applies, Image("update", image.old)):
+                    raise self._unseen(name)
+            elif value in (None, ""):
+                continue  # as if it had been left out
+            elif mask is None or (looks_masked(mask, value) and self.applies(mask.applies, image)):
+                raise self._unseen(name)
 
-    def _unseen(self, name: str, how: str) -> RuleDeniedError:
-        rule = next((mask.rule for n, mask in self.overlay.masks if n == name), "")
+    def _unseen(self, name: str) -> RuleDeniedError:
+        mask = self.masks.get(name)
+        how = "hidden" if mask is None else "masked"
         return RuleDeniedError(
             f"The column {name!r} of {self.table!r} is {how} here and cannot be written",
-            rule=rule,
+            rule=mask.rule if mask is not None else "",
             value=name,
             hint="Leave it out of the statement: a value that is not seen must not be overwritten",
         )
@@ -172,8 +176,9 @@ def looks_masked(mask: Mask, value: Any) -> bool:
     if mask.means is Means.CONSTANT:
         return bool(value == mask.value)
     text = str(value)
-    stars = text[: len(text) - mask.count] if mask.means is Means.LAST else text[mask.count :]
-    return bool(stars) and set(stars) == {"*"}
+    left = max(len(text) - mask.count, 0)
+    stars = text[:left] if mask.means is Means.LAST else text[mask.count :]
+    return set(text) == {"*"} or (bool(stars) and set(stars) == {"*"})
 
 
 _DOING = {"insert": "adding", "update": "changing", "delete": "deleting"}

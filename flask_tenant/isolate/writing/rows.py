@@ -52,6 +52,22 @@ def typed(value: Any, kind: Kind, column: str) -> Any:
     return value
 
 
+def told(value: Any, kind: Kind | None) -> Any:
+    """Return a driver's value as a hook gets it: dates, times in UTC, decimals, truth values, on every database alike.
+
+    :param kind: as the column is declared; ``None`` for those whose values every driver gives alike. What cannot be
+        read as that kind, as SQLite keeps anything in any column, stays as it is.
+    """
+    if value is None or kind is None:
+        return value
+    if kind is Kind.NUMBER and isinstance(value, int | float) and not isinstance(value, bool):
+        return Decimal(repr(value))
+    try:
+        return typed(value, kind, "")
+    except RuleEngineError:
+        return value
+
+
 def stored(value: Any, kind: Kind, *, sqlite: bool, zoned: bool) -> Any:
     """Return a rule's value as the driver keeps it in a column.
 

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from ...decision import WriteRules
 from ...errors import RuleDeniedError, StatementRefusedError
-from ...expressions import Expression
+from ...expressions import Expression, Slot
 from ..answers import answer, check_answerable
 from ..drivers import driver_for
 from ..guard import Vouched
+from ..overlay.values import literal_value
 from .attempt import Attempt, Runs, runner
 from .judge import Image
 from .rows import stored
 from .watch import Watch
 
 if TYPE_CHECKING:
+    from ..live import LiveTable
     from ..wall import Wall
 
 _ATTEMPTS = 5
@@ -81,25 +83,24 @@ class Writing:
         attempt = Attempt(self.run, sqlite=self.sqlite, idle=idle, autocommit=autocommit)
         try:
             images, rows = self._images(attempt, cursor, whole, parameters)
+            for image in images:
+                watch.judge.keeps_unseen(image, watch.named[image.verb])
             self._put_in(images, rows)
             for image in images:
-                watch.judge.keeps_unseen(image)
                 watch.judge.check(watch.rules[image.verb], image)
-            self._unconditional(images)
+            self._unconditional()
         except BaseException:
             attempt.abandon()
             raise
         attempt.keep()
         answer(cursor, Written(self.description, rows, len(images)))
 
-    def _unconditional(self, images: list[Image]) -> None:
+    def _unconditional(self) -> None:
         """What is denied for every row is denied where there is none as well."""
-        verb = self.watch.shape.verb
-        if verb is None or images:
-            return
-        for denial in self.watch.rules[verb].denials:
-            if denial.applies is None:
-                raise self.watch.judge.denied(denial, Image(verb, {}))
+        for verb, rules in self.watch.rules.items():
+            for denial in rules.denials:
+                if denial.applies is None:
+                    raise self.watch.judge.denied(denial, Image(verb, {}))
 
     def _send(
         self, cursor: Any, text: str, parameters: Sequence[Any]
@@ -160,17 +161,19 @@ class Writing:
         :raises StatementRefusedError: when the database itself would write such rows
         """
         column = self.wall.config.column
-        for table, foreign in self.watch.below:
+        for table, foreign, filtered in self.watch.below:
             pairs = zip(foreign.referred_columns, foreign.columns, strict=True)
             names = {there: here for there, here in pairs if there != column}
             found: list[Any] = [()] if set(names) != set(self.watch.key) else []
             schema = f"{self.quote(table.schema)}." if table.schema else ""
-            mine = f"{self.quote(column)} = {self.wall.tenant_id()}"
+            where = f"{self.quote(column)} = {self.wall.tenant_id()}"
+            if filtered:
+                where += f" AND {self._taken_away(table)}"
             for part in _parts(keys) if not found else ():
                 each = " AND ".join(f"{self.quote(names[name])} = {self.mark}" for name in self.watch.key)
                 any_of = " OR ".join([f"({each})"] * len(part))
                 found += self.run(
-                    f"SELECT 1 FROM {schema}{self.quote(table.name)} WHERE {mine} AND ({any_of}) LIMIT 1",
+                    f"SELECT 1 FROM {schema}{self.quote(table.name)} WHERE {where} AND ({any_of}) LIMIT 1",
                     tuple(value for key in part for value in key),
                 )
             if found:
@@ -180,6 +183,20 @@ class Writing:
                     value=table.name,
                     hint=f"Delete or change the rows of {table.name!r} first, by a statement of its own",
                 )
+
+    def _taken_away(self, table: LiveTable) -> str:
+        """The condition that a row is not there, because a rule filters it."""
+        ruling = self.watch.judge.ruling
+        shaped = self.wall.shapes(ruling.decision.shape)
+        overlay = shaped.overlay(self.wall.views.find(table.name, table.schema))
+        if overlay is None:
+            return "false"
+        dialect = self.wall.raw.dialect
+
+        def value(slot: Slot) -> str:
+            return literal_value(slot, ruling, dialect)
+
+        return f"({overlay.keeps(self.quote, value)}) IS NOT TRUE"
 
     # ---- values that rules put in
     def _put_in(self, images: list[Image], rows: list[Any]) -> None:
@@ -196,8 +213,10 @@ class Writing:
             row = {**image.row, **{name: value for name, (value, _) in found.items()}}
             images[at] = Image(image.verb, row, image.old)
             if self.description is not None:
+                # A masked column shows what its mask makes of the statement's own value.
+                seen = {name: value for name, value in values.items() if name not in watch.judge.unseen}
                 names = [column[0] for column in self.description]
-                rows[at] = tuple(values.get(n, v) for n, v in zip(names, rows[at], strict=True))
+                rows[at] = tuple(seen.get(n, v) for n, v in zip(names, rows[at], strict=True))
         for values_of, keys in groups.items():
             sets = ", ".join(f"{self.quote(name)} = {self.mark}" for name, _ in values_of)
             for part in _parts(keys):

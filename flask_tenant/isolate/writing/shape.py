@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -37,6 +38,7 @@ class Shape:
     :param upsert: whether it has ON CONFLICT DO UPDATE
     :param replaces: whether rows that are in its way are deleted without a word
     :param assigned: columns that UPDATE, or ON CONFLICT DO UPDATE, names
+    :param named: columns that INSERT gives values, ``None`` for all of them
     :param inner: (verb, table) of what is written within it, by common table expressions
     """
 
@@ -49,6 +51,7 @@ class Shape:
     upsert: bool = False
     replaces: bool = False
     assigned: frozenset[str] = frozenset()
+    named: frozenset[str] | None = None
     inner: tuple[tuple[Verb, str], ...] = ()
 
     @property
@@ -105,6 +108,7 @@ def _of_compiled(compiled: Any, statement: Any) -> Shape:
         names = [getattr(k, "key", k) for k in values] or list(compiled.column_keys or ())
         assigned = {str(table.c[k].name) if k in table.c else str(k) for k in names}
     words = {str(word).upper() for word, _ in getattr(statement, "_prefixes", ())}
+    named = _named(compiled, statement, table) if isinstance(statement, Insert) else None
     return Shape(
         verb=_verb(statement),
         table=table.name,
@@ -114,8 +118,19 @@ def _of_compiled(compiled: Any, statement: Any) -> Shape:
         upsert=upsert,
         replaces=any("REPLACE" in word for word in words),
         assigned=frozenset(assigned),
+        named=named,
         inner=tuple(inner),
     )
+
+
+def _named(compiled: Any, statement: Insert, table: TableClause) -> frozenset[str]:
+    """The columns that the application gives values; others get what the table has for them."""
+    keys: set[Any] = {*(compiled.column_keys or ()), *(statement._select_names or ())}
+    several: Any = statement._multi_values or ()
+    for values in (statement._values or (), *(row for rows in several for row in rows)):
+        keys.update(values if isinstance(values, Mapping) else table.c.keys()[: len(values)])
+    names = (getattr(key, "key", key) for key in keys)
+    return frozenset(str(table.c[k].name) if k in table.c else str(k) for k in names)
 
 
 def _verb(statement: UpdateBase) -> Verb:
@@ -212,8 +227,19 @@ class _Reader:
             upsert=("DO", "UPDATE") in pairs,
             replaces=words[0] == "REPLACE" or ("OR", "REPLACE") in pairs[:2],
             assigned=self._assigned(first) if verb == "update" or ("DO", "UPDATE") in pairs else frozenset(),
+            named=self._named(last + (3 if behind.key == "AS" else 1)) if verb == "insert" else None,
             inner=tuple(self.inner),
         )
+
+    def _named(self, at: int) -> frozenset[str] | None:
+        """Names in the parentheses behind the table that an INSERT writes, ``None`` without any."""
+        if self.tokens[at].key != "(" or self.tokens[at + 1].key in ("SELECT", "WITH", "VALUES", "("):
+            return None
+        names: set[str] = set()
+        while self.tokens[at].key in ("(", ","):
+            names.add(self.tokens[at + 1].name)
+            at += 2
+        return frozenset(names)
 
     def _end(self, last: int) -> int:
         """Offset behind the last word: parentheses close behind the last of the outer tokens."""

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...decision import Decision, Overlay, Ruling, WriteRules
 from ...errors import StatementRefusedError
 from ...model import TableView
+from ..rawsql.writes import replaced
 from .judge import Judge, expressions_of
 from .rows import declared, kinds_of, live_table
 from .shape import Shape, Verb
 
 if TYPE_CHECKING:
-    from ...expressions import Kind
     from ...hooks import Hooks
     from ..live import LiveForeignKey, LiveSchema, LiveTable
     from ..views import LiveViews
 
 _NONE = WriteRules()
 _HINT_TEXT = "Write the rows by a statement of its own"
+
+
+class Hanging(NamedTuple):
+    """Rows that the database itself would write.
+
+    :param filtered: only those that a filter takes away are in the way; the others may be written
+    """
+
+    table: LiveTable
+    key: LiveForeignKey
+    filtered: bool
 
 
 @dataclass(slots=True)
@@ -31,6 +42,7 @@ class Watch:
     :param columns: to ask RETURNING for, in order
     :param key: the table's primary key
     :param before: whether rows have to be seen as they were before
+    :param named: the columns to which the statement gives values, by verb
     """
 
     shape: Shape
@@ -40,8 +52,8 @@ class Watch:
     rules: dict[Verb, WriteRules]
     columns: tuple[str, ...]
     before: bool
-    kinds: dict[str, Kind] = field(default_factory=dict)
-    below: tuple[tuple[LiveTable, LiveForeignKey], ...] = ()
+    named: dict[str, frozenset[str]]
+    below: tuple[Hanging, ...] = ()
     """Foreign keys through which a DELETE here would write rows that rules are about."""
 
     @property
@@ -52,6 +64,11 @@ class Watch:
 def watched_tables(decision: Decision) -> bool:
     """Whether any statement that writes could be under rules."""
     return bool(decision.writes) or any(o.masks or o.hidden for o in decision.overlays.values())
+
+
+def filtered_tables(decision: Decision) -> bool:
+    """Whether a change of a key could be passed on, by the database itself, to rows that a filter takes away."""
+    return any(overlay.filters for overlay in decision.overlays.values())
 
 
 def watch_for(shape: Shape, ruling: Ruling, views: LiveViews, hooks: Hooks) -> Watch | None:
@@ -79,35 +96,51 @@ def watch_for(shape: Shape, ruling: Ruling, views: LiveViews, hooks: Hooks) -> W
     if shape.replaces and (
         _governed(decision, "delete", view.name) or _governed(decision, "update", view.name)
     ):
-        raise StatementRefusedError(
-            f"REPLACE deletes rows of table {view.name!r} without a word, and rules protect them",
-            value=view.name,
-            hint="Use INSERT … ON CONFLICT DO UPDATE",
-        )
-    live = views.catalog.live
-    below = tuple(_below(live, view.name, view.schema, decision)) if shape.verb == "delete" else ()
+        raise replaced(view.name)
+    below = tuple(_below(views, view, decision)) if shape.verb == "delete" else ()
+    if "update" in rules:
+        _keeps_keys(shape, view, views, decision)
     if not below and not unseen and all(found == _NONE for found in rules.values()):
         return None
-    watch = _watch(shape, view, overlay, rules, unseen, ruling, live, hooks, bool(below))
+    watch = _watch(shape, view, overlay, rules, unseen, ruling, views.catalog.live, hooks, bool(below))
     if watch is not None:
         watch.below = below
     return watch
 
 
 def _below(
-    live: LiveSchema, name: str, schema: str | None, decision: Decision, seen: frozenset[str] = frozenset()
-) -> Iterator[tuple[LiveTable, LiveForeignKey]]:
+    views: LiveViews, view: TableView, decision: Decision, seen: frozenset[str] = frozenset()
+) -> Iterator[Hanging]:
     """Find the foreign keys through which deleting a table's rows writes rows that rules are about."""
-    for table in live.tables:
-        for key in table.foreign_keys:
-            if key.referred_table != name or key.on_delete not in _WRITES or table.name in seen:
-                continue
-            governed = _governed(decision, _WRITES[key.on_delete], table.name)
-            deeper = key.on_delete == "CASCADE" and any(
-                _below(live, table.name, table.schema, decision, seen | {name})
+    for table, key in views.catalog.below(view):
+        if key.on_delete not in _WRITES or table.name in seen:
+            continue
+        hanging = views.find(table.name, table.schema)
+        deeper = (
+            hanging is not None
+            and key.on_delete == "CASCADE"
+            and any(_below(views, hanging, decision, seen | {view.name}))
+        )
+        if deeper or _governed(decision, _WRITES[key.on_delete], table.name):
+            yield Hanging(table, key, filtered=False)
+        elif _filtered(decision, table.name):
+            yield Hanging(table, key, filtered=True)
+
+
+def _keeps_keys(shape: Shape, view: TableView, views: LiveViews, decision: Decision) -> None:
+    """Refuse to change what rows of another table refer to, where the database would change these past their rules."""
+    for table, key in views.catalog.below(view):
+        if key.on_update not in _WRITES or not (
+            _governed(decision, "update", table.name) or _filtered(decision, table.name)
+        ):
+            continue
+        if _real(shape.assigned, view, views.catalog.live) & set(key.referred_columns):
+            raise StatementRefusedError(
+                f"Rows of {table.name!r} hang on columns of {view.name!r} that are changed, and the database itself "
+                f"would change them by ON UPDATE {key.on_update}, past the rules about them",
+                value=table.name,
+                hint="Insert the row under its new key, change what refers to it, and delete the old one",
             )
-            if governed or deeper:
-                yield table, key
 
 
 _WRITES: dict[str, Verb] = {"CASCADE": "delete", "SET NULL": "update", "SET DEFAULT": "update"}
@@ -124,7 +157,10 @@ def _watch(
     hooks: Hooks,
     cascades: bool,
 ) -> Watch | None:
-    judge = Judge(view.name, ruling, hooks, overlay)
+    table = live_table(live, view.name, view.schema)
+    judge = Judge(view.name, ruling, hooks, overlay, declared(table))
+    assigned = _real(shape.assigned, view, live)
+    named = _real(shape.named, view, live) if shape.named is not None else frozenset(view.columns)
     names: set[str] = set()
     before = shape.upsert or cascades
     for verb, found in rules.items():
@@ -134,14 +170,13 @@ def _watch(
                 before = before or (image == "old" and verb == "update")
         if found.validations:
             names.update(view.columns)
-    if shape.verb == "insert":
-        names |= unseen
-    if "update" in rules and unseen & shape.assigned:
-        names |= unseen & shape.assigned
-        before = True
+    given = unseen & ((named if shape.verb == "insert" else frozenset()) | assigned)
+    if given:
+        names |= given
         for _, mask in overlay.masks if overlay is not None else ():
             if mask.applies is not None:
                 names.update(name for name, _, _ in kinds_of(mask.applies))
+        before = before or ("update" in rules and bool(unseen & assigned))
     if not cascades and not names and all(found == _NONE for found in rules.values()):
         return None
     if before or any(found.settings for found in rules.values()):
@@ -152,15 +187,23 @@ def _watch(
                 hint="Give the table a primary key, or change the rules",
             )
         names.update(view.primary_key)
-    if before and shape.assigned & set(view.primary_key):
+    if before and assigned & set(view.primary_key):
         raise StatementRefusedError(
             f"An UPDATE of the primary key of {view.name!r}, whose rows a rule compares with what they were",
             value=view.name,
             hint="Insert the row under its new key, and delete the old one",
         )
-    table = live_table(live, view.name, view.schema)
     columns = tuple(name for name in view.columns if name in names)
-    return Watch(shape, view, table, judge, rules, columns or view.columns[:1], before, declared(table))
+    by_verb = {"insert": named, "update": assigned, "delete": frozenset[str]()}
+    return Watch(shape, view, table, judge, rules, columns or view.columns[:1], before, by_verb)
+
+
+def _real(names: frozenset[str], view: TableView, live: LiveSchema) -> frozenset[str]:
+    """Return columns by the names that the table has for them: SQLite knows no case."""
+    if live.dialect != "sqlite":
+        return names
+    folded = {name.lower() for name in names}
+    return frozenset(name for name in view.columns if name.lower() in folded)
 
 
 def _unseen(overlay: Overlay | None) -> set[str]:
@@ -171,3 +214,8 @@ def _governed(decision: Decision, verb: Verb, table: str) -> bool:
     if decision.writes.get((table, verb), _NONE) != _NONE:
         return True
     return verb != "delete" and bool(_unseen(decision.overlays.get(table)))
+
+
+def _filtered(decision: Decision, table: str) -> bool:
+    overlay = decision.overlays.get(table)
+    return overlay is not None and bool(overlay.filters)

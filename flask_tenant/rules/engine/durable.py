@@ -19,23 +19,25 @@ from typing import Any, TypeVar
 
 from ...errors import ConfigurationError, RuleEngineError, TenancyError
 from ..model import Facts, Guard
-from .gates import AskedLine, Gate, Ranks, native_rules, question
+from .gates import Gate, Question, Ranks, batch, native_rules, spread_out
 
 NOT_ALL = 1
 """durable-rules' answer when not every event of a batch fired: with the one that must not, always."""
 STATE = "0"
 """The state that events without one go to. A state of its own for each question would take one of 1,024 slots."""
 BATCH = 100
-"""Lines that are asked together."""
+"""Questions that are asked together."""
 REMEMBERED = 256
-"""Sets of ranks whose answer a gate keeps, and each of its lines."""
+"""Sets of ranks whose answer a gate keeps."""
+QUESTIONS = 10_000
+"""Questions whose answer is kept, for all rule sets of the process."""
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
 class DurableRules:
-    """The engine. Its answers depend on the ranks alone, and are kept by them.
+    """The engine. An answer depends on nothing but the question, and is kept by it.
 
     :raises ConfigurationError: when durable-rules is not installed
     """
@@ -52,6 +54,7 @@ class DurableRules:
         self._lock = RLock()
         self._busy = False
         self._handle: int | None = None
+        self._known: dict[Question, bool] = {}
         _engines.add(self)
 
     def load(self, guards: Sequence[Guard]) -> Gate:
@@ -64,27 +67,31 @@ class DurableRules:
         found = loaded.seen.get(ranks)
         if found is None:
             found = self._answers(loaded, ranks)
-            _remember(loaded.seen, ranks, found)
+            _remember(loaded.seen, ranks, found, REMEMBERED)
         return found
 
     def _answers(self, gate: Gate, ranks: Ranks) -> frozenset[int]:
-        """Ask about the lines whose facts stand where they never did."""
+        """Ask what was never asked: lines of other rule sets, in other words, are often the same question."""
+        values = spread_out(ranks)
+        known = self._known
         held = set(gate.always)
-        new: list[AskedLine] = []
+        new: dict[Question, list[int]] = {}
         for line in gate.lines:
-            answer = line.answers.get(line.of(ranks))
+            question = line.asks(values)
+            answer = known.get(question)
             if answer is None:
-                new.append(line)
+                new.setdefault(question, []).append(line.guard)
             elif answer:
                 held.add(line.guard)
-        for start in range(0, len(new), BATCH):
-            batch = new[start : start + BATCH]
-            fired = self._fired(question(batch, ranks))
-            for number, line in enumerate(batch):
+        asked = list(new)
+        for start in range(0, len(asked), BATCH):
+            questions = asked[start : start + BATCH]
+            fired = self._fired(batch(questions))
+            for number, question in enumerate(questions):
                 answer = str(number) in fired
-                _remember(line.answers, line.of(ranks), answer)
+                _remember(known, question, answer, QUESTIONS)
                 if answer:
-                    held.add(line.guard)
+                    held.update(new[question])
         return frozenset(held)
 
     def _fired(self, text: str) -> set[str]:
@@ -142,8 +149,8 @@ class DurableRules:
         self._handle = None
 
 
-def _remember(kept: dict[K, V], key: K, value: V) -> None:
-    if len(kept) >= REMEMBERED:
+def _remember(kept: dict[K, V], key: K, value: V, limit: int) -> None:
+    if len(kept) >= limit:
         kept.clear()
     kept[key] = value
 

@@ -6,9 +6,9 @@ once, serves every rule file there will ever be: native rules are never freed in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
-from operator import itemgetter
+from sys import intern
 from typing import TypeAlias
 
 from ...errors import RuleEngineError
@@ -27,6 +27,8 @@ Term: TypeAlias = tuple[Expression, bool]
 """A comparison, and whether it is negated."""
 Line: TypeAlias = tuple[tuple[int, Range], ...]
 """Numbers of scales, with bounds."""
+Question: TypeAlias = tuple[str, tuple[int, ...]]
+"""The form of a line with its bounds, and the ranks that it is asked about."""
 
 
 class Gate:
@@ -81,15 +83,13 @@ class Gate:
 
 
 class AskedLine:
-    """A line, what asks about it, and the answers that it had: they depend on the ranks on its own scales alone.
+    """A line, and what asks about it.
 
     :param guard: index of the guard that holds if the line does
     """
 
     def __init__(self, guard: int, possible: bool, line: Line) -> None:
         self.guard = guard
-        self.of: Callable[[Ranks], Hashable] = itemgetter(*dict.fromkeys(scale for scale, _ in line))
-        self.answers: dict[Hashable, bool] = {}
         kind, fields, places = ("p" if possible else "s"), [], []
         for at, (scale, (low, high)) in enumerate(line):
             name = f"{kind}{len(line)}{at}"
@@ -99,24 +99,30 @@ class AskedLine:
                 fields.append(f'"{name}k":%d')
                 places.append(3 * scale + 2)
             fields.append(f'"{name}l":{low},"{name}h":{high}')
-        self._text = "{" + ",".join(['"id":"%d"', *fields]) + "}"
+        # One string for all lines alike: what a question is known by is compared as often as it is asked.
+        self._text = intern("{" + ",".join(['"id":"%d"', *fields]) + "}")
         self._places = places
 
-    def question(self, number: int, values: Sequence[int]) -> str:
-        """Return the JSON text that asks about the line.
+    def asks(self, values: Sequence[int]) -> Question:
+        """Return what the answer depends on: nothing else does it, whichever rule set the line is of.
 
-        :param number: what the answer calls it
-        :param values: three of each scale: rank or -1, rank or 0, whether it is known
+        :param values: of :func:`spread_out`
         """
-        return self._text % (number, *[values[place] for place in self._places])
+        return self._text, tuple([values[place] for place in self._places])
 
 
-def question(lines: Iterable[AskedLine], ranks: Ranks) -> str:
-    """Return the JSON text that asks about several lines, between one that has to hold and one that must not."""
+def spread_out(ranks: Ranks) -> list[int]:
+    """Return three numbers for each scale: rank or -1, rank or 0, whether it is known."""
     values: list[int] = []
     for rank in ranks:
         values += (-1, 0, 0) if rank is None else (rank, rank, 1)
-    return f"[{YES},{','.join([line.question(number, values) for number, line in enumerate(lines)])},{NO}]"
+    return values
+
+
+def batch(questions: Iterable[Question]) -> str:
+    """Return the JSON text that asks several questions, between one that has to hold and one that must not."""
+    asked = [text % (number, *values) for number, (text, values) in enumerate(questions)]
+    return f"[{YES},{','.join(asked)},{NO}]"
 
 
 YES = '{"id":"yes","s10a":1,"s10l":1,"s10h":1}'

@@ -186,7 +186,7 @@ def test_a_provider_may_claim_any_address_and_it_leads_nowhere(world: World) -> 
 @sqlite_only
 def test_the_same_work_for_every_address(world: World) -> None:
     world.prove(world.acme, "corp.example")
-    (engine,) = world.site.state.isolations
+    (engine,) = world.site.state.databases.isolations
     counts = []
     for email in ("ada@corp.example", "nobody@example.org"):
         statements: list[str] = []

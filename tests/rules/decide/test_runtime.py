@@ -17,7 +17,8 @@ from flask_tenant.expressions import Call, Constant, Fact, Kind
 from flask_tenant.model import Resolution, Tenant
 from flask_tenant.rules.facts import Facts, Moment
 from flask_tenant.rules.model import Condition, Deny, Guard
-from flask_tenant.rules.runtime import MemoryBook, Rules
+from flask_tenant.rules.runtime import Rules
+from tests.rules.books import MemoryBook
 
 from .sets import ACME, boolean, rule, rules
 

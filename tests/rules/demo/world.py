@@ -21,6 +21,7 @@ from demo_app.models import Customer, Invoice, User
 from demo_app.seeding import PASSWORD, seed
 from flask_tenant import tenant_context
 from flask_tenant.registry import state_of
+from tests.rules.language.world import EXAMPLE
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -31,42 +32,14 @@ NOBODY = "nora@acme-tools.example"
 """Works at nothing in particular."""
 VICTIM = "victor@acme-tools.example"
 
-RULES = """\
-version: 1
-scope: {tenant: acme}
-rules:
-- id: recent-invoices
-  for: {read: invoice}
-  unless: '"auditor" in roles'
-  filter: row.issued_on >= today - days(90)
-- id: own-or-open                       # request part and row part in one condition
-  for: {read: ticket}
-  filter: row.owner_id == user.id || ("agent" in roles && row.state == "open")
-- id: tax-id
-  for: {read: customer}
-  unless: '"accounting" in roles'
-  mask: {tax_id: empty, phone: last(4)}
-  hide: [credit_note]
-- {id: api-limits, for: {read: "*"}, when: channel == "api", cap: 1000}
-- id: books-closed
-  for: {delete: [invoice, payment]}
-  when: now > month_end(row.issued_on)
-  deny: "Books for {row.issued_on} are closed."
-- id: big-orders
-  for: {write: order}
-  when: row.total > 10000
-  validate: {hook: approval}
-  set: {approved_by: user.id, status: "'pending'"}
-- {id: log-exports, for: {result: invoice}, when: rows > 500, emit: invoice.exported, redact: [iban]}
-- {id: winter, for: theme, when: month == 12, theme: winter}
-- id: lockout
-  for: {event: login.failed}
-  count: {by: user.id, at_least: 3, within: 5m}
-  do: [{hook: lock_account}, {emit: account.locked}]
-- {id: quota, for: {event: usage.changed}, when: usage.ratio >= 0.8, once: month, do: [{webhook: ops}]}
+RULES = (
+    "".join(line for line in EXAMPLE.splitlines(keepends=True) if "id: reports" not in line)
+    + """\
 # not of the documentation: a message that shows what somebody has typed
 - {id: no-code, for: {update: ticket}, when: row.subject.contains("<"), deny: "Not “{row.subject}”."}
 """
+)
+"""The documentation's rule file, but for the replica: the demo has none."""
 
 PAGES = (  # with the first of each
     "/",

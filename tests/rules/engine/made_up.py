@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,18 +13,19 @@ from flask_tenant.expressions import Call, Constant, Expression, Fact, Kind
 from flask_tenant.rules.model import Guard
 
 TEXTS = ["", "api", "page", "10001", "/reports/x", "ä", "A", "\x00", '"', "%d", "\\", "a\nb", "🙂"]
+SCALAR: dict[Kind, list[Any]] = {
+    Kind.BOOL: [True, False],
+    Kind.INT: [-(2**70), -1, 0, 1, 2, 10000, 10001, 2**63],
+    Kind.NUMBER: [Decimal("-0.5"), Decimal(0), Decimal("0.8"), Decimal("0.80"), Decimal(10001)],
+    Kind.TEXT: TEXTS,
+    Kind.DATE: [date(2026, 1, 31), date(2026, 2, 1), date(2026, 2, 28)],
+    Kind.TIME: [datetime(2026, 1, 31, 23, 59, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)],
+    Kind.DURATION: [timedelta(0), timedelta(days=90)],
+}
+LISTS: dict[Kind, list[Any]] = {Kind.TEXTS: TEXTS, Kind.INTS: [0, 1, 2, 10001]}
 VALUES: dict[Kind, st.SearchStrategy[Any]] = {
-    Kind.BOOL: st.booleans(),
-    Kind.INT: st.sampled_from([-(2**70), -1, 0, 1, 2, 10000, 10001, 2**63]),
-    Kind.NUMBER: st.sampled_from(
-        [Decimal("-0.5"), Decimal(0), Decimal("0.8"), Decimal("0.80"), Decimal(10001)]
-    ),
-    Kind.TEXT: st.sampled_from(TEXTS),
-    Kind.DATE: st.sampled_from([date(2026, 1, 31), date(2026, 2, 1), date(2026, 2, 28)]),
-    Kind.TIME: st.sampled_from([datetime(2026, 1, 31, 23, 59, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)]),
-    Kind.DURATION: st.sampled_from([timedelta(0), timedelta(days=90)]),
-    Kind.TEXTS: st.lists(st.sampled_from(TEXTS), max_size=4).map(tuple),
-    Kind.INTS: st.lists(st.sampled_from([0, 1, 2, 10001]), max_size=4).map(tuple),
+    **{kind: st.sampled_from(values) for kind, values in SCALAR.items()},
+    **{kind: st.lists(st.sampled_from(values), max_size=4).map(tuple) for kind, values in LISTS.items()},
 }
 FACTS = {
     "flag": Kind.BOOL,
@@ -47,6 +49,22 @@ def facts() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {}, optional={name: st.none() | VALUES[kind] for name, kind in FACTS.items()}
     )
+
+
+def random_facts(chance: random.Random) -> dict[str, Any]:
+    """Facts as :func:`facts` makes them, a thousand times faster."""
+    found: dict[str, Any] = {}
+    for name, kind in FACTS.items():
+        drawn = chance.random()
+        if drawn < 0.1:
+            found[name] = None
+        elif drawn > 0.2:
+            found[name] = (
+                chance.choice(SCALAR[kind])
+                if kind in SCALAR
+                else tuple(chance.choices(LISTS[kind], k=chance.randrange(5)))
+            )
+    return found
 
 
 def fact(kind: Kind) -> st.SearchStrategy[Expression]:

@@ -8,8 +8,8 @@ import pytest
 
 from flask_tenant.errors import RuleFileError
 from flask_tenant.expressions import Kind
-from flask_tenant.rules.runtime import MemoryBook
 from flask_tenant.rules.store import RuleFile
+from tests.rules.books import MemoryBook
 from tests.rules.events.world import Shop
 
 pytestmark = pytest.mark.databases("sqlite")

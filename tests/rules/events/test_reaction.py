@@ -16,7 +16,7 @@ from flask_tenant.errors import ConfigurationError, NoTenantError
 from flask_tenant.expressions import Kind
 from flask_tenant.rules.events import Event
 from flask_tenant.rules.model import CallHook, Emit, Guard, Webhook
-from flask_tenant.rules.runtime import MemoryBook
+from tests.rules.books import MemoryBook
 from tests.rules.events.world import RATIO, Clock, Shop, event_rule, three_in
 
 pytestmark = pytest.mark.databases("sqlite")

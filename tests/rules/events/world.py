@@ -17,7 +17,7 @@ from flask_tenant.expressions import Call, Constant, Expression, Fact, Kind
 from flask_tenant.registry import state_of
 from flask_tenant.rules.events import Event
 from flask_tenant.rules.model import ALWAYS, Condition, Count, Effect, Guard, Place, Rule, RuleSet
-from flask_tenant.rules.runtime import MemoryBook
+from tests.rules.books import MemoryBook
 
 USER = Fact(Kind.INT, "user.id")
 RATIO = Call(Kind.BOOL, ">=", (Fact(Kind.NUMBER, "usage.ratio"), Constant(Kind.NUMBER, 1)))

@@ -199,7 +199,7 @@ def test_nobody_is_served_where_rules_are_not_enforced(shop: Shop) -> None:
     shop.copy_pack()
     shop.json("activate", "--yes")
     assert shop.seen() == ["new"]
-    (isolation,) = set(shop.state.isolations.values())
+    (isolation,) = set(shop.state.databases.isolations.values())
     isolation.wall.rules = None  # somebody has taken it away
     shop.state.governance.book.forget()
     with pytest.raises(RuleEngineError, match="Rules are not enforced"):

@@ -158,7 +158,7 @@ class World:
         state = state_of(self.app)
         self.ids = {slug: state.create(slug, slug.title()).id for slug in TENANTS}
         self.rules = Rules()
-        self.wall = state.isolations[self.engine].wall
+        self.wall = state.databases.isolations[self.engine].wall
         self.fill()
         self.wall.rules = self.rules
 
