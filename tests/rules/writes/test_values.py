@@ -152,8 +152,8 @@ def test_a_denial_is_a_page_or_a_problem(shop: Shop) -> None:
         )
     assert (page.status_code, page.mimetype) == (403, "text/html")
     assert b"&lt;b&gt;Books" in page.data
-    assert '<html lang="de">' in page.text
-    assert "Das ist hier nicht erlaubt" in page.text
+    assert b'<html lang="de">' in page.data
+    assert b"Das ist hier nicht erlaubt" in page.data
     assert b"secret" not in page.data
     with app.test_request_context("/closed", headers={"Accept": "application/json"}):
         problem = app.make_response(app.handle_user_exception(RuleDeniedError("<b>", rule="secret-rule")))
