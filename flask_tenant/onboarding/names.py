@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import zlib
 from collections.abc import Callable, Iterable
 
 import sqlalchemy as sa
@@ -37,20 +38,23 @@ RESERVED = frozenset(_WORDS.split())
 """Names of services and roles (RFC 2142 among them), and what programs look for by themselves (``wpad``)."""
 
 _ALIKE = (
-    ("rn", "m"),
-    ("vv", "w"),
-    ("cl", "d"),
+    ("-", ""),
     ("0", "o"),
     ("1", "l"),
     ("i", "l"),
     ("5", "s"),
     ("2", "z"),
-    ("-", ""),
+    ("rn", "m"),
+    ("vv", "w"),
+    ("cl", "d"),
 )
-"""What is written like what. Pairs of letters first; hyphens are easily overlooked."""
+"""What is written like what; hyphens are easily overlooked. Pairs of letters come last: ``c1`` is a pair, too."""
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Categories of characters that nobody sees, or that change how others are shown (bidirectional ones)."""
+
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Characters that show as nothing, and count as letters, marks or symbols (Unicode's Default_Ignorable_Code_Point)."""
 
 
 def skeleton(slug: str) -> str:
@@ -143,13 +147,7 @@ class Names:
                 text,
                 Message("Use up to %(count)d characters", count=LONGEST_NAME),
             )
-        if any(unicodedata.category(character) in _UNSEEN for character in name):
-            raise _refused(
-                "tenant_name",
-                Message("The name has characters that nobody sees"),
-                text,
-                Message("Leave them out"),
-            )
+        _seen("tenant_name", name)
         if any(confusables.is_dangerous(word) for word in re.split(r"[\s\W_]+", name) if word):
             raise _refused(
                 "tenant_name",
@@ -159,13 +157,32 @@ class Names:
             )
         return name
 
+    def person_name(self, text: str) -> str:
+        """Return what somebody is called who signs up.
+
+        :raises SignUpError: for an empty name, and one with characters that nobody sees
+        """
+        name = " ".join(unicodedata.normalize("NFC", text).split())
+        if not name or len(name) > LONGEST_NAME:
+            raise _refused(
+                "person_name",
+                Message("The name is empty or too long"),
+                text,
+                Message("Use up to %(count)d characters", count=LONGEST_NAME),
+            )
+        return _seen("person_name", name)
+
     def free(self, connection: Connection, slug: str, *, own: int | None = None) -> None:
-        """Make sure that nobody has the slug, or one that looks like it.
+        """Make sure that nobody has the slug, or one that looks like it, until the transaction ends.
 
         :param own: the sign-up that asks
         :raises SignUpError: when somebody has
         """
         like, signup = skeleton(slug), self._signup
+        if connection.dialect.name == "postgresql":
+            # Of two that look, one sees what the other has written. SQLite has one writer anyway.
+            lock = zlib.crc32(f"{signup.name} {like}".encode()) - 2**31
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
         open_ones = signup.c.state.in_(["verified", "approved"])
         others = open_ones if own is None else sa.and_(open_ones, signup.c.id != own)
         taken = sa.union_all(
@@ -188,6 +205,14 @@ _LETTERS = Message("Use up to 63 small letters, digits and inner hyphens")
 
 def _impossible(slug: str) -> SignUpError:
     return _refused("slug", Message("The address %(slug)r cannot be", slug=slug), slug, _LETTERS)
+
+
+def _seen(field: str, name: str) -> str:
+    if any(unicodedata.category(c) in _UNSEEN or c in _BLANK for c in name):
+        raise _refused(
+            field, Message("The name has characters that nobody sees"), name, Message("Leave them out")
+        )
+    return name
 
 
 def _refused(field: str, message: Message, value: str, hint: Message) -> SignUpError:

@@ -7,11 +7,17 @@ from functools import wraps
 
 from werkzeug.wrappers import Response
 
-from ...errors import ConfigurationError, LastAdministratorError, MailError, MemberError
+from ...errors import (
+    ConfigurationError,
+    LastAdministratorError,
+    MailError,
+    MemberError,
+    TooManyAttemptsError,
+)
 from ...identity import ADMINISTRATOR
 from ...translations import Message
 from .routes import For, Handler, Pages
-from .visit import Visit, bad, told
+from .visit import TOO_MANY, Visit, bad, told
 
 pages = Pages()
 
@@ -28,8 +34,14 @@ def invite(visit: Visit) -> Response:
     people, typed = visit.accounts.people, visit.field("email")
     link = visit.mail_link()
     try:
+        visit.throttle("invite", typed)
+    except TooManyAttemptsError as error:
+        response = _page(visit, 429, "invite", {"email": TOO_MANY}, typed)
+        response.headers["Retry-After"] = str(error.seconds)
+        return response
+    try:
         by = people.person(visit.me.person_id)
-        made, secret = people.invite(visit.tenant_id, typed, _roles(visit), by)
+        made, secret = people.invite(visit.tenant_id, typed, _roles(visit), by, actor=visit.actor)
     except MemberError as error:
         return _page(visit, 400, "invite", {"email": _text(error)}, typed)
     try:
@@ -104,7 +116,9 @@ def remove(visit: Visit, person: int) -> None:
 @_change("/members/<int:person>/end-sessions", Message("They are logged out everywhere."))
 def end_all(visit: Visit, person: int) -> None:
     """Log a member out everywhere."""
-    visit.accounts.sessions.end_all(visit.tenant_id, person)
+    ended = visit.accounts.sessions.end_all(visit.tenant_id, person)
+    if ended:
+        visit.accounts.audit("session.ended", tenant_id=visit.tenant_id, actor=visit.actor, person=person)
 
 
 def _page(

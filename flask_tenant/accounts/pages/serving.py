@@ -41,7 +41,7 @@ from . import (
 from .environment import environment_of
 from .routes import For, Page, mapped
 from .safety import genuine
-from .visit import Visit, problem
+from .visit import Visit, not_acting, problem
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -135,7 +135,7 @@ class PeoplesPages:
         if not self.serves(path):
             if not self._bannered:
                 self._bannered = True
-                banner.put_in_place(self._state.app, self._banner)
+                banner.put_in_place(self._state.app, self._banner, self._language)
             return self._inner(environ, start_response)
         sheet = path[len(self._path) + 1 :]
         if sheet in SHEETS and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
@@ -231,6 +231,8 @@ class PeoplesPages:
         refused = _refused(visit, page.audience)
         if refused is not None:
             return refused
+        if page.method == "POST" and visit.impersonated and not page.acting:
+            return not_acting(visit)
         try:
             return page.handler(visit, **values)
         except ProviderUnavailableError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,6 +20,7 @@ from ...identity import LoginSession, Member, Provider
 from ...login.people.arrivals import OPERATOR
 from ...model import Tenant
 from ...translations import Message, language, speaking, translated
+from ..parts import mailbox
 from .safety import safe_path, token
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from ..crossing import Crossing
 
 TOO_MANY = Message("There were too many attempts. Try again later.")
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 NOTICE = "_tenancy_notice"
 """Under which key the session keeps what the next page is to say."""
@@ -77,6 +81,12 @@ class Visit:
         """Who looks at a page that is for members only."""
         assert self.member is not None  # noqa: S101 - nobody else gets that far
         return self.member
+
+    @property
+    def place(self) -> str:
+        """What this site is called."""
+        named = self.app.name.rpartition(".")[2].replace("_", " ").capitalize()
+        return self.tenant.name if self.tenant is not None else named
 
     @property
     def actor(self) -> str:
@@ -157,16 +167,18 @@ class Visit:
         return token(self.session)
 
     def field(self, name: str, longest: int = 254) -> str:
-        """What was typed, without blanks around it; ``""`` for what is longer than anybody needs."""
+        """What was typed, without blanks around it; ``""`` for what is longer than anybody needs, and for what nobody
+        types: PostgreSQL keeps no NUL, and terminals obey others."""
         value = self.request.form.get(name, "").strip()
-        return value if len(value) <= longest else ""
+        return value if len(value) <= longest and not _CONTROLS.search(value) else ""
 
     def throttle(self, kind: str, account: str = "") -> None:
         """Count an attempt at something.
 
+        :param account: an address, to which a mail would go
         :raises TooManyAttemptsError: when there were too many
         """
-        self.accounts.throttle.hit(kind, account=account, network=self.entry.network())
+        self.accounts.throttle.hit(kind, account=mailbox(account), network=self.entry.network())
 
     def forget(self) -> None:
         """Somebody has logged out during this request."""
@@ -177,9 +189,7 @@ class Visit:
         """Answer with a page."""
         notice = values.pop("notice", None) or self.session.pop(NOTICE, None)
         page = self.environment.get_template(f"tenancy/{template}.html")
-        named = self.app.name.rpartition(".")[2].replace("_", " ").capitalize()
-        place = self.tenant.name if self.tenant is not None else named
-        text = page.render(visit=self, place=place, notice=notice, **values)
+        text = page.render(visit=self, place=self.place, notice=notice, **values)
         return Response(text, status, mimetype="text/html")
 
     def go(self, path: str, notice: str = "", kind: str = "good") -> Response:
@@ -244,6 +254,18 @@ _PROBLEMS = {
     ),
     503: (Message("Not available at the moment"), Message("Try again in a moment.")),
 }
+
+
+def not_acting(visit: Visit) -> Response:
+    """Answer that an operator cannot do so as somebody else.
+
+    They see what the member sees. Whom the tenant lets in is not theirs to decide: an invitation would outlast the time
+    that they have.
+    """
+    text = Message(
+        "Whoever acts as somebody else changes neither their account nor who is let in. Stop first."
+    )
+    return visit.show("problem", 403, heading=Message("Not as somebody else"), text=text)
 
 
 def problem(visit: Visit, status: int) -> Response:
