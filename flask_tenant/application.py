@@ -39,6 +39,7 @@ from .settings import Settings
 from .startup import Startup
 from .stay import Stay
 from .theme import Theming
+from .translations import Catalogues, Language, language
 
 if TYPE_CHECKING:
     # At run time SQLAlchemy 2.1's asyncio module needs greenlet, which applications without asyncio do not have.
@@ -107,6 +108,7 @@ class Application:
             self.default,
             tenancy.routes,
             self.report.active,
+            self.language,
         )
 
     # ---- what is found
@@ -213,8 +215,28 @@ class Application:
         environment = templates(self.app.jinja_loader)
         environment.globals["theme"] = self.theming.look
         self.theming.override(environment)
-        composer = Composer(environment, self.settings.mail_from, lambda tenant: self.enter(Scope(tenant)))
+
+        def spoken() -> Language:
+            # Whose language nobody has said, is written to in that of the page at which the mail was asked for.
+            return self.catalogues.of(self.theming.look.language) or language()
+
+        composer = Composer(
+            environment, self.settings.mail_from, lambda tenant: self.enter(Scope(tenant)), spoken
+        )
         return Mail(composer, self.tenancy.sender or sender_of(self.settings.mail_url))
+
+    # ---- languages
+    @cached_property
+    def catalogues(self) -> Catalogues:
+        """The languages of our pages and mails."""
+        return Catalogues(Path(self.app.root_path) / self.settings.translations_folder)
+
+    def language(self, tenant: Tenant | None, accepted: str | None) -> Language:
+        """Return the language in which to answer somebody who is not served.
+
+        :param accepted: the request's ``Accept-Language``
+        """
+        return self.catalogues.choose(self.theming.store.theme(tenant).value("language") or "", accepted)
 
     def write_down(self, action: str, **details: Any) -> None:
         """Write central work to the audit trail, where it is kept."""
