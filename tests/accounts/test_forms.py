@@ -56,6 +56,7 @@ def _send(browsers: dict[bool, Browser], page: Page, change: str, tenant: bool =
         "somebody else's token",
         "http://evil.example",
         "http://bella.localhost",
+        "http://[",
         "null",
         "no origin, from a sibling",
     ],

@@ -79,6 +79,12 @@ class Visit:
         return self.member
 
     @property
+    def place(self) -> str:
+        """What this site is called."""
+        named = self.app.name.rpartition(".")[2].replace("_", " ").capitalize()
+        return self.tenant.name if self.tenant is not None else named
+
+    @property
     def actor(self) -> str:
         """Who does something, for the audit trail."""
         return self.entry.actor()
@@ -176,9 +182,7 @@ class Visit:
         """Answer with a page."""
         notice = values.pop("notice", None) or self.session.pop(NOTICE, None)
         page = self.environment.get_template(f"tenancy/{template}.html")
-        named = self.app.name.rpartition(".")[2].replace("_", " ").capitalize()
-        place = self.tenant.name if self.tenant is not None else named
-        text = page.render(visit=self, place=place, notice=notice, **values)
+        text = page.render(visit=self, place=self.place, notice=notice, **values)
         return Response(text, status, mimetype="text/html")
 
     def go(self, path: str, notice: str = "", kind: str = "good") -> Response:

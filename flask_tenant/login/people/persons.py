@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from typing import Any, cast
 
@@ -20,6 +21,16 @@ SYSTEM = "system"
 """The actor of what nobody has done by hand."""
 
 LONGEST_NAME = 200
+LONGEST_EMAIL = 254
+
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Turn round what is read after them (Unicode Standard Annex 9, sections 2.1 to 2.5), also beyond a name's end."""
+
+
+def line_of(text: str) -> str:
+    """Return text from elsewhere in one line, without what is no character of any: controls, halves of characters."""
+    shown = (c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cs"))
+    return " ".join("".join(c for c in shown if c not in _DIRECTIONS).split())
 
 
 def checked_email(text: str) -> str:
@@ -38,7 +49,7 @@ def checked_name(text: str) -> str:
 
     :raises MemberError: for an empty one
     """
-    name = " ".join(text.split())[:LONGEST_NAME]
+    name = line_of(text)[:LONGEST_NAME].strip()
     if not name:
         raise MemberError("A name is empty", value=text)
     return name
