@@ -289,23 +289,18 @@ class Application:
             signals.tenant_creating.send(self.tenancy, slug=slug, name=name)
 
         with ExitStack() as others:
-            seeders: list[Callable[[int], None]] = []
-            left = len(wanted)
+            ids: list[int] = []
 
             def fill(connection: Connection, tenant: Tenant) -> None:
-                nonlocal left
                 if claim is not None:
                     claim(connection, tenant)
-                for isolation in () if seeders else dict.fromkeys(databases.isolations.values()):
+                ids.append(tenant.id)
+                if len(ids) < len(wanted):
+                    return
+                for isolation in dict.fromkeys(databases.isolations.values()):
                     home = databases.is_home(isolation)
-                    seeders.append(
-                        isolation.seeder(connection if home else others.enter_context(isolation.begin()))
-                    )
-                for seed in seeders:
-                    seed(tenant.id)
-                left -= 1
-                if not left:
-                    others.close()  # committed together, after everything else has gone well
+                    isolation.seed(connection if home else others.enter_context(isolation.begin()), ids)
+                others.close()  # committed together, after everything else has gone well
 
             made = directory.create_many(wanted, fill)
         if self.tenancy.seeds:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import event, inspect
@@ -158,12 +158,12 @@ class Isolation:
                 hint="Make sure that each stays inside one tenant, and name it in TENANT_SAFE_OBJECTS",
             )
 
-    def seeder(self, connection: Connection) -> Callable[[int], None]:
-        """Return what gives new tenants, by id, what start-up and migrations have seeded.
+    def seed(self, connection: Connection, tenant_ids: Sequence[int]) -> None:
+        """Give new tenants what start-up and migrations have seeded.
 
         :param connection: in the transaction in which all of them are created
         """
-        return self._seeding.copier(connection)
+        self._seeding.copy(connection, tenant_ids)
 
     def empty(self, connection: Connection, tenant: Tenant) -> None:
         """Delete all rows of a tenant."""
