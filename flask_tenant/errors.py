@@ -278,9 +278,16 @@ class ProviderError(ConfigurationError):
 
 
 class IdentityError(TenancyError):
-    """Somebody cannot log in, or a member cannot be what is wanted."""
+    """Somebody cannot log in, or a member cannot be what is wanted.
+
+    What a visitor or a provider has sent may be part of the message: it begins no line of its own in a log.
+    """
 
     code = "identity"
+
+    def __init__(self, message: str, *, value: object = None, hint: str = "") -> None:
+        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+        super().__init__(line, value=value, hint=hint)
 
 
 class LoginRefusedError(IdentityError):

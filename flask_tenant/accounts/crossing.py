@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import flask
+
 from ..errors import LoginRefusedError, MemberError
 from ..identity import LOCAL, Identified, Identity, LoginSession, MemberState, Person
 from ..login.people.arrivals import OPERATOR
 from ..model import Tenant
 from .entry import Arrived, Entry
+from .presence import ACTING
 
 HAND_OVER = "hand-over"
 """The purpose of the tickets with which a browser goes from one host to another."""
@@ -39,7 +42,12 @@ class Crossing(Entry):
         member = self.accounts.people.member(tenant.id, person_id)
         if member is None or member.state is not MemberState.ACTIVE:
             raise MemberError(f"The person {person_id} cannot log in to {tenant.slug!r}", value=person_id)
-        payload = {"person": person_id, "from": 0, "operator": operator.person_id, "reason": reason}
+        payload = {
+            "person": person_id,
+            "session": session.digest,
+            "operator": operator.person_id,
+            "reason": reason,
+        }
         return self.accounts.tickets.issue(HAND_OVER, tenant.id, payload, HAND_OVER_SECONDS)
 
     def may_switch(self, tenant: Tenant) -> bool:
@@ -64,7 +72,7 @@ class Crossing(Entry):
         session = self.session()
         if session is None or not self.may_switch(tenant):
             raise MemberError(f"To go on at {tenant.slug!r}, log in there", value=tenant.slug)
-        payload = {"person": session.person_id, "from": session.tenant_id}
+        payload = {"person": session.person_id, "session": session.digest}
         return self.accounts.tickets.issue(HAND_OVER, tenant.id, payload, HAND_OVER_SECONDS)
 
     def hand_over(self, tenant: Tenant, payload: Mapping[str, Any]) -> LoginSession:
@@ -75,6 +83,11 @@ class Crossing(Entry):
         :raises LoginRefusedError: when they may not log in here any more
         """
         person_id, people = int(payload["person"]), self.accounts.people
+        # Whoever has a stolen cookie could have tickets in stock, and outlive a log-out or a new password with them.
+        if not self.accounts.sessions.goes_on(str(payload["session"])):
+            raise LoginRefusedError(
+                f"The log-in from which the person {person_id} came has ended", reason="ended"
+            )
         member = people.member(tenant.id, person_id)
         if member is None or member.state is not MemberState.ACTIVE:
             raise LoginRefusedError(
@@ -118,5 +131,6 @@ class Crossing(Entry):
             seconds=seconds,
         )
         opened = self._begin_anew(tenant.id, secret)
+        flask.session[ACTING] = True
         accounts.users.enter(user)
         return opened

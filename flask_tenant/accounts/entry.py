@@ -8,7 +8,13 @@ from typing import NamedTuple
 
 import flask
 
-from ..errors import ConfigurationError, LoginRefusedError, MemberError, TooManyAttemptsError
+from ..errors import (
+    ConfigurationError,
+    LoginRefusedError,
+    MemberError,
+    ProviderUnavailableError,
+    TooManyAttemptsError,
+)
 from ..identity import LOCAL, Ask, Attempt, GoTo, Identified, LoginSession, Member, Provider
 from ..protocols import Authenticator
 from .presence import KEY, Presence
@@ -50,16 +56,19 @@ class Entry(Presence):
         :param invitation: the secret of one that is to be accepted by this log-in, if any
         :raises ProviderUnavailableError: when the provider does not answer
         :raises ProviderError: for settings that make no sense
+        :raises TooManyAttemptsError: when too many were begun from the network, and not ended
         """
         found = self._open(provider).begin(Attempt(callback, hint=hint))
         if isinstance(found, GoTo):
+            # A link does it, and each leaves a row.
+            self.accounts.throttle.hit("begin", network=self.network())
             payload = {
                 "provider": provider.name,
                 "callback": callback,
                 "memory": dict(found.memory),
                 "hint": hint,
                 "after": after,
-                "invitation": invitation,
+                "invitation": self.accounts.secrets.seal(invitation, WAY) if invitation else "",
             }
             flask.session[WAY] = self.accounts.tickets.issue(WAY, provider.tenant_id, payload, WAY_SECONDS)
         return found
@@ -70,20 +79,29 @@ class Entry(Presence):
         :raises LoginRefusedError: when it proves nothing; it is logged, and visitors are told no more than that
         :raises ProviderUnavailableError: when the provider does not answer
         """
+        throttle, network = self.accounts.throttle, self.network()
         secret = flask.session.pop(WAY, "")
         way = self.accounts.tickets.redeem(WAY, provider.tenant_id, str(secret)) if secret else None
         try:
-            self.accounts.throttle.hit("login", network=self.network())
+            throttle.hit("login", network=network)
             if way is None or way["provider"] != provider.name:
                 raise LoginRefusedError(
                     f"This browser has not begun to log in through {provider.name!r}, or too long ago",
                     reason="not-begun",
                 )
             attempt = Attempt(way["callback"], way["memory"], way["hint"])
-            return self._arrived(provider, attempt, answer, way["after"], way["invitation"])
+            invitation = self.accounts.secrets.open(way["invitation"], WAY) if way["invitation"] else ""
+            arrived = self._arrived(provider, attempt, answer, way["after"], invitation)
         except LoginRefusedError as error:
             self._refused(provider, error)
             raise
+        except ProviderUnavailableError:
+            throttle.take_back("login", network=network)
+            raise
+        # Many people behind one address are no attack.
+        for kind in ("begin", "login"):
+            throttle.forgive(kind, network=network)
+        return arrived
 
     def answer(
         self,
@@ -110,6 +128,10 @@ class Entry(Presence):
             arrived = self._arrived(provider, Attempt(callback), answer, after, invitation)
         except LoginRefusedError as error:
             self._refused(provider, error, answer.get("username", "") if place == LOCAL else "")
+            raise
+        except ProviderUnavailableError:
+            # Nothing was guessed; and who has tried in vain gets in as soon as it is back.
+            throttle.take_back("login", account=account, network=network)
             raise
         throttle.forgive("login", account=account, network=network)
         return arrived
@@ -160,6 +182,9 @@ class Entry(Presence):
         before = self.session()
         if before is not None:
             self.accounts.sessions.end(before.digest)
+            if before.impersonator_id is not None:  # also when it ends by another log-in
+                for chain in (0, before.tenant_id):
+                    self._note_end("impersonation.ended", before, chain)
         # A session that a server keeps gets another id: somebody else may have chosen this one (fixation).
         regenerate = getattr(flask.current_app.session_interface, "regenerate", None)
         if regenerate is not None:
@@ -216,6 +241,10 @@ class Entry(Presence):
         self._happened("login.failed", number_of(key))
 
     # ---- logging out
+    def _note_end(self, action: str, ended: LoginSession, chain: int) -> None:
+        actor = f"person:{ended.impersonator_id or ended.person_id}"
+        self.accounts.audit(action, tenant_id=chain, actor=actor, person=ended.person_id)
+
     def log_out(self) -> tuple[LoginSession | None, str]:
         """End the current log-in session, on all servers, and empty the browser's.
 
@@ -224,10 +253,8 @@ class Entry(Presence):
         ended = self._end_current()
         if ended is None:
             return None, ""
-        actor = f"person:{ended.impersonator_id or ended.person_id}"
-        action = "logout" if ended.impersonator_id is None else "impersonation.ended"
-        for chain in {ended.tenant_id, 0 if ended.impersonator_id is not None else ended.tenant_id}:
-            self.accounts.audit(action, tenant_id=chain, actor=actor, person=ended.person_id)
+        if ended.impersonator_id is None:
+            self._note_end("logout", ended, ended.tenant_id)
         try:
             return ended, self.accounts.sessions.hint(ended.digest)
         except ConfigurationError as error:

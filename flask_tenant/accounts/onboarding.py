@@ -17,11 +17,11 @@ from ..directory.names import checked_slug
 from ..errors import ConfigurationError
 from ..expressions import Kind
 from ..login.people import checked_email
-from ..login.people.persons import checked_name
 from ..model import Tenant, TenantState
 from ..onboarding import Book, Machine, Names, SignUp, SignUps, State, Telling
 from ..onboarding.signups import digest_of
 from .links import Links
+from .parts import mailbox
 
 if TYPE_CHECKING:
     from .accounts import Accounts
@@ -92,9 +92,12 @@ def signups_of(accounts: Accounts) -> SignUps:
         machine,
         accounts.people,
         checked_email=checked_email,
-        checked_name=checked_name,
-        hit=accounts.throttle.hit,
+        hit=partial(_hit, accounts),
     )
+
+
+def _hit(accounts: Accounts, kind: str, *, account: str = "", network: str = "") -> None:
+    accounts.throttle.hit(kind, account=mailbox(account), network=network)
 
 
 class _Tenants:

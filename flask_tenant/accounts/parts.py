@@ -21,6 +21,16 @@ class Mail(Protocol):
         """
 
 
+def mailbox(address: str) -> str:
+    """Return what an address is counted under: without what its owner may put into it at will.
+
+    ``ada+shop@…`` ends in Ada's mailbox (RFC 5233), and with many providers ``a.da@…`` does. Where they are two, they
+    share what is counted.
+    """
+    name, at, domain = address.rpartition("@")
+    return f"{name.partition('+')[0].replace('.', '')}{at}{domain}"
+
+
 def local_provider(tenant_id: int) -> Provider:
     """Return what stands for passwords of ours where no row says anything about them."""
     return Provider(0, tenant_id, LOCAL, LOCAL, "Password", LOCAL)

@@ -25,6 +25,9 @@ log = logging.getLogger("flask_tenant.login")
 KEY = "_tenancy_login"
 """Under which name the browser's session has the secret of the log-in session."""
 
+ACTING = "_tenancy_acting"
+"""Under which name it says that an operator acts as somebody. Who that is, and until when, is in the database."""
+
 LOGIN_PAGE = "/login"
 """Where the page is, below ``TENANT_LOGIN_PATH``, that says which ways to log in there are."""
 

@@ -17,6 +17,10 @@ CENTRAL = 0
 BEGINNING = ""
 """What takes the place of the MAC before the first entry."""
 
+PRUNED = "audit.pruned"
+"""The action of an entry that says which entries before it were removed: ``through`` which number, and that one's
+``mac``."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -42,15 +46,18 @@ class Entry(NamedTuple):
 
     @property
     def moment(self) -> datetime:
-        """When it was done, in UTC."""
-        return _EPOCH + timedelta(microseconds=self.at)
+        """When it was done, in UTC. The end of time when somebody has made it unreadable."""
+        try:
+            return _EPOCH + timedelta(microseconds=self.at)
+        except (OverflowError, TypeError):
+            return datetime.max.replace(tzinfo=UTC)
 
     @property
     def known(self) -> dict[str, Any]:
         """What is known of it, by name. Empty when somebody has made it unreadable."""
         try:
             found = json.loads(self.details)
-        except ValueError:
+        except (TypeError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -84,6 +91,10 @@ class Keys:
 
     def which(self, entry: Entry, before: str) -> int | None:
         """Return the number of the key that has sealed the entry, 0 the newest; ``None`` when none has."""
+        if not all(isinstance(value, int) for value in entry[:3]) or not all(
+            isinstance(value, str) for value in (before, *entry[3:])
+        ):
+            return None  # SQLite keeps anything in any column; nothing of that kind was ever sealed
         for number, key in enumerate(self._keys):
             if hmac.compare_digest(_mac(key, entry, before).encode(), entry.mac.encode(errors="replace")):
                 return number

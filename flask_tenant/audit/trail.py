@@ -7,6 +7,7 @@ import logging
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from ..errors import AuditError
 from ..transactions import BusyError, Connect, after_commit, opened
 from .anchor import Anchor
-from .chain import BEGINNING, CENTRAL, Entry, Keys
+from .chain import BEGINNING, CENTRAL, PRUNED, Entry, Keys
 
 log = logging.getLogger("flask_tenant.audit")
 
@@ -110,9 +111,10 @@ class Trail:
     def _wanted(self, action: str, tenant_id: int, actor: str, details: Mapping[str, Any]) -> Entry:
         try:
             text = json.dumps(details, sort_keys=True, allow_nan=False, separators=(",", ":"), default=str)
-        except ValueError as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise AuditError(f"What is known of {action!r} is no JSON: {error}", value=action) from None
-        if len(text) > DETAILS_BYTES or not 0 < len(action) <= _ACTION or not actor:
+        named = 0 < len(action) <= _ACTION and action.isprintable()
+        if len(text) > DETAILS_BYTES or not named or not actor:
             raise AuditError(
                 f"An entry {action!r} of {len(text)} bytes cannot be kept",
                 value=action,
@@ -172,7 +174,46 @@ class Trail:
             # SQLite lets nobody write whose reading is out of date: so the lock comes before the reading.
             connection.execute(self._table.update().where(self._table.c.tenant_id < 0).values(number=0))
 
+    # ---- forgetting
+    def prune(self, tenant_id: int, before: datetime, *, actor: str) -> int:
+        """Remove the oldest entries of a chain for good, and return how many. A new entry, sealed like all, says up to
+        where, and with which MAC the rest begins: who removes more than that is noticed.
+
+        Nothing looks here whether they are as they were written: do so before, with :func:`verify`.
+
+        :param tenant_id: whose chain, 0 for central work
+        :param before: what was written before that moment is removed, up to the first entry that was not
+        :param actor: who does it
+        :raises ConfigurationError: without a key
+        """
+        table = self._table
+        mine = table.c.tenant_id == tenant_id
+        at = int(before.timestamp() * MICRO)
+        with opened(self._connect, patient=True) as connection:
+            self._alone(connection, tenant_id)
+            kept = connection.scalar(sa.select(sa.func.min(table.c.number)).where(mine, table.c.at >= at))
+            old = sa.and_(mine, table.c.number < kept) if kept is not None else mine
+            last = connection.execute(
+                sa.select(table.c.number, table.c.mac).where(old).order_by(table.c.number.desc()).limit(1)
+            ).one_or_none()
+            count = connection.scalar(
+                sa.select(sa.func.count()).select_from(table).where(old, table.c.action != PRUNED)
+            )
+            if last is None or not count:
+                return 0
+            details = {"through": last.number, "mac": last.mac}
+            entry = self._add(connection, self._wanted(PRUNED, tenant_id, actor, details))
+            gone = connection.execute(table.delete().where(mine, table.c.number <= last.number)).rowcount
+        self.anchor.note(entry)
+        return gone
+
     # ---- reading
+    def chains(self) -> list[int]:
+        """Return the ids of the tenants that have a chain; 0 stands for central work."""
+        column = self._table.c.tenant_id
+        with self._connect() as connection:
+            return list(connection.scalars(sa.select(column).distinct().order_by(column)))
+
     def entries(
         self,
         tenant_id: int | None = None,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from .anchor import Heads
-from .chain import BEGINNING, Entry, Keys
+from .chain import BEGINNING, PRUNED, Entry, Keys
 
 SHOWN = 20
 """How much is told of one chain: a chain that was put in place of another is wrong in every entry."""
@@ -53,10 +53,17 @@ def verify(entries: Iterable[Entry], keys: Keys, heads: Heads, tenant_id: int | 
     count = 0
     for entry in entries:
         count += 1
+        place: tuple[object, object] = entry.tenant_id, entry.number
+        if not all(isinstance(part, int) for part in place):
+            told = f"an entry is in no chain: {place}"
+            found.append(Tampering(-1, 0, "inserted", told))
+            continue
         chain = chains.get(entry.tenant_id)
         if chain is None:
             chain = chains[entry.tenant_id] = _Chain(keys)
         found += chain.look(entry, wanted.pop((entry.tenant_id, entry.number), None))
+    for chain in chains.values():
+        found += chain.begun()
     # What is missing further up has left a gap, which was told.
     for chain_id, number in sorted({place[0]: place[1] for place in sorted(wanted)}.items()):
         end = chains[chain_id].number if chain_id in chains else 0
@@ -73,6 +80,10 @@ class _Chain:
         self._keys = keys
         self.number, self._mac = 0, BEGINNING
         self._key: int | None = None
+        self._first: Entry | None = None
+        """The first entry, when those before it are gone, and nothing has proven yet that they were pruned."""
+        self._promised = False
+        """Whether that was said, but with another MAC."""
 
     def look(self, entry: Entry, noted: set[str] | None) -> Iterator[Tampering]:
         """Follow the chain to an entry, and say what is wrong there."""
@@ -81,15 +92,18 @@ class _Chain:
         if entry.number < 1:
             yield Tampering(*here, "inserted", "no entry has this number")
             return
-        if gap:
-            many = f"entries {expected} to {entry.number - 1} are" if entry.number > expected + 1 else "it is"
-            yield Tampering(entry.tenant_id, expected, "removed", f"{many} gone")
+        if gap and not self.number:
+            self._first = entry
+            self._pruned(entry)
+        elif gap:
+            yield _removed(entry, expected)
         elif (key := self._keys.which(entry, self._mac)) is None:
             yield Tampering(*here, "changed", f"its MAC does not fit: {entry.action} by {entry.actor}")
         else:
             if self._key is not None and key > self._key:
                 yield Tampering(*here, "old-key", "it is sealed with a key that had been replaced before")
             self._key = key
+            self._pruned(entry)
         if noted is not None and noted != {entry.mac}:
             yield Tampering(
                 *here,
@@ -97,6 +111,29 @@ class _Chain:
                 "another MAC was noted outside the table: the chain was written anew from here on",
             )
         self.number, self._mac = entry.number, entry.mac
+
+    def _pruned(self, entry: Entry) -> None:
+        """Believe an entry that is sealed that those before the first one were pruned, if that one follows them."""
+        first, known = self._first, entry.known
+        if first is None or entry.action != PRUNED or known.get("through") != first.number - 1:
+            return
+        # The very first entry may say so of itself: its own MAC covers that of the one before.
+        if self._keys.which(first, str(known.get("mac"))) is not None:
+            self._first = None
+        self._promised = True
+
+    def begun(self) -> Iterator[Tampering]:
+        """Say whether the chain begins where nobody has said that it does."""
+        if self._first is not None and self._promised:
+            told = "its MAC does not fit what was said when those before it were pruned"
+            yield Tampering(self._first.tenant_id, self._first.number, "changed", told)
+        elif self._first is not None:
+            yield _removed(self._first, 1)
+
+
+def _removed(entry: Entry, expected: int) -> Tampering:
+    many = f"entries {expected} to {entry.number - 1} are" if entry.number > expected + 1 else "it is"
+    return Tampering(entry.tenant_id, expected, "removed", f"{many} gone")
 
 
 def _few(found: Iterable[Tampering]) -> Iterator[Tampering]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..actors import whoever
 from ..audit import CENTRAL, Entry, Tampering, verify
 from ..audit.anchor import read
 from .frame import (
@@ -21,7 +23,9 @@ from .frame import (
     say,
     show_rows,
     state,
+    sure,
     tenant_of,
+    yes_option,
 )
 
 audit = TenantGroup("audit", help="Who has done what, and whether anybody has meddled with that.")
@@ -92,6 +96,12 @@ def examine(tenant: str | None, central: bool, anchors: tuple[Path, ...]) -> Non
             "Nothing was noted outside the table: entries cut off the end cannot be noticed. Set TENANT_AUDIT_ANCHOR, "
             "or name a log with --anchor"
         )
+    emptied = trail.anchor.path is not None and not heads and verdict.entries > 0
+    if emptied:
+        warning = (
+            f"The anchor {trail.anchor.path} is empty, and the trail is not: somebody has emptied it, or it is new. "
+            "Then write an entry first, or name an older anchor or a log with --anchor"
+        )
     lines = [_line(each, slugs) for each in verdict.found]
     lines.append(
         f"{verdict.entries} entries in {verdict.chains} chains, {verdict.anchored} of them noted outside the table: "
@@ -107,8 +117,37 @@ def examine(tenant: str | None, central: bool, anchors: tuple[Path, ...]) -> Non
             "warning": warning,
         },
     )
-    if verdict.found:
+    if verdict.found or emptied:
         raise click.exceptions.Exit(ExitCode.FAILURE)
+
+
+@audit.command("prune")
+@tenant_option
+@central_option
+@click.option(
+    "--before",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="What was written before that day, in UTC.",
+)
+@yes_option
+@json_option
+def prune(tenant: str | None, central: bool, before: datetime, yes: bool) -> None:
+    """Remove old entries for good, and leave sealed word of it. Nothing is removed where somebody has meddled."""
+    trail, whose, slugs = state().trail, _whose(tenant, central), _slugs()
+    chains = trail.chains() if whose is None else [whose]
+    heads = read([trail.anchor.path] if trail.anchor.path is not None else [])
+    verdict = verify(trail.entries(whose), trail.keys, heads, whose)
+    if verdict.found:
+        fail(
+            f"Somebody has meddled with the trail, and nothing was removed: {_line(verdict.found[0], slugs)}",
+            code="audit",
+            hint="'flask tenant audit verify' says more",
+        )
+    sure(f"Remove the entries from before {before:%Y-%m-%d} for good?", yes)
+    gone = {each: trail.prune(each, before.replace(tzinfo=UTC), actor=whoever()) for each in chains}
+    rows = [{"tenant": slugs.get(each), "tenant_id": each, "removed": many} for each, many in gone.items()]
+    say(f"{sum(gone.values())} entries from before {before:%Y-%m-%d} were removed.", rows)
 
 
 def _line(each: Tampering, slugs: dict[int, str]) -> str:

@@ -17,7 +17,7 @@ from .lookup import Lookup, source
 from .names import SLUG
 from .prepare import prepare
 from .store import JOURNAL_LIMIT, Store
-from .tables import PREFIX, Tables
+from .tables import PREFIX, Tables, tables_for
 
 
 class Directory:
@@ -43,7 +43,7 @@ class Directory:
         redis_url: str | None = None,
     ) -> None:
         self._connect = connect
-        self._tables = Tables(prefix)
+        self._tables = tables_for(prefix)
         self._store = Store(connect, self._tables)
         self._changes = Changes(self._store, self._changed, reserve=apart)
         self._lookup = Lookup(self._store, seconds, size, redis_url)

@@ -41,7 +41,10 @@ def prepare(connect: Callable[[], AbstractContextManager[Connection]], tables: T
             with connect() as connection:
                 if migrations.current(connection, tables.prefix) != migrations.NEWEST:
                     _alone(connection)
-                    migrations.upgrade(connection, tables.prefix)
+                    if migrations.is_new(connection, tables.prefix):
+                        migrations.create(connection, tables)
+                    else:
+                        migrations.upgrade(connection, tables.prefix)
             return
         except DatabaseError:
             # Two that create one table: the slower one fails, its transaction is undone, and it looks again.

@@ -7,23 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ..identity import Identified, LoginSession, Member, Person, Provider
-from .store import Clock, Connect, Tables, digest_of, new_secret, now, utc
+from .store import Clock, Connect, Tables, Tidying, digest_of, new_secret, now, utc
 
 TOUCH_SECONDS = 60.0
 """How exactly it is kept when a session was last used."""
 
 KEEP_DAYS = 30
 """For how long sessions that are over are remembered."""
-
-TIDY_EVERY = 100
-"""After how many new sessions of one process old ones are forgotten."""
 
 
 class Sessions:
@@ -50,7 +46,7 @@ class Sessions:
         self._connect, self._table, self._clock = connect, tables.people.login_session, clock
         self._seconds, self._idle = timedelta(seconds=seconds), timedelta(seconds=idle)
         self._seal, self._unseal = seal, unseal
-        self._opened = count(1)
+        self._tidying = Tidying(self._table.c.digest, self._table.c.expires_at)
         table = self._table
         self.good = (
             table.c.digest == sa.bindparam("digest"),
@@ -109,9 +105,7 @@ class Sessions:
         }
         with self._connect() as connection:
             connection.execute(table.insert().values(row))
-            if next(self._opened) % TIDY_EVERY == 0:
-                old = table.c.expires_at <= at - timedelta(days=KEEP_DAYS)
-                connection.execute(table.delete().where(old))
+            self._tidying.now_and_then(connection, at - timedelta(days=KEEP_DAYS))
         return secret
 
     def find(self, tenant_id: int, secret: str) -> LoginSession | None:
@@ -153,6 +147,12 @@ class Sessions:
         with self._connect() as connection:
             return [session_of(row) for row in connection.execute(query.order_by(table.c.opened_at.desc()))]
 
+    def goes_on(self, digest: str) -> bool:
+        """Whether a session is not over: for what was begun with it, and ends elsewhere."""
+        query = sa.select(self._table.c.digest).where(self._table.c.digest == digest, *self._live())
+        with self._connect() as connection:
+            return connection.scalar(query) is not None
+
     def hint(self, digest: str) -> str:
         """Return what the provider wants to see again when somebody logs out there; ``""`` for nothing."""
         table = self._table
@@ -180,12 +180,17 @@ class Sessions:
     def end_within(self, connection: Connection, person_id: int, tenant_id: int | None = None) -> int:
         """End a person's sessions in a transaction that is open already: together with what is the reason for it.
 
-        :param tenant_id: in this tenant only
+        Those in which they act as somebody else rest on who they are at the central host, and end with that.
+
+        :param tenant_id: in this tenant only; 0 at the central host
         """
-        mine = [self._table.c.person_id == person_id]
+        table = self._table
+        mine = table.c.person_id == person_id
         if tenant_id is not None:
-            mine.append(self._table.c.tenant_id == tenant_id)
-        return self._end(connection, *mine)
+            mine &= table.c.tenant_id == tenant_id
+        if not tenant_id:
+            mine |= table.c.impersonator_id == person_id
+        return self._end(connection, mine)
 
     def end_impersonations(self, connection: Connection, operator_id: int) -> int:
         """End the sessions in which an operator acts as somebody else."""

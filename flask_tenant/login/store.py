@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, Protocol, TypeAlias
 
 import sqlalchemy as sa
@@ -62,6 +63,36 @@ class Note(Protocol):
         :param actor: who did it, such as ``person:7``
         :param connection: whose transaction it is to be part of, if there is one
         """
+
+
+TIDY_EVERY = 100
+"""After how many new rows of one process old ones are removed."""
+
+TIDY_MOST = 1_000
+"""Old rows that are removed at once: ten times as many as have come meanwhile, and not so many that somebody waits."""
+
+
+class Tidying:
+    """Removes old rows of a table, some at a time, beside the work that makes new ones: there is no job to forget.
+
+    :param key: the table's
+    :param over: the column that says when a row is over
+    """
+
+    def __init__(self, key: sa.Column[Any], over: sa.Column[Any]) -> None:
+        self._key, self._over = key, over
+        # Not from 0: processes that make few rows each, and end, would never come to it.
+        self._made = count(secrets.randbelow(TIDY_EVERY) + 1)
+
+    def now_and_then(self, connection: Connection, until: datetime) -> None:
+        """Note that a row was made, and after so many of them remove some that were over then."""
+        if next(self._made) % TIDY_EVERY:
+            return
+        # What somebody else has in hand is left for another time: nobody waits for it.
+        old = (
+            sa.select(self._key).where(self._over <= until).limit(TIDY_MOST).with_for_update(skip_locked=True)
+        )
+        connection.execute(sa.delete(self._key.table).where(self._key.in_(old)))
 
 
 def now() -> datetime:

@@ -10,7 +10,6 @@ import math
 import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
-from itertools import count
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -20,17 +19,17 @@ from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import ConfigurationError, TooManyAttemptsError
-from .store import Clock, Connect, Tables, digest_of, now, utc
-
-TIDY_EVERY = 100
-"""After how many attempts counted by one process those are forgotten that do not count any more."""
+from .store import Clock, Connect, Tables, Tidying, digest_of, now, utc
 
 LIMITS: Mapping[str, str] = {
     "login.account": "10 per 15 minutes",
     "login.network": "100 per 15 minutes",
+    "begin.network": "300 per 15 minutes",
     "reset.account": "3 per hour",
     "reset.network": "30 per hour",
     "invitation.network": "60 per hour",
+    "invite.account": "5 per day",
+    "invite.network": "200 per day",
     "discovery.account": "5 per hour",
     "discovery.network": "60 per 15 minutes",
     "signup.account": "5 per day",
@@ -60,8 +59,22 @@ def plain(account: str) -> str:
     What keeps accounts takes many spellings for one (RFC 4518, section 2, for directories; RFC 5895 for domains of
     addresses); each of them must not be worth as many attempts again. Two accounts that only look alike share theirs.
     """
-    text = unicodedata.normalize("NFKD", account.replace("\u3002", ".").replace("\uff61", ".")).casefold()
-    return "".join(c for c in text if unicodedata.category(c)[0] not in "CMZ")
+    text = _folded(account.replace("\u3002", ".").replace("\uff61", "."))
+    name, at, domain = text.rpartition("@")
+    return name + at + ".".join(map(_spelt_out, domain.split("."))) if at else text
+
+
+def _folded(text: str) -> str:
+    folded = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(c for c in folded if unicodedata.category(c)[0] not in "CMZ")
+
+
+def _spelt_out(label: str) -> str:
+    """Return a label of a domain in its own letters: ``xn--`` is another way to write these (RFC 5891, section 2)."""
+    try:
+        return _folded(label[4:].encode().decode("punycode")) if label.startswith("xn--") else label
+    except UnicodeError:
+        return label
 
 
 class _Limit(NamedTuple):
@@ -127,6 +140,11 @@ class Throttle:
             else:
                 self._storage.clear(key)
 
+    def take_back(self, kind: str, *, account: str = "", network: str = "") -> None:
+        """Take back what :meth:`hit` has counted, and no more: nobody could say whether the attempt was right."""
+        for limit in self._of(kind, account, network):
+            self._storage.incr(limit.item.key_for(kind, limit.key), limit.item.get_expiry(), -1)
+
     def _of(self, kind: str, account: str, network: str) -> list[_Limit]:
         wanted = (("account", plain(account), False), ("network", network, True))
         return [
@@ -157,7 +175,7 @@ class _Attempts(Storage):
     def __init__(self, connect: Connect, table: sa.Table, clock: Clock) -> None:
         super().__init__()
         self._connect, self._table, self._clock = connect, table, clock
-        self._counted = count(1)
+        self._tidying = Tidying(table.c.digest, table.c.expires_at)
 
     @property
     def base_exceptions(self) -> type[Exception]:
@@ -180,8 +198,7 @@ class _Attempts(Storage):
                 },
             ).returning(table.c.count)
             found = connection.scalar(added)
-            if next(self._counted) % TIDY_EVERY == 0:
-                connection.execute(table.delete().where(over))
+            self._tidying.now_and_then(connection, at)
         return int(found or 0)
 
     def get(self, key: str) -> int:

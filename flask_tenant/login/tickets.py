@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from itertools import count
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from .store import Clock, Connect, Tables, digest_of, new_secret, now
-
-TIDY_EVERY = 100
-"""After how many tickets of one process those are removed that nobody has used in time."""
+from .store import Clock, Connect, Tables, Tidying, digest_of, new_secret, now
 
 
 class Tickets:
@@ -25,7 +21,7 @@ class Tickets:
 
     def __init__(self, connect: Connect, tables: Tables, clock: Clock = now) -> None:
         self._connect, self._table, self._clock = connect, tables.people.ticket, clock
-        self._issued = count(1)
+        self._tidying = Tidying(self._table.c.digest, self._table.c.expires_at)
 
     def issue(self, purpose: str, tenant_id: int, payload: Mapping[str, Any], seconds: float) -> str:
         """Issue a ticket.
@@ -46,8 +42,7 @@ class Tickets:
         }
         with self._connect() as connection:
             connection.execute(table.insert().values(row))
-            if next(self._issued) % TIDY_EVERY == 0:
-                connection.execute(table.delete().where(table.c.expires_at <= at))
+            self._tidying.now_and_then(connection, at)
         return secret
 
     def redeem(self, purpose: str, tenant_id: int, secret: str) -> dict[str, Any] | None:
@@ -100,6 +95,7 @@ class Tickets:
             with self._connect() as connection:
                 connection.execute(table.delete().where(table.c.digest == digest, table.c.expires_at <= at))
                 connection.execute(table.insert().values(row))
+                self._tidying.now_and_then(connection, at)
         except IntegrityError:
             return False
         return True

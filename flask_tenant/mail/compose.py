@@ -17,6 +17,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, getaddresses, localtime, make_msgid
 from typing import Any
 
+import idna
 from jinja2 import (
     BaseLoader,
     ChoiceLoader,
@@ -128,6 +129,9 @@ def _address(to: str) -> Address:
     """Return one address: a list would send to more people than was meant."""
     try:
         found = Address(addr_spec=to)
+        if not found.domain.isascii():  # servers know domains in ASCII only (RFC 5890, section 2.3.2.1)
+            domain = idna.encode(found.domain, uts46=True).decode()
+            found = Address(username=found.username, domain=domain)
         found.addr_spec.encode("ascii")
     except (MessageError, ValueError, IndexError) as error:
         raise MailError(f"{to!r} is no address that mail can be sent to", value=to) from error

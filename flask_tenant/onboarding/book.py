@@ -15,7 +15,7 @@ from .states import AT_WORK, WAITING, WAYS, SignUp, State
 
 LEASE = timedelta(minutes=15)
 """For how long a tenant that is being made is left alone by everybody else: what its maker has not done by then is
-thrown away and done anew."""
+thrown away and done anew. So long, too, a mail is left to the server that is about to send it."""
 
 TRIES = 5
 """How often a step is tried until an operator has to look."""
@@ -130,7 +130,7 @@ class Book:
             rows = connection.execute(
                 sa.select(step).where(step.c.signup_id == signup_id).order_by(step.c.number)
             ).all()
-        return [Step(r.signup_id, r.number, State(r.state), r.actor, _utc(r.at), r.told) for r in rows]
+        return [_step(row) for row in rows]
 
     def _read(self, wanted: sa.ColumnElement[bool]) -> list[SignUp]:
         query = sa.select(self._signup).where(wanted).order_by(self._signup.c.id.desc())
@@ -166,11 +166,13 @@ class Book:
         *,
         actor: str,
         look: Callable[[Connection], None] = lambda connection: None,
+        without_tenant: bool = False,
         **values: Any,
     ) -> SignUp:
         """Take a step. It has no time limit then, and no mistakes, unless ``values`` say so.
 
         :param look: raises when it cannot be taken
+        :param without_tenant: only as long as there is no tenant
         :raises SignUpError: for a step that cannot follow
         :raises Overtaken: when somebody else has taken one in between
         """
@@ -180,8 +182,9 @@ class Book:
                 value=signup.state.value,
             )
         kept = {"expires_at": None, "error": None, "attempts": 0, **values}
+        only = (self._signup.c.tenant_id.is_(None),) if without_tenant else ()
         with self.connect() as connection:
-            self._set(connection, signup, state=to.value, changed_at=self.clock(), **kept)
+            self._set(connection, signup, *only, state=to.value, changed_at=self.clock(), **kept)
             look(connection)
             self._stepped(connection, signup.id, to, actor, signup.slug)
         return self.get(signup.id)
@@ -229,6 +232,25 @@ class Book:
         with self.connect() as connection:
             connection.execute(table.update().where(*mine).values(error=error[:ERROR_LENGTH], **more))
 
+    def take(self, step: Step) -> Step | None:
+        """Let nobody else tell of a step for a while, and return it as it is now; ``None`` when somebody else does, or
+        has done so."""
+        table, now = self._step, self.clock()
+        mine = table.c.signup_id == step.signup_id, table.c.number == step.number
+        free = sa.or_(table.c.telling_until.is_(None), table.c.telling_until <= now)
+        taken = table.update().where(*mine, free, table.c.told < ALL).values(telling_until=now + LEASE)
+        with self.connect() as connection:
+            if cast("sa.CursorResult[Any]", connection.execute(taken)).rowcount == 0:
+                return None
+            return _step(connection.execute(sa.select(table).where(*mine)).one())
+
+    def give_back(self, step: Step) -> None:
+        """Let anybody tell of a step again."""
+        table = self._step
+        mine = table.c.signup_id == step.signup_id, table.c.number == step.number
+        with self.connect() as connection:
+            connection.execute(table.update().where(*mine).values(telling_until=None))
+
     def tell(self, step: Step, bit: int) -> None:
         """Note that somebody was told of a step."""
         table = self._step
@@ -265,6 +287,10 @@ def _made(row: sa.Row[Any]) -> SignUp:
     for name in ("created_at", "changed_at", "expires_at", "trial_ends_at"):
         known[name] = _utc(known[name]) if known[name] is not None else None
     return SignUp(**known)
+
+
+def _step(row: sa.Row[Any]) -> Step:
+    return Step(row.signup_id, row.number, State(row.state), row.actor, _utc(row.at), row.told)
 
 
 def _utc(at: datetime) -> datetime:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import zlib
 from collections.abc import Callable, Iterable
 
 import sqlalchemy as sa
@@ -36,20 +37,23 @@ RESERVED = frozenset(_WORDS.split())
 """Names of services and roles (RFC 2142 among them), and what programs look for by themselves (``wpad``)."""
 
 _ALIKE = (
-    ("rn", "m"),
-    ("vv", "w"),
-    ("cl", "d"),
+    ("-", ""),
     ("0", "o"),
     ("1", "l"),
     ("i", "l"),
     ("5", "s"),
     ("2", "z"),
-    ("-", ""),
+    ("rn", "m"),
+    ("vv", "w"),
+    ("cl", "d"),
 )
-"""What is written like what. Pairs of letters first; hyphens are easily overlooked."""
+"""What is written like what; hyphens are easily overlooked. Pairs of letters come last: ``c1`` is a pair, too."""
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Categories of characters that nobody sees, or that change how others are shown (bidirectional ones)."""
+
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Characters that show as nothing, and count as letters, marks or symbols (Unicode's Default_Ignorable_Code_Point)."""
 
 
 def skeleton(slug: str) -> str:
@@ -129,8 +133,7 @@ class Names:
             raise _refused(
                 "tenant_name", "The name is empty or too long", text, f"Use up to {LONGEST_NAME} characters"
             )
-        if any(unicodedata.category(character) in _UNSEEN for character in name):
-            raise _refused("tenant_name", "The name has characters that nobody sees", text, "Leave them out")
+        _seen("tenant_name", name)
         if any(confusables.is_dangerous(word) for word in re.split(r"[\s\W_]+", name) if word):
             raise _refused(
                 "tenant_name",
@@ -140,13 +143,29 @@ class Names:
             )
         return name
 
+    def person_name(self, text: str) -> str:
+        """Return what somebody is called who signs up.
+
+        :raises SignUpError: for an empty name, and one with characters that nobody sees
+        """
+        name = " ".join(unicodedata.normalize("NFC", text).split())
+        if not name or len(name) > LONGEST_NAME:
+            raise _refused(
+                "person_name", "The name is empty or too long", text, f"Use up to {LONGEST_NAME} characters"
+            )
+        return _seen("person_name", name)
+
     def free(self, connection: Connection, slug: str, *, own: int | None = None) -> None:
-        """Make sure that nobody has the slug, or one that looks like it.
+        """Make sure that nobody has the slug, or one that looks like it, until the transaction ends.
 
         :param own: the sign-up that asks
         :raises SignUpError: when somebody has
         """
         like, signup = skeleton(slug), self._signup
+        if connection.dialect.name == "postgresql":
+            # Of two that look, one sees what the other has written. SQLite has one writer anyway.
+            lock = zlib.crc32(f"{signup.name} {like}".encode()) - 2**31
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))
         open_ones = signup.c.state.in_(["verified", "approved"])
         others = open_ones if own is None else sa.and_(open_ones, signup.c.id != own)
         taken = sa.union_all(
@@ -162,6 +181,12 @@ class Names:
 
 
 _LETTERS = "Use up to 63 small letters, digits and inner hyphens"
+
+
+def _seen(field: str, name: str) -> str:
+    if any(unicodedata.category(c) in _UNSEEN or c in _BLANK for c in name):
+        raise _refused(field, "The name has characters that nobody sees", name, "Leave them out")
+    return name
 
 
 def _refused(field: str, message: str, value: str, hint: str) -> SignUpError:

@@ -43,7 +43,6 @@ class SignUps:
     """Sign-ups of one installation: ``accounts.signups``.
 
     :param checked_email: returns an address in its one form, or raises ``MemberError``
-    :param checked_name: the same for what somebody is called
     :param hit: counts an attempt for an address (``account``) or a network, or raises ``TooManyAttemptsError``
     """
 
@@ -55,12 +54,11 @@ class SignUps:
         people: People,
         *,
         checked_email: Callable[[str], str],
-        checked_name: Callable[[str], str],
         hit: Callable[..., None],
     ) -> None:
         self.book, self.machine = book, machine
         self._names, self._people, self._hit = names, people, hit
-        self._checked_email, self._checked_name = checked_email, checked_name
+        self._checked_email = checked_email
 
     # ---- visitors
     def request(
@@ -78,10 +76,7 @@ class SignUps:
             email = self._checked_email(email)
         except MemberError as error:
             raise SignUpError(error.message, field="email", value=email) from error
-        try:
-            person_name = self._checked_name(person_name)
-        except MemberError as error:
-            raise SignUpError(error.message, field="person_name", value=person_name) from error
+        person_name = self._names.person_name(person_name)
         tenant_name, slug = self._names.tenant_name(tenant_name), self._names.slug(slug)
         # Looking which addresses are taken counts for the network; only what is mailed counts for the address.
         self._hit("signup", network=network)
@@ -181,7 +176,8 @@ class SignUps:
             raise SignUpError(
                 f"The sign-up {signup_id} has a tenant", value=signup_id, hint="Use 'flask tenant suspend'"
             )
-        return self.book.move(signup, State.REFUSED, actor=actor, error=reason or None)
+        # A tenant may be made for it at this very moment: then that goes on, and this does not.
+        return self.book.move(signup, State.REFUSED, actor=actor, without_tenant=True, error=reason or None)
 
     def keep(self, signup_id: int, *, actor: str) -> SignUp:
         """End a trial well: the tenant stays, and is served again if the end of its trial has suspended it.

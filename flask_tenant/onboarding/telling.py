@@ -1,6 +1,7 @@
 """Who hears of a step: observers of its event, and the one who has signed up, by mail.
 
-What was not taken is told again whenever the machine is asked to go on: at least once, and in order.
+What was not taken is told again whenever the machine is asked to go on: at least once, and in order. Of several servers
+that are asked at once, one tells.
 """
 
 from __future__ import annotations
@@ -68,29 +69,37 @@ class Telling:
 
     def tell(self, signup_id: int) -> None:
         """Tell of all steps that were not told yet. What goes wrong is noted and logged."""
-        steps = self._book.steps(signup_id)
-        for step in steps:
-            if step.told == ALL:
-                continue
-            signup = self._book.get(signup_id)
-            tenant = self._find(signup.tenant_id) if signup.tenant_id is not None else None
-            try:
-                if not step.told & EVENT:
-                    self._announce(signup, step.state, tenant)
-                    self._book.tell(step, EVENT)
-                if not step.told & MAIL:
-                    self._mail(signup, step, steps, tenant)
-                    self._book.tell(step, MAIL)
-            except Overtaken:
-                return  # it has gone on meanwhile: whoever did that tells
-            except Exception as error:
-                if isinstance(error, MailError) and self._book.clock() - step.at > PATIENCE:
-                    log.error("No server has taken the mail of sign-up %s: %s", signup_id, error)
-                    self._book.tell(step, MAIL)
-                    continue
-                log.exception("The step %s of sign-up %s was not told", step.state, signup_id)
-                self._book.failed(signup_id, f"{type(error).__name__}: {error}", count=False)
+        while True:
+            steps = self._book.steps(signup_id)
+            step = next((step for step in steps if step.told != ALL), None)
+            if step is None or not self._tell(step, steps):
                 return
+
+    def _tell(self, step: Step, steps: Sequence[Step]) -> bool:
+        """Tell of one, and say whether the next one may be told of."""
+        taken = self._book.take(step)
+        if taken is None:
+            return False  # another server is about to tell of it, and goes on
+        try:
+            signup = self._book.get(step.signup_id)
+            tenant = self._find(signup.tenant_id) if signup.tenant_id is not None else None
+            if not taken.told & EVENT:
+                self._announce(signup, step.state, tenant)
+                self._book.tell(step, EVENT)
+            try:
+                self._mail(signup, step, steps, tenant)
+            except MailError as error:
+                if self._book.clock() - step.at <= PATIENCE:
+                    raise
+                log.error("No server has taken the mail of sign-up %s: %s", step.signup_id, error)
+            self._book.tell(step, MAIL)
+        except Exception as error:
+            self._book.give_back(step)
+            if not isinstance(error, Overtaken):  # then it has gone on meanwhile: whoever did that tells
+                log.exception("The step %s of sign-up %s was not told", step.state, step.signup_id)
+                self._book.failed(step.signup_id, f"{type(error).__name__}: {error}", count=False)
+            return False
+        return True
 
     def _mail(self, signup: SignUp, step: Step, steps: Sequence[Step], tenant: Tenant | None) -> None:
         template = _MAILS.get(step.state)

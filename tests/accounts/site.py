@@ -105,6 +105,19 @@ def box_of(app: Flask) -> Box:
     return found
 
 
+def act_as(app: Flask, email: str, reason: str = "Ticket 4711", browser: Browser | None = None) -> Browser:
+    """A browser at acme in which Olga, an operator, acts as a member."""
+    olga = (browser or Browser(app)).at("localhost")
+    if browser is None:
+        assert olga.log_in(OLGA).status_code == 303
+    answer = olga.post("/impersonate", page="/impersonate", tenant="acme", member=email, reason=reason)
+    found = re.search(r'href="http://acme\.localhost/_tenant(/arrive/[^"]+)"', answer.text)
+    assert found is not None, answer.text
+    acme = olga.at("acme.localhost")
+    assert acme.post(found[1], page=found[1]).headers["Location"] == "/"
+    return acme
+
+
 class Browser:
     """A browser at one of the application's hosts.
 

@@ -25,8 +25,12 @@ def browsers(shared_app: Flask) -> dict[bool, Browser]:
     return found
 
 
-def _send(browsers: dict[bool, Browser], page: Page, change: str) -> int:
-    browser = browsers[page.at.holds(tenant=True)]
+def _hosts(page: Page) -> list[bool]:
+    return [tenant for tenant in (True, False) if page.at.holds(tenant=tenant)]
+
+
+def _send(browsers: dict[bool, Browser], page: Page, change: str, tenant: bool = True) -> int:
+    browser = browsers[tenant and page.at.holds(tenant=True)]
     fields = {
         "csrf": browser.csrf("/logout"),
         "email": "x@mail.example",
@@ -52,6 +56,7 @@ def _send(browsers: dict[bool, Browser], page: Page, change: str) -> int:
         "somebody else's token",
         "http://evil.example",
         "http://bella.localhost",
+        "http://[",
         "null",
         "no origin, from a sibling",
     ],
@@ -69,7 +74,11 @@ def test_no_form_is_taken_that_we_have_not_handed_out(
             return [sorted(map(tuple, connection.execute(table.select()))) for table in tables]
 
     before = kept()
-    found = {page.name: _send(browsers, page, change) for page in GUARDED}
+    found = {
+        (page.name, tenant): _send(browsers, page, change, tenant)
+        for page in GUARDED
+        for tenant in _hosts(page)
+    }
     assert set(found.values()) == {400}, found
     assert kept() == before
 

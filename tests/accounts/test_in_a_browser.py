@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from werkzeug.wrappers import Response
 
+from flask_tenant.accounts.pages import serving
 from flask_tenant.accounts.pages.serving import _MODULES
-from tests.accounts.site import ANNA, BERT, OLGA, PASSWORD, accounts_of, box_of, empty_box, make_site
+from flask_tenant.accounts.pages.visit import Visit
+from tests.accounts.site import (
+    ANNA,
+    BERT,
+    OLGA,
+    PASSWORD,
+    Browser,
+    accounts_of,
+    box_of,
+    empty_box,
+    make_site,
+)
 from tests.services.browser import barriers, served
 
 pytestmark = pytest.mark.usefixtures("chromium")
+
+TEMPLATES = Path(serving.__file__).with_name("templates") / "tenancy"
+FRAMES = {"base", "account_base", "_banner", "_banner_alone", "_brand", "_forms", "_top"}
+"""Those that are parts of others."""
 
 
 class Site:
@@ -68,7 +85,8 @@ def pages_of(site: Site) -> dict[str, list[tuple[str, str]]]:
     accounts = accounts_of(site.app)
     bert = accounts.people.by_email(BERT)
     _, invitation = accounts.people.invite(1, "jan@mail.example", ["agent"], bert)
-    reset = accounts.tickets.issue("reset", 1, {"person": bert.id}, 600)
+    since = str(accounts.people.password_since(bert.id))
+    reset = accounts.tickets.issue("reset", 1, {"person": bert.id, "since": since}, 600)
     arrive = accounts.tickets.issue("hand-over", 1, {"person": bert.id, "from": 0}, 600)
     empty_box(site.app)
     signup = accounts.signups.request(
@@ -104,6 +122,36 @@ def pages_of(site: Site) -> dict[str, list[tuple[str, str]]]:
     }
 
 
+def given(answer: str) -> Callable[[Any], None]:
+    """Let a browser have this page."""
+    return lambda route: route.fulfill(body=answer, content_type="text/html")
+
+
+def answers_of(site: Site) -> list[tuple[str, str]]:
+    """What forms are answered with: the address at which it is shown, and the page."""
+    central, nobody, anna = (
+        Browser(site.app, f"{host}localhost:{site.port}") for host in ("", "acme.", "acme.")
+    )
+    anna.log_in()
+    long = {"tenant_name": "Mia", "slug": "www", "person_name": "Mia", "email": "mia@mail.example"}
+    answered = [
+        (nobody, "/login/local", "/login", {"username": "x", "password": "y"}),
+        (nobody, "/reset", "/reset", {"email": "nobody@mail.example"}),
+        (nobody, "/reset", "/reset", {"email": "nobody"}),
+        (central, "/find", "/find", {"email": "nobody@mail.example"}),
+        (central, "/find", "/find", {"email": "nobody"}),
+        (central, "/sign-up", "/sign-up", long),
+        (central, "/sign-up", "/sign-up", {**long, "slug": f"mia-{secrets.token_hex(3)}"}),
+        (anna, "/members/invite", "/members", {"email": "nobody"}),
+        (anna, "/members/1/suspend", "/members", {}),
+        (anna, "/tenants", "/tenants", {"tenant": "bella"}),
+    ]
+    return [
+        (f"{browser.base}/_tenant{path}", browser.post(path, page=page, **fields).text)
+        for browser, path, page, fields in answered
+    ]
+
+
 def test_every_page_is_among_them(site: Site) -> None:
     """Or else a new page would be looked at by nobody."""
     shown = {path.split("?")[0] for pages in pages_of(site).values() for _, path in pages}
@@ -114,19 +162,35 @@ def test_every_page_is_among_them(site: Site) -> None:
                 assert any(re.fullmatch(pattern, path) for path in shown), page.path
 
 
-def test_no_page_has_barriers(site: Site, chromium: Any, axe: str) -> None:
-    """Each page once: by keyboard, light and dark, 320 pixels wide, text at 200 %, and sizes of what is pressed."""
+def test_no_page_has_barriers(site: Site, chromium: Any, axe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page once, and what forms are answered with: by keyboard, light and dark, 320 pixels wide, text at 200 %,
+    and sizes of what is pressed."""
     seen, pressed = 0, 0
     found: list[str] = []
-    for who, pages in pages_of(site).items():
+    shown: set[str] = set()
+    show = Visit.show
+
+    def noted(visit: Visit, template: str, /, *args: Any, **values: Any) -> Response:
+        shown.add(template)
+        return show(visit, template, *args, **values)
+
+    monkeypatch.setattr(Visit, "show", noted)
+    answers = answers_of(site)
+    to_look_at: dict[str, list[tuple[str, str | None]]] = {
+        who: [(site.url(path, host), None) for host, path in pages] for who, pages in pages_of(site).items()
+    }
+    for who, addresses in {**to_look_at, "a form": answers}.items():
         context = chromium.new_context(viewport={"width": 1100, "height": 800}, reduced_motion="reduce")
         page = context.new_page()
         said: list[str] = []
         page.on("console", lambda message, said=said: said.append(message.text))
-        if who != "nobody":
-            log_in(page, site, who, pages[0][0])
-        for host, path in pages:
-            page.goto(site.url(path, host))
+        if "@" in who:
+            log_in(page, site, who, "acme" if "acme" in addresses[0][0] else "")
+        for url, answer in addresses:
+            if answer is not None:
+                page.route(url, given(answer))
+            page.goto(url)
+            page.unroute(url)
             page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
             found += barriers(page, axe)
             found += not_by_keyboard(page)
@@ -146,8 +210,10 @@ def test_no_page_has_barriers(site: Site, chromium: Any, axe: str) -> None:
         context.close()
         found += [text for text in said if "Content Security Policy" in text]
     assert not found, "\n".join(found)
-    assert seen > 20
-    assert pressed > 40
+    assert seen > 30
+    assert pressed > 60
+    # Or else a new one would be looked at by nobody.
+    assert shown == {path.stem for path in TEMPLATES.glob("*.html")} - FRAMES
 
 
 CONTROLS = """

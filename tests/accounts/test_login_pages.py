@@ -189,6 +189,24 @@ def test_a_new_password(app: Flask) -> None:
     assert browser.log_in("dora@mail.example", "a quite different one").status_code == 303
 
 
+def test_links_from_before_a_new_password_are_not_good_any_more(app: Flask) -> None:
+    """Whoever reads somebody's mail keeps no way back in."""
+    accounts = accounts_of(app)
+    person = accounts.people.create("nina@mail.example", "Nina", PASSWORD)
+    accounts.people.add(1, person.id, name="Nina", email="nina@mail.example")
+    browser = Browser(app)
+    for _ in range(3):
+        browser.post("/reset", page="/reset", email="nina@mail.example")
+    first, second, third = (
+        mail["url"].removeprefix("http://acme.localhost/_tenant") for mail in box_of(app).mails
+    )
+    assert browser.post(second, page=second, password="a quite different one").status_code == 303
+    assert browser.get(first).status_code == browser.post(third, password="mine, all mine").status_code == 410
+    assert Browser(app).log_in("nina@mail.example", "a quite different one").status_code == 303
+    accounts.people.set_password(person.id, PASSWORD)  # by other means
+    assert browser.get(first).status_code == 410
+
+
 def test_asking_for_a_new_password_tells_nothing(app: Flask) -> None:
     """The answer is complete before anybody looks whether there is an account."""
     seen = []

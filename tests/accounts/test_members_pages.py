@@ -11,7 +11,9 @@ from flask import Flask
 
 from flask_tenant.errors import MailError
 from flask_tenant.identity import Member
-from tests.accounts.site import ANNA, BERT, PASSWORD, Browser, accounts_of, box_of
+from flask_tenant.model import TenantState
+from flask_tenant.registry import state_of
+from tests.accounts.site import ANNA, BERT, CARL, PASSWORD, Browser, accounts_of, act_as, box_of
 
 
 @pytest.fixture
@@ -22,8 +24,6 @@ def guest(app: Flask) -> Iterator[Member]:
     yield people.add(1, person.id, name="Gina", email="gina@mail.example", roles=["agent"])
     if people.member(1, person.id) is not None:
         people.remove(1, person.id)
-    from flask_tenant.registry import state_of
-
     directory = state_of(app).directory
     tables = directory.tables.people
     with directory.connect() as connection:
@@ -86,6 +86,54 @@ def test_what_cannot_be_mailed_is_no_invitation(
     answer = anna.post("/members/invite", page="/members", email="kim@mail.example")
     assert answer.status_code == 503
     assert accounts_of(app).people.invitations(1) == []
+
+
+def test_what_somebody_is_called_is_text_on_every_page(app: Flask, anna: Browser, guest: Member) -> None:
+    evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+    people, state = accounts_of(app).people, state_of(app)
+    person = people.by_email(ANNA)
+    assert person is not None
+    place = state.create("evil", evil)
+    people.add(place.id, person.id, name=evil, roles=["administrator"])
+    try:
+        there = Browser(app, "evil.localhost")
+        there.client.environ_base["HTTP_USER_AGENT"] = evil
+        there.log_in()
+        _, secret = people.invite(place.id, "kit@mail.example", [], person)
+        acting = act_as(app, ANNA, reason=evil)
+        pages = [there.get(path).text for path in ("/", "/sessions", "/members", "/tenants", "/logout")]
+        pages += [
+            Browser(app, "evil.localhost").get(path).text for path in ("/login", f"/invitation/{secret}")
+        ]
+        pages += [anna.get(path).text for path in ("/sessions", "/tenants")]
+        acting.post("/impersonation/end", page="/")
+    finally:
+        state.directory.set_state(place, TenantState.ARCHIVED)
+    for text in pages:
+        assert "<script" not in text
+        assert "<img" not in text
+        assert "&lt;script&gt;alert(1)" in text
+
+
+def test_nobodys_mailbox_is_filled(app: Flask, anna: Browser) -> None:
+    spelt = [f"v.ictim+{n}@mail.example" for n in range(6)]
+    answers = [anna.post("/members/invite", page="/members", email=email) for email in spelt]
+    assert [answer.status_code for answer in answers] == [303] * 5 + [429]
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    carl = Browser(app, "bella.localhost")
+    carl.log_in(CARL)
+    assert carl.post("/members/invite", page="/members", email=spelt[0]).status_code == 429
+    assert len(box_of(app).mails) == 5
+    assert anna.post("/members/invite", page="/members", email="other@mail.example").status_code == 303
+
+
+def test_numbers_that_are_nobodys(anna: Browser) -> None:
+    for number in (0, 2**31, 10**30):
+        for what in ("roles", "suspend", "resume", "remove", "end-sessions"):
+            answer = anna.post(f"/members/{number}/{what}", page="/members", role="x")
+            assert answer.status_code in (303, 404, 409), (number, what)
+        revoked = anna.post(f"/members/invitations/{number}/revoke", page="/members")
+        assert revoked.status_code in (404, 409)
 
 
 def test_an_invitation_is_taken_back(app: Flask, anna: Browser) -> None:

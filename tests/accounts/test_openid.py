@@ -124,6 +124,13 @@ def test_callbacks_codes_and_states_of_others(
         told.add(re.sub(r'value="[^"]*"|nonce="[^"]*"', "", response.text))
     # acme's page and bella's have names of their own, and else all are told the same
     assert len(told) <= 2
+    # Moved together with what the browser keeps of it: that is good at acme alone.
+    way = anna.ours.client.get_cookie("tenancy-way-corp", domain="acme.localhost")
+    assert way is not None
+    thief = Person(site, oidc_servers)
+    thief.ours.client.set_cookie("tenancy-way-corp", way.value, domain="bella.localhost")
+    assert thief.come_back("bella", here).status_code == 403
+    assert "not-begun" in refusals(caplog)[0]
     # It has cost Anna her log-in at bella (a state is good once), not the one at acme.
     assert anna.come_back("acme", here).status_code == 303
     assert anna.sees("acme") == "Anna Adler"
@@ -286,14 +293,28 @@ def test_operators_try_it_out(site: Flask, oidc_servers: list[OidcServer]) -> No
 
 # ---- in a real browser
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory, oidc_servers: list[OidcServer]) -> Iterator[int]:
-    app = make_site(tmp_path_factory.mktemp("openid-live"))
-    with served(app) as port:
-        provide(app, oidc_servers, f":{port}")
+def live_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    return make_site(tmp_path_factory.mktemp("openid-live"))
+
+
+@pytest.fixture(scope="module")
+def live(live_app: Flask, oidc_servers: list[OidcServer]) -> Iterator[int]:
+    with served(live_app) as port:
+        provide(live_app, oidc_servers, f":{port}")
         yield port
 
 
-def test_in_a_real_browser(live: int, chromium: Any, oidc_servers: list[OidcServer]) -> None:
+@pytest.mark.parametrize("same_site", ["Lax", "Strict"])
+def test_in_a_real_browser(
+    live: int,
+    live_app: Flask,
+    chromium: Any,
+    oidc_servers: list[OidcServer],
+    monkeypatch: pytest.MonkeyPatch,
+    same_site: str,
+) -> None:
+    """Also with a session cookie that browsers do not send with what another site leads to."""
+    monkeypatch.setitem(live_app.config, "SESSION_COOKIE_SAMESITE", same_site)
     context = chromium.new_context()
     page = context.new_page()
 

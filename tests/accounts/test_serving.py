@@ -40,17 +40,27 @@ def test_without_the_setting_the_path_is_the_applications(tmp_path: Path) -> Non
     assert app.test_client().get("/_tenant/login").text == "mine"
 
 
-@pytest.mark.parametrize("path", ["/login", "/nowhere", "/reset", "/logout", "/members"])
-def test_headers(browser: Browser, path: str) -> None:
-    headers = browser.get(path).headers
-    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
-    assert policy["default-src"] == "'none'"
-    assert policy["form-action"] == policy["style-src"] == "'self'"
-    assert policy["base-uri"] == policy["frame-ancestors"] == "'none'"
-    assert not set(policy) & {"script-src", "connect-src", "object-src"}
-    assert headers["Cache-Control"] == "no-store"
-    assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "same-origin"
+@pytest.mark.parametrize("host", ["acme.localhost", "localhost"])
+def test_headers(app: Flask, host: str) -> None:
+    """Of every page and every answer to a form, whether it is there, refused, or leads on."""
+    browser, seen = Browser(app, host), set()
+    for page in PAGES:
+        if not page.at.holds(tenant=host != "localhost"):
+            continue
+        path = re.sub(r"<[^>]*>", "1", page.path)
+        answer = browser.get(path) if page.method == "GET" else browser.raw(path, {})
+        headers = answer.headers
+        policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+        assert policy["default-src"] == "'none'", page
+        assert policy["form-action"] == policy["style-src"] == "'self'", page
+        assert policy["base-uri"] == policy["frame-ancestors"] == "'none'", page
+        assert not set(policy) & {"script-src", "connect-src", "object-src"}, page
+        assert headers["Cache-Control"] == "no-store", page
+        assert headers["X-Content-Type-Options"] == "nosniff", page
+        assert headers["X-Frame-Options"] == "DENY", page
+        assert headers["Referrer-Policy"] == "same-origin", page
+        seen.add(answer.status_code)
+    assert {200, 303, 400, 404} <= seen
 
 
 def test_no_page_needs_what_the_policy_forbids(anna: Browser) -> None:

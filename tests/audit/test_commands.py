@@ -97,6 +97,19 @@ def test_list_and_verify(app: Flask, notes: Notes) -> None:
     assert typed(app, "verify", "--central", "--tenant", "acme")[0] == 2
 
 
+def test_who_takes_the_anchor_away_with_the_end_is_noticed(app: Flask, tmp_path: Path) -> None:
+    trail = state_of(app).trail
+    for _ in range(3):
+        trail.write("x", actor="a")
+    (tmp_path / "heads").unlink()
+    state_of(app)._trail = None  # the application is started again, and begins a new file
+    with state_of(app).directory.connect() as connection:
+        connection.execute(sa.text("DELETE FROM tenancy_audit WHERE number = 3"))
+    code, verdict = typed(app, "verify")
+    assert (code, verdict["found"]) == (1, [])
+    assert "is empty, and the trail is not" in verdict["warning"]
+
+
 def test_verify_says_when_it_cannot_tell_of_the_end(notes: Notes, tmp_path: Path) -> None:
     app = notes.create_app()
     state_of(app).trail.write("x", actor="a")

@@ -47,6 +47,33 @@ def test_changed(trail: Trail, engine: Engine, change: str) -> None:
     assert {each.tenant_id for each in found(trail)} == {1}
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "at = 9223372036854775807",
+        "at = 'soon'",
+        "details = x'ff'",
+        "details = '[1]'",
+        "actor = x'00'",
+        "mac = x'00'",
+    ],
+)
+def test_what_no_trail_would_write(trail: Trail, engine: Engine, change: str) -> None:
+    """SQLite keeps anything in any column. Neither `verify` nor `list` stumbles over it."""
+    do(engine, f"UPDATE AUDIT SET {change} WHERE tenant_id = 1 AND number = 3")
+    assert places(found(trail))[0] == (1, 3, "changed")
+    shown = [(entry.moment.year, entry.known) for entry in trail.entries(1)]
+    assert len(shown) == 5
+
+
+def test_what_is_in_no_chain(trail: Trail, engine: Engine) -> None:
+    copy = (
+        "INSERT INTO AUDIT SELECT {}, {}, at, actor, action, details, mac FROM AUDIT WHERE number = 5 LIMIT 1"
+    )
+    do(engine, copy.format("1", "'six'"), copy.format("'one'", "1"), copy.format("x'00'", "x'00'"))
+    assert places(found(trail)) == [(-1, 0, "inserted")] * 3
+
+
 def test_removed(trail: Trail, engine: Engine) -> None:
     do(engine, "DELETE FROM AUDIT WHERE tenant_id = 1 AND number IN (2, 3)")
     assert places(found(trail)) == [(1, 2, "removed")]

@@ -60,6 +60,9 @@ def test_what_cannot_be_kept_is_refused(make_trail: MakeTrail, engine: Engine) -
         ("x", "", {}),
         ("x", "a", {"much": "x" * 20_000}),
         ("x", "a", {"number": float("nan")}),
+        ("x", "a", {"odd": {(1, 2): 3}}),
+        ("x", "a", {"odd": {1: 2, "a": 3}}),
+        ("x\0", "a", {}),
     ):
         with pytest.raises(AuditError):
             trail.write(action, actor=actor, **details)

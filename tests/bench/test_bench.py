@@ -18,9 +18,7 @@ from tests.services.postgres import PostgresServer
 
 ONE_OF_EACH = [
     "get_orm",
-    "list_core",
     "raw_driver",
-    "insert_orm",
     "page",
     "compile_list",
     "miss_key",

@@ -202,6 +202,29 @@ def test_removal_takes_roles_and_sessions_along(cli: Type, app: Flask, words: li
         assert member.roles == frozenset()
 
 
+def test_another_authority_takes_nothing_over(cli: Type, app: Flask, words: list[str]) -> None:
+    """In a provider's place: who came through the former one is logged out, and no more what its groups said."""
+    words = [*words, "--joins"]
+    cli(*words, "--role", "chiefs=clerk", input="x\n")
+    with app.app_context():
+        accounts = state_of(app).accounts
+        tenant = state_of(app).directory.get("acme")
+        staff = accounts.providers.get(tenant, "staff")
+        assert staff is not None
+        who = Identified(Identity(staff.authority, "1"), "Ann", groups=("chiefs",))
+        ann = accounts.people.arrive(staff, who)
+        assert ann.roles == {"clerk"}
+        accounts.sessions.open(ann, staff, who)
+        assert cli(*words, "--replace", "--role", "chiefs=clerk", input="y\n").exit_code == 0
+        assert len(accounts.sessions.of(tenant.id)) == 1, "the same one goes on, with another password"
+        done = cli(*words, "--replace", "--authority", "ldap:elsewhere", input="y\n")
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert accounts.sessions.of(tenant.id) == []
+        member = accounts.people.member(tenant.id, ann.person_id)
+        assert member is not None
+        assert member.roles == frozenset()
+
+
 def test_keys_are_rotated(cli: Type, app: Flask, words: list[str], tmp_path: Path) -> None:
     cli(*words, input=f"{READER_PASSWORD}\n")
     assert json.loads(cli("sso", "rotate", "--json").stdout) == {"rotated": 1}

@@ -20,6 +20,7 @@ from flask_tenant.directory.changes import digest_of
 from flask_tenant.directory.memory import Memory
 from flask_tenant.model import Tenant
 from tests.directory.peer import Server
+from tests.services.availability import FULL
 from tests.services.redis import RedisServer
 
 pytestmark = pytest.mark.once
@@ -84,8 +85,8 @@ def server(sqlite_url: str) -> Iterator[Server]:
     server.close()
 
 
-def test_a_scan_of_a_million_hosts(server: Server, record_property: Any) -> None:
-    many = 1_000_000
+def test_a_scan_of_made_up_hosts(server: Server, record_property: Any) -> None:
+    many = 1_000_000 if FULL else 200_000
     server.directory.create_many([(f"t{n}", "T") for n in range(100)], lambda *_: None)
     find, find_domain = server.directory.find, server.directory.find_domain
     assert find("t7") is not None

@@ -80,6 +80,21 @@ def test_one_recipient_and_no_other(to: str) -> None:
         composer().compose(to, "test", None, {})
 
 
+def test_domains_beyond_ascii_are_written_as_servers_know_them() -> None:
+    """An address is kept as people write it: `accounts` makes it so."""
+    message = composer().compose("ada@bücher.example", "test", None, {})
+    assert str(message["To"]) == "ada@xn--bcher-kva.example"
+
+
+def test_what_somebody_is_called_is_no_template() -> None:
+    evil = Tenant(1, "acme", "{{ 7 * 7 }}{% raw %}")
+    for name, values in VALUES.items():
+        said = {key: "{{ 7 * 7 }}" if isinstance(value, str) else value for key, value in values.items()}
+        message = composer().compose("ada@example.org", name, evil, said)
+        assert "49" not in message["Subject"] + message.get_content(), name
+        assert "{{ 7" in message["Subject"] + message.get_content() or name in ("test", "realms"), name
+
+
 def test_what_somebody_is_called_makes_no_header_and_no_lines() -> None:
     evil = Tenant(1, "acme", "Acme\r\nBcc: eve@example.org\r\n\r\nClick here")
     message = composer().compose(

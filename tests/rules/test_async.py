@@ -43,7 +43,7 @@ class Asynchronous:
         Tenancy(self.app, engines=[self.engine])
         self.rules = Rules()
         self.state = self.app.extensions[registry.KEY]
-        self.state.isolations[self.engine.sync_engine].wall.rules = self.rules
+        self.state.databases.isolations[self.engine.sync_engine].wall.rules = self.rules
 
     def run(self, work: Callable[[AsyncConnection], Coroutine[Any, Any, Any]], **decided: Any) -> Any:
         """Do something in a transaction of acme's under rules."""

@@ -27,6 +27,8 @@ pytestmark = [pytest.mark.once, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent / "ihatemoney"
 BUILD = Path(os.environ.get("TENANCY_BUILD", ROOT / ".build"))
+ALONE = HERE / "alone.json"
+"""What becomes of each test without us, where no name can be looked up in the DNS. The long run checks it."""
 COLUMN = "tenant_id"
 TABLES = {
     "archive", "bill", "bill_version", "billowers", "billowers_version", "person", "person_version",
@@ -131,11 +133,16 @@ def test_the_suite_passes_as_second_tenant(
     tmp_path: Path,
     record_property: Callable[[str, str], None],
 ) -> None:
-    # The whole suite on SQLite; on PostgreSQL it takes as long again, so that a sixth of it has to do, but for the
-    # long run.
+    # Each run takes minutes. But for the long run, the whole suite runs on SQLite as second tenant, and is compared
+    # with what was written down of it alone; on PostgreSQL a sixth of it runs both ways.
     every = 1 if FULL or name == "sqlite" else 6
-    with make_database(name) as url:
-        alone = run_suite(ihatemoney_python, tmp_path / "alone", url, SUITE_EVERY=str(every))
+    alone, recorded = Suite(json.loads(ALONE.read_text()), ""), not FULL and name == "sqlite"
+    if not recorded:
+        with make_database(name) as url:
+            found = run_suite(ihatemoney_python, tmp_path / "alone", url, SUITE_EVERY=str(every))
+        assert found.passed >= alone.passed & found.outcomes.keys(), found.output
+        assert not FULL or found.outcomes.keys() == alone.outcomes.keys()
+        alone = found
     assert len(alone.passed) > 100 / every, alone.output
 
     with make_database(name) as url:
@@ -156,7 +163,8 @@ def test_the_suite_passes_as_second_tenant(
     differing = {
         test: (outcome, tenanted.outcomes.get(test))
         for test, outcome in alone.outcomes.items()
-        if tenanted.outcomes.get(test) != outcome
+        # Three look a domain up in the DNS, and pass where there is one.
+        if tenanted.outcomes.get(test) not in {outcome, "passed" if recorded else outcome}
     }
     assert not differing, tenanted.output
     assert tenanted.outcomes.keys() == alone.outcomes.keys()

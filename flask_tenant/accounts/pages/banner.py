@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import flask
 from flask import Flask, Response
 
-from ..presence import KEY
+from ..presence import ACTING, KEY
 
-_BODY = re.compile(rb"<body\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*>", re.IGNORECASE)
-_HEAD = re.compile(rb"</head\s*>", re.IGNORECASE)
-_PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype|html|head|title|body)\b", re.IGNORECASE | re.DOTALL)
+_PLACES = re.compile(
+    rb"<!--(?:-?>|.*?--!?>|.*\Z)"  # what stands in comments, scripts and the like is no tag (HTML, section 13.2.5)
+    rb"|<(script|style|title|textarea|template)\b.*?(?:</\1\s*>|\Z)"
+    rb"|(?P<body><body\b(?:[^>\"']|\"[^\"]*\"|'[^']*')*+>)"
+    rb"|<body\b(?:[^>\"']|\"[^\"]*(?:\"|\Z)|'[^']*(?:'|\Z))*+\Z"  # so that it is gone through once
+    rb"|(?P<head></head\s*>)",
+    re.IGNORECASE | re.DOTALL,
+)
+_PAGE = re.compile(rb"\s*(?:<!--.*?-->\s*)*+<(?:!doctype|html|head|title|body)\b", re.IGNORECASE | re.DOTALL)
+
+_INFLATED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+"""What zlib calls the encodings that it can undo."""
+
+_PLAIN = ("ACCEPT_ENCODING", "IF_NONE_MATCH", "IF_MODIFIED_SINCE", "RANGE")
+"""Headers of a request that lead to what has no place for a banner: compressed, from before, or in part."""
+
+_UNREADABLE = (
+    b'<!doctype html><html lang="en"><title>Not to be shown</title><body>%b<main><h1>Not to be shown</h1><p>The '
+    b"application has compressed this page by itself, and it cannot be shown while you act as somebody.</p></main>"
+)
 
 FAR_ENOUGH = 64 * 1024
 """Bytes of a streamed page that are held back at most, until its body begins."""
@@ -27,41 +45,78 @@ def put_in_place(app: Flask, render: Callable[[], str | None]) -> None:
     :param render: returns the banner for this request, or ``None``
     """
 
+    def ask() -> None:
+        if _kept(ACTING):
+            for name in _PLAIN:
+                flask.request.environ.pop(f"HTTP_{name}", None)
+
     def add(response: Response) -> Response:
-        # Past the session's own methods: looking is not using, and pages that do not use it may be cached.
-        session: Any = flask.session._get_current_object()  # type: ignore[attr-defined]
-        logged_in = dict.get(session, KEY) if isinstance(session, dict) else session.get(KEY)
-        if logged_in and response.mimetype in ("text/html", "application/xhtml+xml"):
+        if _kept(KEY) and response.mimetype in ("text/html", "application/xhtml+xml"):
             banner = render()
             if banner is not None:
-                _insert(response, banner.encode("ascii", "xmlcharrefreplace"))
+                # Whether a page is asked for, or by a script a part of one, browsers say (Fetch Metadata, section 2.1).
+                page = flask.request.headers.get("Sec-Fetch-Dest") == "document"
+                _insert(response, banner.encode("ascii", "xmlcharrefreplace"), page)
         return response
 
+    app.before_request_funcs.setdefault(None, []).insert(0, ask)
     app.after_request_funcs.setdefault(None, []).append(add)
 
 
-def _insert(response: Response, banner: bytes) -> None:
+def _kept(name: str) -> Any:
+    """What the session keeps, past its own methods: looking is not using. Pages that do not use it may be cached."""
+    session: Any = flask.session._get_current_object()  # type: ignore[attr-defined]
+    return dict.get(session, name) if isinstance(session, dict) else session.get(name)
+
+
+def _insert(response: Response, banner: bytes, page: bool) -> None:
     # Neither kept from before, nor shown afterwards.
     response.headers["Cache-Control"] = "no-store"
     for name in ("ETag", "Last-Modified", "Expires"):
         response.headers.pop(name, None)
-    if response.is_streamed:
-        response.direct_passthrough = False
+    encoding = response.headers.pop("Content-Encoding", "identity").strip().lower()
+    response.direct_passthrough = False
+    if encoding != "identity":
+        found = _inflated(response.get_data(), encoding)
+        response.set_data(_UNREADABLE % banner if found is None else with_banner(found, banner, page))
+    elif response.is_streamed:
         response.headers.pop("Content-Length", None)
-        response.response = _streamed(response.response, banner)
+        response.response = _streamed(response.response, banner, page)
     else:
-        response.set_data(with_banner(response.get_data(), banner))
+        response.set_data(with_banner(response.get_data(), banner, page))
 
 
-def with_banner(page: bytes, banner: bytes) -> bytes:
-    """Return a page with the banner at the beginning of its body. What is no page but a part of one stays as it is."""
-    found = _BODY.search(page) or _HEAD.search(page)
+def _inflated(data: bytes, encoding: str) -> bytes | None:
+    """Return what an application has compressed although it was not asked to; ``None`` when that cannot be read."""
+    try:
+        return zlib.decompress(data, _INFLATED[encoding]) if data else b""
+    except (KeyError, zlib.error):
+        return None
+
+
+def with_banner(page: bytes, banner: bytes, whole: bool = False) -> bytes:
+    """Return a page with the banner at the beginning of its body. What is no page but a part of one stays as it is.
+
+    :param whole: whether it is known to be a page, whatever it looks like
+    """
+    found, _ = _place(page)
     if found is not None:
-        return page[: found.end()] + banner + page[found.end() :]
-    return page + banner if _PAGE.match(page) else page
+        return page[:found] + banner + page[found:]
+    return page + banner if whole or _PAGE.match(page) else page
 
 
-def _streamed(chunks: Iterable[Any], banner: bytes) -> Iterator[bytes]:
+def _place(page: bytes) -> tuple[int | None, bool]:
+    """Return where the body begins, else where the head ends; and whether that is the body."""
+    end = None
+    for found in _PLACES.finditer(page):
+        if found["body"]:
+            return found.end(), True
+        if found["head"] and end is None:
+            end = found.end()
+    return end, False
+
+
+def _streamed(chunks: Iterable[Any], banner: bytes, page: bool) -> Iterator[bytes]:
     held, waiting = b"", True
     try:
         for chunk in chunks:
@@ -70,12 +125,11 @@ def _streamed(chunks: Iterable[Any], banner: bytes) -> Iterator[bytes]:
                 yield chunk
                 continue
             held += chunk
-            found = _BODY.search(held)
-            if found is not None or len(held) > FAR_ENOUGH:
+            if _place(held)[1] or len(held) > FAR_ENOUGH:
                 waiting = False
-                yield with_banner(held, banner)
+                yield with_banner(held, banner, page)
         if waiting:
-            yield with_banner(held, banner)
+            yield with_banner(held, banner, page)
     finally:
         close = getattr(chunks, "close", None)
         if close is not None:

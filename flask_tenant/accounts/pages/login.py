@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import NotFound
+from werkzeug.urls import iri_to_uri
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
@@ -78,6 +79,8 @@ def log_in_through(visit: Visit, name: str) -> Response:
         )
     except (ProviderUnavailableError, ProviderError) as error:
         return _unavailable(visit, provider, error)
+    except TooManyAttemptsError as error:
+        return _too_many(visit, provider, error)
     if not isinstance(step, GoTo):
         return _page(visit, provider)
     response = redirect(step.url, 302, Response)
@@ -113,6 +116,10 @@ def callback(visit: Visit, name: str) -> Response:
     answer = {} if max(sent.values(), default=0) > 1 else visit.request.args.to_dict()
     visit.session[WAY] = visit.request.cookies.get(_way_cookie(visit, name), "")
     response = _finish(visit, provider, lambda: visit.entry.come_back(provider, answer))
+    strict = str(visit.app.config["SESSION_COOKIE_SAMESITE"]).lower() == "strict"
+    if strict and response.status_code == 303:
+        # Browsers leave such a cookie out all along the way from the provider's site: here the way begins anew.
+        response = visit.onward(iri_to_uri(response.headers["Location"]), visit.place)
     _remember(visit, response, name, "")
     return response
 
@@ -143,16 +150,20 @@ def _finish(visit: Visit, provider: Provider, arrive: Callable[[], Arrived], typ
         arrived = arrive()
         visit.entry.open(arrived)
     except TooManyAttemptsError as error:
-        minutes = -(-error.seconds // 60)
-        text = f"There were too many attempts. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
-        response = _page(visit, provider, 429, text, typed)
-        response.headers["Retry-After"] = str(error.seconds)
-        return response
+        return _too_many(visit, provider, error, typed)
     except LoginRefusedError:
         return _page(visit, provider, 403, REFUSED, typed)
     except (ProviderUnavailableError, ProviderError) as error:
         return _unavailable(visit, provider, error)
     return visit.go(arrived.after)
+
+
+def _too_many(visit: Visit, provider: Provider, error: TooManyAttemptsError, typed: str = "") -> Response:
+    minutes = -(-error.seconds // 60)
+    text = f"There were too many attempts. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
+    response = _page(visit, provider, 429, text, typed)
+    response.headers["Retry-After"] = str(error.seconds)
+    return response
 
 
 def _page(
@@ -196,7 +207,7 @@ def log_out(visit: Visit) -> Response:
     return visit.show("log_out", name=visit.me.name)
 
 
-@pages.post("/logout", For.ANYBODY, At.BOTH)
+@pages.post("/logout", For.ANYBODY, At.BOTH, acting=True)
 def log_out_send(visit: Visit) -> Response:
     """Log out: here, on all servers, and at the provider if it wants to hear of it."""
     session, hint = visit.entry.log_out()

@@ -7,7 +7,13 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from ...errors import ConfigurationError, LastAdministratorError, MailError, MemberError
+from ...errors import (
+    ConfigurationError,
+    LastAdministratorError,
+    MailError,
+    MemberError,
+    TooManyAttemptsError,
+)
 from ...identity import ADMINISTRATOR
 from .routes import For, Pages
 from .visit import Visit, bad
@@ -27,8 +33,15 @@ def invite(visit: Visit) -> Response:
     people, typed = visit.accounts.people, visit.field("email")
     link = visit.mail_link()
     try:
+        visit.throttle("invite", typed)
+    except TooManyAttemptsError as error:
+        said = {"email": "There were too many attempts. Try again later."}
+        response = _page(visit, 429, "invite", said, typed)
+        response.headers["Retry-After"] = str(error.seconds)
+        return response
+    try:
         by = people.person(visit.me.person_id)
-        made, secret = people.invite(visit.tenant_id, typed, _roles(visit), by)
+        made, secret = people.invite(visit.tenant_id, typed, _roles(visit), by, actor=visit.actor)
     except MemberError as error:
         return _page(visit, 400, "invite", {"email": _text(error)}, typed)
     try:
@@ -104,12 +117,10 @@ def remove(visit: Visit, person: int) -> Response:
 @pages.post("/members/<int:person>/end-sessions", For.ADMINISTRATORS)
 def end_all(visit: Visit, person: int) -> Response:
     """Log a member out everywhere."""
-    return _done(
-        visit,
-        lambda: visit.accounts.sessions.end_all(visit.tenant_id, person),
-        "They are logged out everywhere.",
-        person,
-    )
+    ended = visit.accounts.sessions.end_all(visit.tenant_id, person)
+    if ended:
+        visit.accounts.audit("session.ended", tenant_id=visit.tenant_id, actor=visit.actor, person=person)
+    return visit.go(visit.path("members"), "They are logged out everywhere.")
 
 
 def _done(visit: Visit, change: Callable[[], Any], said: str, person: int = 0) -> Response:

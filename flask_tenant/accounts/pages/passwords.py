@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any, TypeGuard
 
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
@@ -56,7 +57,8 @@ def reset_send(visit: Visit) -> Response:
                 "A new password was asked for at tenant %s, for an address without account", visit.tenant_id
             )
             return
-        secret = visit.accounts.tickets.issue("reset", visit.tenant_id, {"person": person.id}, RESET_SECONDS)
+        payload = {"person": person.id, "since": _since(visit, person.id)}
+        secret = visit.accounts.tickets.issue("reset", visit.tenant_id, payload, RESET_SECONDS)
         try:
             visit.accounts.mail.send(
                 str(person.email),
@@ -77,7 +79,7 @@ def reset_send(visit: Visit) -> Response:
 def new_password(visit: Visit, secret: str) -> Response:
     """Ask for the new password. Programs that look at every link in a mail do no harm."""
     kept = visit.accounts.tickets.look("reset", visit.tenant_id, secret)
-    return _gone(visit) if kept is None else _ask(visit, secret, kept["person"])
+    return _ask(visit, secret, kept["person"]) if _good(kept, visit) else _gone(visit)
 
 
 @pages.post("/reset/<secret>", For.ANYBODY, At.BOTH)
@@ -85,7 +87,7 @@ def new_password_send(visit: Visit, secret: str) -> Response:
     """Set it. Whoever is logged in with the old one is logged out, everywhere."""
     tickets = visit.accounts.tickets
     kept = tickets.redeem("reset", visit.tenant_id, secret)
-    if kept is None:
+    if not _good(kept, visit):
         return _gone(visit)
     try:
         visit.accounts.people.set_password(
@@ -95,6 +97,16 @@ def new_password_send(visit: Visit, secret: str) -> Response:
         again = tickets.issue("reset", visit.tenant_id, kept, RESET_SECONDS)
         return _ask(visit, again, kept["person"], 400, {"password": f"{error.message}. {error.hint}."})
     return visit.go(visit.path("log_in"), "Your password is changed. Log in with it.")
+
+
+def _since(visit: Visit, person_id: int) -> str:
+    return str(visit.accounts.people.password_since(person_id))
+
+
+def _good(kept: dict[str, Any] | None, visit: Visit) -> TypeGuard[dict[str, Any]]:
+    """Whether a link leads on. Those from before the password was changed do not, however it was: somebody else may
+    have them."""
+    return kept is not None and kept.get("since") == _since(visit, kept["person"])
 
 
 def _ask(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from werkzeug.routing import Map, Rule
+from werkzeug.routing import IntegerConverter, Map, Rule
 from werkzeug.wrappers import Response
 
 Handler = Callable[..., Response]
@@ -43,6 +43,7 @@ class Page:
 
     :param method: ``GET`` or ``POST``
     :param forged: whether it takes forms that we have not handed out: what a provider's server sends by itself
+    :param acting: whether it takes them from an operator who acts as somebody else
     """
 
     name: str
@@ -52,6 +53,7 @@ class Page:
     at: At
     handler: Handler
     forged: bool = False
+    acting: bool = False
 
 
 class Pages:
@@ -65,10 +67,10 @@ class Pages:
         return self._add("GET", path, audience, at)
 
     def post(
-        self, path: str, audience: For, at: At = At.TENANT, *, forged: bool = False
+        self, path: str, audience: For, at: At = At.TENANT, *, forged: bool = False, acting: bool = False
     ) -> Callable[[Handler], Handler]:
-        """Take a form: a decorator."""
-        return self._add("POST", path, audience, at, forged=forged)
+        """Take a form: a decorator. Nobody sends one while acting as somebody else, unless the page says so."""
+        return self._add("POST", path, audience, at, forged=forged, acting=acting)
 
     def _add(
         self, method: str, path: str, audience: For, at: At, **more: Any
@@ -81,6 +83,15 @@ class Pages:
         return add
 
 
+LARGEST = 2**31 - 1
+"""The largest number of a person or an invitation: what is larger is nobody's, and no database's integer."""
+
+
+class _Number(IntegerConverter):
+    def __init__(self, map: Map) -> None:  # noqa: A002 - its name in werkzeug
+        super().__init__(map, max=LARGEST)
+
+
 def mapped(modules: Iterable[Pages], *, tenant: bool) -> tuple[Map, dict[str, Page]]:
     """Return the map of what is served at one kind of address, and the pages by their names.
 
@@ -88,4 +99,8 @@ def mapped(modules: Iterable[Pages], *, tenant: bool) -> tuple[Map, dict[str, Pa
     """
     pages = {page.name: page for module in modules for page in module.all if page.at.holds(tenant=tenant)}
     rules = [Rule(page.path, methods=[page.method], endpoint=page.name) for page in pages.values()]
-    return Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False), pages
+    converters = {"int": _Number}
+    found = Map(
+        rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False, converters=converters
+    )
+    return found, pages

@@ -41,7 +41,7 @@ from .addresses import Addresses
 from .environment import environment_of
 from .routes import For, Page, mapped
 from .safety import genuine
-from .visit import Visit, problem
+from .visit import Visit, not_acting, problem
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -213,6 +213,8 @@ class PeoplesPages:
         refused = _refused(visit, page.audience)
         if refused is not None:
             return refused
+        if page.method == "POST" and visit.impersonated and not page.acting:
+            return not_acting(visit)
         try:
             return page.handler(visit, **values)
         except ProviderUnavailableError as error:

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from ...identity import LoginSession
 from .routes import At, For, Pages
-from .visit import Visit, problem
+from .visit import Visit, not_acting
 
 pages = Pages()
 
@@ -39,25 +39,27 @@ def sessions(visit: Visit) -> Response:
     return visit.show("sessions", sessions=[_shown(visit, found, names, mine) for found in _listed(visit)])
 
 
-@pages.post("/sessions/end", For.MEMBERS, At.BOTH)
+@pages.post("/sessions/end", For.MEMBERS, At.BOTH, acting=True)
 def end_session(visit: Visit) -> Response:
     """End one. Members can end their own, administrators any of the tenant's."""
     digest = visit.field("session")
-    if digest not in {found.digest for found in _listed(visit)}:
+    whose = {found.digest: found.person_id for found in _listed(visit)}
+    if digest not in whose:
         return visit.go(visit.path("sessions"), "That session is over already.")
     if visit.login is not None and digest == visit.login.digest:
         visit.entry.log_out()
         visit.forget()
         return visit.go(visit.path("logged_out"))
+    if visit.impersonated:
+        return not_acting(visit)  # an operator ends what is theirs, not the member's
     visit.accounts.sessions.end(digest, visit.tenant_id)
+    visit.accounts.audit("session.ended", tenant_id=visit.tenant_id, actor=visit.actor, person=whose[digest])
     return visit.go(visit.path("sessions"), "The session is ended.")
 
 
 @pages.post("/sessions/end-mine", For.MEMBERS, At.BOTH)
 def end_mine(visit: Visit) -> Response:
     """Log out everywhere."""
-    if visit.impersonated:
-        return problem(visit, 403)  # an operator ends what is theirs, not the member's
     visit.accounts.sessions.end_all(visit.tenant_id, visit.me.person_id)
     visit.entry.log_out()
     visit.forget()

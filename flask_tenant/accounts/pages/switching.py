@@ -53,7 +53,7 @@ def arrive(visit: Visit, secret: str) -> Response:
     )
 
 
-@pages.post("/arrive/<secret>", For.ANYBODY)
+@pages.post("/arrive/<secret>", For.ANYBODY, acting=True)
 def arrive_send(visit: Visit, secret: str) -> Response:
     """Go on."""
     kept = visit.accounts.tickets.redeem(HAND_OVER, visit.tenant_id, secret)
@@ -69,7 +69,7 @@ def arrive_send(visit: Visit, secret: str) -> Response:
     return response
 
 
-@pages.post("/impersonation/end", For.MEMBERS)
+@pages.post("/impersonation/end", For.MEMBERS, acting=True)
 def end_impersonation(visit: Visit) -> Response:
     """Stop acting as somebody."""
     if visit.impersonated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,12 +18,15 @@ from werkzeug.wrappers import Response
 from ...identity import LoginSession, Member
 from ...login.people.arrivals import OPERATOR
 from ...model import Tenant
+from ..parts import mailbox
 from .addresses import Addresses
 from .safety import safe_path, token
 
 if TYPE_CHECKING:
     from ..accounts import Accounts
     from ..crossing import Crossing
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 NOTICE = "_tenancy_notice"
 """Under which key the session keeps what the next page is to say."""
@@ -73,6 +77,12 @@ class Visit:
         """Who looks at a page that is for members only."""
         assert self.member is not None  # noqa: S101 - nobody else gets that far
         return self.member
+
+    @property
+    def place(self) -> str:
+        """What this site is called."""
+        named = self.app.name.rpartition(".")[2].replace("_", " ").capitalize()
+        return self.tenant.name if self.tenant is not None else named
 
     @property
     def actor(self) -> str:
@@ -150,16 +160,18 @@ class Visit:
         return token(self.session)
 
     def field(self, name: str, longest: int = 254) -> str:
-        """What was typed, without blanks around it; ``""`` for what is longer than anybody needs."""
+        """What was typed, without blanks around it; ``""`` for what is longer than anybody needs, and for what nobody
+        types: PostgreSQL keeps no NUL, and terminals obey others."""
         value = self.request.form.get(name, "").strip()
-        return value if len(value) <= longest else ""
+        return value if len(value) <= longest and not _CONTROLS.search(value) else ""
 
     def throttle(self, kind: str, account: str = "") -> None:
         """Count an attempt at something.
 
+        :param account: an address, to which a mail would go
         :raises TooManyAttemptsError: when there were too many
         """
-        self.accounts.throttle.hit(kind, account=account, network=self.entry.network())
+        self.accounts.throttle.hit(kind, account=mailbox(account), network=self.entry.network())
 
     def forget(self) -> None:
         """Somebody has logged out during this request."""
@@ -170,9 +182,7 @@ class Visit:
         """Answer with a page."""
         notice = values.pop("notice", None) or self.session.pop(NOTICE, None)
         page = self.environment.get_template(f"tenancy/{template}.html")
-        named = self.app.name.rpartition(".")[2].replace("_", " ").capitalize()
-        place = self.tenant.name if self.tenant is not None else named
-        text = page.render(visit=self, place=place, notice=notice, **values)
+        text = page.render(visit=self, place=self.place, notice=notice, **values)
         return Response(text, status, mimetype="text/html")
 
     def go(self, path: str, notice: str = "", kind: str = "good") -> Response:
@@ -219,6 +229,16 @@ _PROBLEMS = {
     500: ("Something went wrong", "It was our fault, and has been noted. Try again in a moment."),
     503: ("Not available at the moment", "Try again in a moment."),
 }
+
+
+def not_acting(visit: Visit) -> Response:
+    """Answer that an operator cannot do so as somebody else.
+
+    They see what the member sees. Whom the tenant lets in is not theirs to decide: an invitation would outlast the time
+    that they have.
+    """
+    text = "Whoever acts as somebody else changes neither their account nor who is let in. Stop first."
+    return visit.show("problem", 403, heading="Not as somebody else", text=text)
 
 
 def problem(visit: Visit, status: int) -> Response:

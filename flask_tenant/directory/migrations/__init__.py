@@ -9,12 +9,14 @@ running while we are called.
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ...errors import ConfigurationError
+from ..tables import Tables
 
 if TYPE_CHECKING:
     # Alembic takes a while to import, and a directory that is in order does not need it.
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 FIRST = "0001"
 """What release 0.1 made, with ``create_all`` and without a version table."""
 
-NEWEST = "0008"
+NEWEST = "0009"
 
 _FOLDER = "flask_tenant.directory:migrations"
 
@@ -40,6 +42,27 @@ def current(connection: Connection, prefix: str) -> str | None:
         return None
     found: str | None = connection.scalar(sa.select(sa.column("version_num")).select_from(sa.table(name)))
     return found
+
+
+def create(connection: Connection, tables: Tables) -> None:
+    """Make a directory where there is none: at once in its newest form, which takes half as long as all migrations.
+
+    :param connection: in a transaction, past the wall
+    """
+    tables.metadata.create_all(connection, checkfirst=False)
+    connection.execute(tables.version.insert().values(id=1, number=0, identity=secrets.token_hex(16)))
+    name = version_table(tables.prefix)
+    # As Alembic makes it.
+    number = sa.Column("version_num", sa.String(32), nullable=False)
+    version = sa.Table(name, sa.MetaData(), number, sa.PrimaryKeyConstraint(number, name=f"{name}_pkc"))
+    version.create(connection, checkfirst=False)
+    connection.execute(version.insert().values(version_num=NEWEST))
+
+
+def is_new(connection: Connection, prefix: str) -> bool:
+    """Whether there is no directory yet, not even that of release 0.1."""
+    inspector = sa.inspect(connection)
+    return not inspector.has_table(f"{prefix}tenant") and not inspector.has_table(version_table(prefix))
 
 
 def scripts() -> ScriptDirectory:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import sqlalchemy as sa
 
 from .audit import Audit
@@ -10,6 +12,12 @@ from .people import People
 from .signup import SignUp
 
 PREFIX = "tenancy_"
+
+
+@cache
+def tables_for(prefix: str) -> Tables:
+    """Return the directory's tables: one object for each prefix, for they are many and take a while to make."""
+    return Tables(prefix)
 
 
 class Tables:

@@ -50,5 +50,7 @@ class SignUp:
             sa.Column("actor", sa.String(255), nullable=False),
             when("at"),
             sa.Column("told", sa.SmallInteger, nullable=False, server_default="0"),
+            when("telling_until", nullable=True),
         )
-        """Each step that a sign-up has taken. ``told``: whether its event was sent and its mail is on the way."""
+        """Each step that a sign-up has taken. ``told``: whether its event was sent and its mail is on the way;
+        ``telling_until``: until when it is left to the server that is about to tell it."""

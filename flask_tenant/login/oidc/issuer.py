@@ -13,7 +13,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from ...errors import ProviderUnavailableError
-from .settings import OidcSettings, is_loopback, url_fault
+from .settings import OidcSettings, is_inside, is_loopback, url_fault
 from .transport import Reply
 
 Get = Callable[[str], Reply]
@@ -33,6 +33,8 @@ _KEY_TYPES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "EC": (ECKey, ("kty", "kid", "alg", "use", "crv", "x", "y")),
 }
 _RSA_DIGITS = 2048 // 6  # of base64
+_REQUIRED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+_OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +62,24 @@ def faults(document: Mapping[str, Any], issuer: str) -> list[str]:
     if document.get("issuer") != issuer:
         # Section 4.3: or one provider could speak for another.
         found.append(f"it is the document of the issuer {document.get('issuer')!r}, not of {issuer!r}")
-    local = is_loopback(urlsplit(issuer).hostname or "")
-    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-        fault = url_fault(document.get(name), loopback=local)
+    for name in _REQUIRED + tuple(name for name in _OPTIONAL if name in document):
+        fault = _endpoint_fault(document.get(name), issuer)
         if fault:
             found.append(f"{name} is {document.get(name)!r}: {fault}")
-    for name in ("userinfo_endpoint", "end_session_endpoint"):
-        fault = url_fault(document[name], loopback=local) if name in document else ""
-        if fault:
-            found.append(f"{name} is {document[name]!r}: {fault}")
     if not _algorithms(document):
         signs = document.get("id_token_signing_alg_values_supported")
         found.append(f"it signs with {signs!r}, of which we accept none ({', '.join(ALGORITHMS)})")
     return found
+
+
+def _endpoint_fault(url: Any, issuer: str) -> str:
+    """Say why nothing is sent to a place that a provider names, or nothing."""
+    home = urlsplit(issuer).hostname or ""
+    fault = url_fault(url, loopback=is_loopback(home))
+    if not fault and not is_inside(home) and is_inside(urlsplit(url).hostname or ""):
+        # Whoever runs a provider would have us knock where only we can (server-side request forgery).
+        return "It leads to the inside of a network"
+    return fault
 
 
 def read(document: Mapping[str, Any], issuer: str) -> Metadata:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,7 +33,7 @@ class OidcSettings:
 
     issuer: str
     client_id: str
-    client_secret: str = ""
+    client_secret: str = field(default="", repr=False)
     scopes: tuple[str, ...] = SCOPES
     groups_claim: str = "groups"
     auth_method: str = ""
@@ -137,6 +137,14 @@ def url_fault(url: object, *, loopback: bool) -> str:
     if parts.scheme == "https" or (parts.scheme == "http" and loopback and is_loopback(host)):
         return ""
     return "It has to begin with https://"
+
+
+def is_inside(host: str) -> bool:
+    """Whether a host is the number of a machine that is not on the public net, or this very machine."""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host == "localhost"
 
 
 def is_loopback(host: str) -> bool:

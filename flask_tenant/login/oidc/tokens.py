@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from authlib.oidc.core import CodeIDToken
@@ -207,4 +208,7 @@ def _validate(check: Callable[[], None]) -> None:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether a claim is a time: NaN and Infinity are none in JSON, and compare with nothing (RFC 8259, section 6)."""
+    if isinstance(value, float):
+        return isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -22,6 +22,9 @@ CONNECT_SECONDS = 3.0
 LARGEST = 512 * 1024
 """Bytes of an answer. Key sets of large providers have some 20 KiB."""
 
+_ABOUT_THE_CODE = (400, 403, 406, 413, 414, 422, 431)
+"""Statuses (RFC 9110, section 15.5; RFC 6585) of a refusal that is about what was sent, and not about where or when."""
+
 # Compressed, a few bytes could become many.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
@@ -54,6 +57,14 @@ class Reply:
         if not isinstance(found, dict):
             raise ProviderUnavailableError(f"{self.url} has answered with no JSON object", value=self.url)
         return found
+
+    def says(self, name: str) -> bool:
+        """Whether it is a JSON object with a member of that name."""
+        try:
+            found = self.json()
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(found, dict) and name in found
 
     def raise_for_status(self) -> None:
         """Refuse anything but 200.
@@ -146,6 +157,14 @@ class Line:
 
     def _token_reply(self, response: requests.Response) -> Reply:
         reply = self._read(response)
+        if reply.status_code in _ABOUT_THE_CODE and not reply.says("error"):
+            # Some guard before the provider dislikes what a visitor has sent as a code. That is their doing alone: it
+            # must not look as if the provider were down, which would keep everybody out.
+            raise LoginRefusedError(
+                f"{reply.url} has answered {reply.status_code} to the code",
+                reason="code",
+                value=reply.status_code,
+            )
         if reply.status_code >= 500 or reply.status_code == 429 or 300 <= reply.status_code < 400:
             reply.raise_for_status()
         found = reply.object()

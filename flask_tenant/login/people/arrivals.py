@@ -17,7 +17,7 @@ from ...errors import LoginRefusedError, MemberError
 from ...identity import ADMINISTRATOR, LOCAL, Identified, LoginSession, Member, MemberState, Provider
 from ..sessions import session_of
 from .members import Members, checked_roles
-from .persons import checked_name
+from .persons import LONGEST_EMAIL, checked_name, line_of
 
 log = logging.getLogger("flask_tenant.login")
 
@@ -115,7 +115,7 @@ class Arrivals(Members):
             if joining is None:
                 values: dict[str, Any] = {"name": name_of(who), "created_at": at}
                 joining = self._insert(connection, values, who.identity)
-            joined = Member(provider.tenant_id, joining, name_of(who), who.email[:254])
+            joined = Member(provider.tenant_id, joining, name_of(who), email_of(who))
             member = self._add(connection, joined, f"provider:{provider.name}")
         person_id = member.person_id
         if member.state is not MemberState.ACTIVE:
@@ -125,7 +125,7 @@ class Arrivals(Members):
             )
         self._follow_groups(connection, provider, who, person_id)
         membership, identity = people.membership, people.identity
-        said = {"name": name_of(who), "email": who.email[:254]} if provider.kind != LOCAL else {}
+        said = {"name": name_of(who), "email": email_of(who)} if provider.kind != LOCAL else {}
         mine = membership.c.tenant_id == provider.tenant_id, membership.c.person_id == person_id
         connection.execute(membership.update().where(*mine).values(last_at=at, **said))
         known = identity.c.authority == who.identity.authority, identity.c.subject == who.identity.subject
@@ -182,16 +182,19 @@ def checked_vouching(provider: Provider, who: Identified) -> None:
             reason="authority",
         )
     subject = who.identity.subject
-    if not subject.strip() or len(subject) > LONGEST:
+    if not subject.strip() or len(subject) > LONGEST or not subject.isprintable():
         raise LoginRefusedError(f"The subject {subject!r} names nobody", reason="subject")
 
 
 def name_of(who: Identified) -> str:
     """Return what somebody is called: by the provider, or after what else it says."""
-    for text in (who.name, who.email, who.identity.subject):
-        if text.strip():
-            return checked_name(text)
-    return checked_name("?")
+    return checked_name(next(filter(line_of, (who.name, who.email, who.identity.subject)), "?"))
+
+
+def email_of(who: Identified) -> str:
+    """Return the address that a provider says: to be shown, and nothing else."""
+    email = line_of(who.email)
+    return email if len(email) <= LONGEST_EMAIL else ""  # a part of an address would be another one
 
 
 def roles_of(provider: Provider, who: Identified) -> frozenset[str]:

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from ...errors import MemberError
-from ...identity import LOCAL, Identified, Invitation, Member, Person, Provider
+from ...errors import LoginRefusedError, MemberError
+from ...identity import LOCAL, Identified, Invitation, Member, MemberState, Person, Provider
 from ..store import digest_of, new_secret, utc
-from .arrivals import Arrivals, checked_vouching, name_of
+from .arrivals import Arrivals, checked_vouching, email_of, name_of
 from .members import checked_roles
 from .persons import SYSTEM, checked_email, checked_name
 
@@ -110,7 +110,7 @@ class People(Arrivals):
         Whoever shows the secret has been invited; what address the provider has for them decides nothing. A member
         gets the invitation's roles beside their own.
 
-        :raises LoginRefusedError: when the provider cannot vouch for them
+        :raises LoginRefusedError: when the provider cannot vouch for them, or they are suspended
         :raises MemberError: when the invitation is not good
         """
         if provider.tenant_id != tenant_id:
@@ -126,7 +126,7 @@ class People(Arrivals):
                     raise MemberError("There is no such person", value=who.identity.subject)
                 values = {"name": name_of(who), "created_at": self._clock()}
                 person_id = self._insert(connection, values, who.identity)
-            self._join(connection, found, person_id, name_of(who), who.email or found.email)
+            self._join(connection, found, person_id, name_of(who), email_of(who) or found.email)
         return self.arrive(provider, who)
 
     def accept_with_password(self, tenant_id: int, secret: str, name: str, password: str) -> Member:
@@ -166,6 +166,10 @@ class People(Arrivals):
         if member is None:
             self._add(connection, Member(tenant_id, person_id, name, email, found.roles), by)
             return
+        if member.state is not MemberState.ACTIVE:
+            raise LoginRefusedError(
+                f"The member {person_id} of the tenant {tenant_id} is {member.state}", reason="suspended"
+            )
         roles = self._people.member_role
         mine = roles.c.tenant_id == tenant_id, roles.c.person_id == person_id, roles.c.source == ""
         held = frozenset(connection.scalars(sa.select(roles.c.role).where(*mine)))

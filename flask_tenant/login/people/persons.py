@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from datetime import datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -13,12 +15,22 @@ from ...errors import MemberError
 from ...identity import LOCAL, Identity, Person
 from ..passwords import Passwords
 from ..sessions import Sessions
-from ..store import Clock, Connect, Note, Tables, now
+from ..store import Clock, Connect, Note, Tables, now, utc
 
 SYSTEM = "system"
 """The actor of what nobody has done by hand."""
 
 LONGEST_NAME = 200
+LONGEST_EMAIL = 254
+
+_DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Turn round what is read after them (Unicode Standard Annex 9, sections 2.1 to 2.5), also beyond a name's end."""
+
+
+def line_of(text: str) -> str:
+    """Return text from elsewhere in one line, without what is no character of any: controls, halves of characters."""
+    shown = (c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cs"))
+    return " ".join("".join(c for c in shown if c not in _DIRECTIONS).split())
 
 
 def checked_email(text: str) -> str:
@@ -37,7 +49,7 @@ def checked_name(text: str) -> str:
 
     :raises MemberError: for an empty one
     """
-    name = " ".join(text.split())[:LONGEST_NAME]
+    name = line_of(text)[:LONGEST_NAME].strip()
     if not name:
         raise MemberError("A name is empty", value=text)
     return name
@@ -146,6 +158,12 @@ class Persons:
             )
             self._sessions.end_within(connection, person_id)
             self._note("person.password", actor=by, connection=connection, person=person_id)
+
+    def password_since(self, person_id: int) -> datetime | None:
+        """Return when a person's password was set, ``None`` for whoever has none of ours."""
+        person = self._people.person
+        with self._connect() as connection:
+            return utc(connection.scalar(sa.select(person.c.password_at).where(person.c.id == person_id)))
 
     def set_operator(self, person_id: int, operator: bool, *, by: str = SYSTEM) -> None:
         """Let a person do central work, or not any more; what they do as somebody else ends then.

@@ -53,7 +53,8 @@ class Providers:
     A tenant has ``local``, the password that is kept by us, unless a row says that it is switched off.
 
     :param home: the directory
-    :param removed: called in the transaction that removes a provider or switches it off, for what hangs on it
+    :param removed: called in the transaction that removes a provider, switches it off, or puts one of another authority
+        in its place, for what hangs on it
     :param note: writes into the audit trail
     """
 
@@ -159,6 +160,9 @@ class Providers:
                     if there.kind != kind or (there.enabled and not replace):
                         raise _taken(tenant, there)
                     made = replaced(made, id=there.id)
+                    if there.authority != made.authority:
+                        # For whom the former one has vouched, the new one knows nothing of.
+                        self._removed(change.connection, there)
                 written = self._rows.write(change.connection, made, secrets)
                 what = "provider.added" if there is None else "provider.replaced"
                 self._write_down(what, written, change.connection, by)

@@ -176,3 +176,35 @@ def test_it_does_not_begin_if_it_cannot_be_written_down(site: Site, browser: Fla
     site.accounts.audit = broken
     assert browser.post(at("acme", "/arrive"), data={"ticket": ticket}).status_code == 500
     assert me(browser, "acme") is None
+
+
+# ---- what was begun ends with what it was begun with
+@pytest.mark.parametrize("how", ["log out", "new password", "ended by somebody else"])
+@pytest.mark.parametrize("what", ["switch", "act"])
+def test_a_ticket_ends_with_the_log_in_that_asked_for_it(
+    site: Site, browser: FlaskClient, root: int, how: str, what: str
+) -> None:
+    """Or whoever has a stolen cookie would keep tickets in stock, and outlive a log-out with them."""
+    ada = site.member("ada", "acme")
+    site.accounts.people.add(site.tenant("bella").id, root)
+
+    def ticket() -> str:
+        found = browser.post(at("", "/switch/bella")) if what == "switch" else act(browser, "acme", ada)
+        assert found.status_code == 200
+        return str(found.text)
+
+    where = "bella" if what == "switch" else "acme"
+    thief = site.app.test_client()
+    assert arrive(thief, where, ticket()) == 200, "it is good as long as the log-in is"
+    stocked = ticket()
+    if how == "log out":
+        assert browser.post(at("", "/out")).json is True
+    elif how == "new password":
+        site.accounts.people.set_password(root, "another password")
+    else:
+        site.accounts.sessions.end(me(browser, "")["digest"])
+    late = site.app.test_client()
+    assert arrive(late, where, stocked) == 403
+    assert me(late, where) is None
+    if how == "new password":
+        assert me(thief, where) is None

@@ -16,7 +16,7 @@ from flask_tenant.errors import ProviderUnavailableError
 from flask_tenant.identity import Attempt
 from flask_tenant.login.breaker import FAILURES, REST_SECONDS
 from flask_tenant.login.oidc import Oidc, client, transport
-from tests.login.oidc.hostile import CALLBACK, SUBJECT, Hostile, Login, reply
+from tests.login.oidc.hostile import CALLBACK, SUBJECT, Hostile, Login, refuse, reply
 from tests.services.redis import free_port
 
 LIMIT = 0.25
@@ -113,6 +113,23 @@ def test_whatever_it_does(hostile: Hostile, kind: Oidc, gate: threading.Event, p
     assert "/elsewhere" not in [asked[0] for asked in hostile.asked]
     # and it works again by itself
     gate.set()
+    hostile.answers.clear()
+    assert Login(hostile, kind.open(row)).finish().identity.subject == SUBJECT
+
+
+@pytest.mark.parametrize("status", [400, 403, 406, 414])
+def test_what_a_visitor_sends_as_a_code_takes_no_provider_down(
+    hostile: Hostile, kind: Oidc, status: int
+) -> None:
+    """A guard before it that refuses strange codes with a page of its own: everybody else goes on logging in."""
+    row = hostile.provider()
+    hostile.answers["/token"] = lambda handler: reply(
+        handler, status, b"<html>Blocked", Content_Type="text/html"
+    )
+    for _ in range(FAILURES + 1):
+        login = Login(hostile, kind.open(row))
+        login.answer["code"] = "' OR 1=1 --"
+        refuse(login, "code")
     hostile.answers.clear()
     assert Login(hostile, kind.open(row)).finish().identity.subject == SUBJECT
 

@@ -7,6 +7,7 @@ this thing for which it is refused.
 from __future__ import annotations
 
 import time
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -48,6 +49,10 @@ CLAIMS: list[tuple[str, dict[str, Any], str]] = [
     ("expired", {"exp": In(-60), "iat": In(-360)}, "expired"),
     ("never expires", {"exp": None}, "expired"),
     ("expires when it is not a number", {"exp": "tomorrow"}, "expired"),
+    ("never expires, by a number that is none", {"exp": nan}, "expired"),
+    ("expires at the end of time", {"exp": inf}, "expired"),
+    ("made when it is not a number", {"iat": nan}, "issued-at"),
+    ("valid when it is not a number", {"nbf": nan}, "issued-at"),
     ("from the future", {"iat": In(300), "exp": In(900)}, "issued-at"),
     ("not yet valid", {"nbf": In(300)}, "issued-at"),
     ("no time", {"iat": None}, "issued-at"),
@@ -165,7 +170,7 @@ def test_groups(
 def test_a_password_that_was_asked_for_too_long_ago(hostile: Hostile, kind: Oidc) -> None:
     login = Login(hostile, kind.open(hostile.provider(settings={"max_age": 60})))
     assert login.sent["max_age"] == "60"
-    for auth_time in (None, int(time.time()) - 120, int(time.time()) + 120, "now", True):
+    for auth_time in (nan, None, int(time.time()) - 120, int(time.time()) + 120, "now", True):
         hostile.claims = {"auth_time": auth_time}
         refuse(login, "authenticated-at")
     hostile.claims = {"auth_time": int(time.time()) - 30}

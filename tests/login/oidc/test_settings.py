@@ -9,10 +9,9 @@ import pytest
 from flask_tenant.errors import ProviderError, ProviderUnavailableError
 from flask_tenant.identity import Attempt
 from flask_tenant.login.oidc import Oidc
-from tests.login.oidc.hostile import (
-    CALLBACK,
-    Hostile,
-)
+from flask_tenant.login.oidc.issuer import faults
+from flask_tenant.login.oidc.settings import OidcSettings
+from tests.login.oidc.hostile import CALLBACK, SECRET, Hostile
 
 
 @pytest.mark.parametrize(
@@ -86,3 +85,40 @@ def test_settings_that_make_no_sense(
 def test_an_identitys_authority_is_the_issuer(kind: Oidc, hostile: Hostile) -> None:
     with pytest.raises(ProviderError, match="authority"):
         kind.open(hostile.provider(authority="https://accounts.example.com"))
+
+
+def test_its_secret_is_not_shown(hostile: Hostile) -> None:
+    """Reports of errors hold the values of variables."""
+    settings = OidcSettings.of(hostile.provider())
+    assert settings.client_secret == SECRET
+    assert SECRET not in repr(settings)
+
+
+INSIDE = [
+    "https://10.0.0.8/",
+    "https://169.254.169.254/",
+    "https://[fd00::1]/",
+    "https://127.0.0.1/",
+    "https://localhost/",
+]
+
+
+@pytest.mark.parametrize("url", INSIDE)
+def test_a_provider_outside_does_not_lead_inside(hostile: Hostile, url: str) -> None:
+    """Its document says where we ask with the code: not at what only we can reach."""
+    names = (
+        "authorization_endpoint",
+        "token_endpoint",
+        "jwks_uri",
+        "userinfo_endpoint",
+        "end_session_endpoint",
+    )
+    outside = dict.fromkeys(names, "https://login.example.com/x")
+    for issuer in ("https://accounts.example.com", "https://203.0.114.7"):
+        document = {**hostile.document(), **outside, "issuer": issuer}
+        assert faults(document, issuer) == []
+        for name in names:
+            (fault,) = faults({**document, name: url}, issuer)
+            assert fault == f"{name} is {url!r}: It leads to the inside of a network"
+    # One that is inside itself may name what is there.
+    assert faults({**document, "issuer": "https://10.0.0.7", "jwks_uri": url}, "https://10.0.0.7") == []

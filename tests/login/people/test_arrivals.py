@@ -162,3 +162,16 @@ def test_only_people_with_a_password_of_ours_log_in_centrally(kept: Kept, acme: 
     foreign = Provider(0, 0, "corp", "oidc", "Corp", "https://idp.example", joins=True)
     for provider, whom in ((centre, who("99", "local")), (foreign, who("eve"))):
         assert refused(kept, provider, whom) == "no-person"
+
+
+def test_text_that_a_database_or_a_terminal_would_choke_on(kept: Kept, acme: Tenant) -> None:
+    """Directories and kinds of one's own hand on what they have: PostgreSQL takes no NUL, a terminal obeys ESC."""
+    provider = oidc(acme, joins=True)
+    evil = "Ada\0 \x1b[2J\u202eLove\nlace\ud800 \u0631\u200c\u06cc"
+    made = kept.people.arrive(provider, who("ada", name=evil, email="a\0da@\u202eacme.example"))
+    assert (made.name, made.email) == ("Ada [2JLove lace \u0631\u200c\u06cc", "ada@acme.example")
+    assert kept.people.arrive(provider, who("ada", name="\0", email="x" * 300)).name == "x" * 200
+    assert kept.people.members(acme.id)[0].email == ""  # a part of an address would be another one
+    assert kept.people.arrive(provider, who("ada", name="\x07 \x08", email="\0")).name == "ada"
+    for subject in ("a\0da", "ada\n", "\ud800"):
+        assert refused(kept, provider, who(subject)) == "subject"

@@ -110,3 +110,16 @@ def test_two_who_accept_one_invitation_at_once(kept: Kept, acme: Tenant) -> None
         thread.join()
     assert len(refused) == 1
     assert len(kept.people.members(acme.id)) == 1
+
+
+def test_an_invitation_lets_in_nobody_who_is_suspended(kept: Kept, acme: Tenant) -> None:
+    ada = kept.local("ada")
+    kept.people.add(acme.id, ada.id, roles=["clerk"])
+    kept.people.suspend(acme.id, ada.id)
+    _, secret = kept.people.invite(acme.id, "ada@example.com", [ADMINISTRATOR])
+    before = kept.people.members(acme.id)
+    with pytest.raises(LoginRefusedError) as caught:
+        kept.people.accept(acme.id, secret, local(acme), who(str(ada.id), "local"))
+    assert caught.value.reason == "suspended"
+    assert kept.people.members(acme.id) == before  # nor do they have its roles when they come back
+    assert kept.people.invitation(acme.id, secret) is not None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_tenant.errors import LastAdministratorError, MemberError
-from flask_tenant.identity import ADMINISTRATOR, MemberState
+from flask_tenant.identity import ADMINISTRATOR, MemberState, Provider
 from flask_tenant.model import Tenant
 from tests.login.people.conftest import PASSWORD, Kept, local, oidc, who
 
@@ -84,27 +84,62 @@ def test_the_last_administrator_stays(kept: Kept, acme: Tenant, bella: Tenant, h
     ]
 
 
-def test_of_two_last_administrators_who_go_at_once_one_stays(kept: Kept, acme: Tenant) -> None:
-    people = kept.people
-    two = [kept.local(name) for name in ("ada", "bob")]
-    for person in two:
-        people.add(acme.id, person.id, roles=[ADMINISTRATOR])
-    start, refused = threading.Barrier(2), []
+WAYS: dict[str, Callable[[Any, Any, int], Any]] = {
+    **REMOVALS,
+    "groups": lambda people, tenant, person: people.arrive(oidc_of(tenant), who("bob", groups=("staff",))),
+    "provider": lambda people, tenant, person: gone(people, oidc_of(tenant)),
+}
 
-    def go(person_id: int) -> None:
+
+def oidc_of(tenant_id: int) -> Provider:
+    """Bob's provider, whose chiefs are administrators."""
+    found = {"roles": {"chiefs": [ADMINISTRATOR]}}
+    return Provider(tenant_id, tenant_id, "corp", "oidc", "Corp", "https://idp.example", found, joins=True)
+
+
+def gone(people: Any, provider: Provider) -> None:
+    """Remove a provider, as those who keep them do: with the tenant's row locked."""
+    tenant = people._tables.tenant
+    with people._connect() as connection:
+        connection.execute(
+            tenant.update().where(tenant.c.id == provider.tenant_id).values(name=tenant.c.name)
+        )
+        people.provider_gone(connection, provider)
+
+
+@pytest.mark.parametrize("second", WAYS)
+@pytest.mark.parametrize("first", ["remove", "suspend"])
+def test_of_two_last_administrators_who_go_at_once_one_stays(
+    kept: Kept, acme: Tenant, first: str, second: str
+) -> None:
+    """Ada has the role by hand, Bob by his groups: whichever way both would lose it, one does not."""
+    people = kept.people
+    ada = kept.local("ada")
+    people.add(acme.id, ada.id, roles=[ADMINISTRATOR])
+    bob = people.arrive(oidc_of(acme.id), who("bob", groups=("chiefs",)))
+    if second in REMOVALS:
+        people.set_roles(acme.id, bob.person_id, [ADMINISTRATOR])
+        people.arrive(oidc_of(acme.id), who("bob"))  # by hand alone
+    assert len([m for m in people.members(acme.id) if m.is_administrator]) == 2
+    start = threading.Barrier(2)
+    failed: list[Exception] = []
+
+    def go(how: str, person_id: int) -> None:
         start.wait()
         try:
-            people.remove(acme.id, person_id)
-        except LastAdministratorError as error:
-            refused.append(error)
+            WAYS[how](people, acme.id, person_id)
+        except Exception as error:
+            failed.append(error)
 
-    threads = [threading.Thread(target=go, args=(person.id,)) for person in two]
+    threads = [threading.Thread(target=go, args=pair) for pair in ((first, ada.id), (second, bob.person_id))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(refused) == 1
-    assert len([m for m in people.members(acme.id) if m.is_administrator]) == 1
+    # A log-in goes through whatever its groups say: the role stays.
+    assert [type(error) for error in failed] in ([LastAdministratorError], [] if second == "groups" else None)
+    left = [m for m in people.members(acme.id) if m.is_administrator and m.state is MemberState.ACTIVE]
+    assert len(left) == 1
 
 
 def test_who_is_suspended_or_removed_is_logged_out_there(kept: Kept, acme: Tenant, bella: Tenant) -> None:

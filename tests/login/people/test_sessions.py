@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from flask_tenant.identity import Member
-from flask_tenant.login.sessions import KEEP_DAYS, TIDY_EVERY
+from flask_tenant.login.sessions import KEEP_DAYS
+from flask_tenant.login.store import TIDY_EVERY
 from flask_tenant.model import Tenant
 from tests.login.people.conftest import Clock, Kept, oidc, who
 
@@ -171,3 +172,21 @@ def test_old_ones_are_forgotten(kept: Kept, acme: Tenant, ada: Member, clock: Cl
     for _ in range(TIDY_EVERY):
         kept.sessions.open(ada)
     assert len(kept.rows("login_session")) == TIDY_EVERY
+
+
+def test_what_an_operator_does_as_somebody_else_ends_with_their_own_sessions(
+    kept: Kept, acme: Tenant, ada: Member
+) -> None:
+    """A new password, because somebody else may know the old one; and logging out everywhere at the central host."""
+    root = kept.local("root")
+    kept.people.set_operator(root.id, True)
+    for end in (
+        lambda: kept.people.set_password(root.id, "another password"),
+        lambda: kept.sessions.end_all(0, root.id),
+    ):
+        theirs, own = kept.sessions.open(ada, impersonator=root), kept.sessions.open(ada)
+        kept.sessions.end_all(acme.id, root.id)  # at a tenant they are but a member
+        assert kept.sessions.find(acme.id, theirs) is not None
+        end()
+        assert kept.sessions.find(acme.id, theirs) is None
+        assert kept.sessions.find(acme.id, own) is not None

@@ -7,7 +7,9 @@ import threading
 import pytest
 
 from flask_tenant.errors import ConfigurationError, TooManyAttemptsError
-from flask_tenant.login.throttle import TIDY_EVERY, Throttle, network_of
+from flask_tenant.login.people import checked_email
+from flask_tenant.login.store import TIDY_EVERY
+from flask_tenant.login.throttle import Throttle, network_of
 from tests.login.people.conftest import Clock, Kept
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
@@ -56,6 +58,14 @@ def test_spellings_of_one_account_are_counted_together(kept: Kept) -> None:
     assert tries(kept, 1, account="ada@example.org") == 1
 
 
+def test_a_domain_beyond_ascii_is_counted_together_with_its_other_name(kept: Kept) -> None:
+    """They are one account: see how addresses are kept."""
+    spellings = ["ada@b\u00fccher.example", "ada@xn--bcher-kva.example", "Ada@XN--Bcher-KVA.example"]
+    assert len({checked_email(spelling) for spelling in spellings}) == 1
+    assert sum(tries(kept, 5, account=f"local:{spelling}") for spelling in spellings) == 10
+    assert tries(kept, 1, account="local:ada@xn--a.example") == 1  # what is no such name is itself
+
+
 def test_password_spraying(kept: Kept) -> None:
     """One password for many accounts, from one network."""
     let_through = sum(tries(kept, 1, account=f"user{n}@example.com", network="192.0.2.1") for n in range(30))
@@ -77,6 +87,15 @@ def test_who_succeeds_begins_anew(kept: Kept) -> None:
     for _ in range(5):
         assert tries(kept, 9, account="ada@example.com") == 9
         kept.throttle.forgive("login", account="ada@example.com")
+
+
+def test_what_proved_nothing_is_taken_back_and_no_more(kept: Kept) -> None:
+    ada = {"account": "ada@example.com", "network": "192.0.2.1"}
+    assert tries(kept, 9, **ada) == 9
+    for _ in range(5):  # nothing was compared: the server that would have done it did not answer
+        kept.throttle.hit("login", **ada)
+        kept.throttle.take_back("login", **ada)
+    assert tries(kept, 5, **ada) == 1
 
 
 def test_kinds_do_not_count_for_each_other(kept: Kept) -> None:

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from flask_tenant.login.tickets import TIDY_EVERY
+from flask_tenant.login import store
+from flask_tenant.login.store import TIDY_EVERY
 from tests.login.people.conftest import Clock, Kept
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
@@ -92,3 +93,36 @@ def test_of_many_that_see_it_at_once_one_is_the_first(kept: Kept) -> None:
     for thread in threads:
         thread.join()
     assert sorted(found) == [False, False, False, True]
+
+
+def test_messages_that_were_seen_are_forgotten_too(kept: Kept, clock: Clock) -> None:
+    kept.tickets.first("logout", 1, "old", 60)
+    clock.move(seconds=61)
+    for number in range(TIDY_EVERY):
+        kept.tickets.first("logout", 1, str(number), 60)
+    assert len(kept.rows("ticket")) == TIDY_EVERY
+
+
+def test_processes_that_do_not_live_long_tidy_up_too(
+    kept: Kept, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each begins to count somewhere: of a hundred that issue one ticket each, one tidies up."""
+    kept.tickets.issue("reset", 1, {}, 60)
+    clock.move(seconds=61)
+    monkeypatch.setattr(store.secrets, "randbelow", lambda below: below - 1)
+    Kept(kept.engine, clock).tickets.issue("reset", 1, {}, 60)
+    assert len(kept.rows("ticket")) == 1
+
+
+def test_nobody_waits_while_very_many_are_removed(
+    kept: Kept, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "TIDY_MOST", 7)
+    for _ in range(20):
+        kept.tickets.issue("reset", 1, {}, 60)
+    clock.move(seconds=61)
+    for left in (20 - 7, 20 - 14, 0, 0):
+        for _ in range(TIDY_EVERY):
+            kept.tickets.issue("reset", 1, {}, 6000)
+        rows = kept.rows("ticket")
+        assert len(rows) % TIDY_EVERY == left

@@ -92,7 +92,7 @@ def test_asyncio_engines(made: Made, tmp_path: Path) -> None:
         asked.clear()
         prove()
         assert len(asked) == 2
-    (isolation,) = set(there.state.isolations.values())
+    (isolation,) = set(there.state.databases.isolations.values())
     isolation.wall.rules = None
     with pytest.raises(RuleEngineError, match="Rules are not enforced"):
         there.prove()

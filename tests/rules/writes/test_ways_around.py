@@ -209,7 +209,7 @@ def pets(database_url: str) -> Iterator[tuple[sa.Engine, Fixed, Flask]]:
     state = state_of(app)
     state.create("acme", "acme")
     rules = Fixed()
-    state.isolations[engine].wall.rules = rules
+    state.databases.isolations[engine].wall.rules = rules
     with tenant_context("acme", app), engine.begin() as connection:
         connection.execute(owner.insert(), [{"id": 1, "code": "a"}, {"id": 2, "code": "b"}])
         connection.execute(pet.insert(), [{"id": 1, "taxId": "DE1234", "code": "a"}])
