@@ -89,6 +89,7 @@ class Application:
         self._trail: Trail | None = None
         self._extensions_seen = -1
         self._sight: tuple[object, ...] = ()
+        self.requests_stand_alone = self.settings.default is None and self.settings.enforcement != "report"
         self.databases = Databases(self, engines, sessions)
         self._commanded = os.environ.get(COMMANDED)
         self.around: Around = Around(
@@ -392,7 +393,7 @@ class Application:
 
     def discover_for(self, *, request: bool) -> None:
         """Look for engines, sessions and libraries; for a request, only when the application looks otherwise."""
-        app = self.app
+        app = self._app() or self.app
         if request and sight(app) == self._sight:
             return
         count = len(app.extensions)
@@ -412,8 +413,6 @@ class Application:
             if language not in self.adapters:
                 self.adapters = (*self.adapters, language)
 
-    def surrounding(self, *, request: bool) -> Scope | None:
+    def surrounding(self) -> Scope | None:
         """What holds around a scope that is entered outside any other."""
-        if request and self.settings.default is None and self.settings.enforcement != "report":
-            return None  # neither the template nor anybody else is around a request
         return self.fallback(asked=False)
