@@ -115,6 +115,26 @@ def test_two_that_have_changed_places(trail: Trail, engine: Engine) -> None:
     assert places(found(trail))[0] == (1, 3, "changed")
 
 
+def test_an_entry_of_another_history_in_place_of_one(trail: Trail, engine: Engine, anchor: Path) -> None:
+    """It was sealed with the key, for this chain and this number: only the MAC before it does not fit."""
+    do(
+        engine,
+        "INSERT INTO AUDIT SELECT 9, number, at, actor, action, details, mac FROM AUDIT "
+        "WHERE tenant_id = 1 AND number = 5",
+        "DELETE FROM AUDIT WHERE tenant_id = 1 AND number >= 4",
+    )
+    for _ in range(3):
+        trail.write("member.changed", tenant_id=1, actor="person:8")
+    anchor.write_text("")
+    assert found(trail, tenant_id=1) == []
+    do(
+        engine,
+        "DELETE FROM AUDIT WHERE tenant_id = 1 AND number = 5",
+        "UPDATE AUDIT SET tenant_id = 1 WHERE tenant_id = 9",
+    )
+    assert places(found(trail, tenant_id=1))[0] == (1, 5, "changed")
+
+
 def test_another_tenants_chain_in_place_of_ones_own(trail: Trail, engine: Engine, anchor: Path) -> None:
     do(
         engine,
