@@ -3,6 +3,7 @@
 # make test        everything that CI runs: checks, and all tests on the built wheel, in under 15 minutes
 # make test-full   the same at full length, on every pair of versions: hours rather than minutes
 # make check       lint, format, types, import contracts
+# make translations  brings the catalogues of our pages and mails up to date
 # make bench       what the wall costs, as ratios
 # make soak        ten minutes of load, with changes, a Redis that dies and clients that hang up
 # make clean       removes all that the others made
@@ -27,7 +28,7 @@ PORT ?= 8000
 # Tests make thousands of small databases: in memory, where there is room, none of them waits for a disc.
 ROOM := $(shell [ "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null && echo /dev/shm)
 
-.PHONY: help demo demo-sso test test-full check check-only bench soak clean python
+.PHONY: help translations demo demo-sso test test-full check check-only bench soak clean python
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -35,6 +36,10 @@ help:
 python:
 	@$(or $(PYTHON),false) -c '$(SUPPORTED)' || { \
 		echo 'Python 3.11 or 3.12 is needed. On Debian: apt-get install python3 python3-venv' >&2; exit 1; }
+
+translations: python
+	@$(PROVISION) env main
+	@cd $(CURDIR) && PYTHONPATH=$(CURDIR) .build/main/bin/python -m tools.translations
 
 demo: python
 	@$(PROVISION) env demo

@@ -17,6 +17,7 @@ from .resolve import InvalidHostError, elsewhere, host_name, new_address, resolv
 from .resolve.build import Hosts, build, trusted
 from .routes import CentralRoutes
 from .settings import Settings
+from .translations import Language
 from .wsgi import in_wsgi
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Admission:
     :param default: returns the tenant that serves where nobody is named
     :param central: the application's central routes
     :param lenient: whether requests that name nobody are let in, as in report-only mode
+    :param language: which language to answer in: of a tenant, or of an ``Accept-Language`` header
     :raises ConfigurationError: for a strategy that lacks what it needs
     """
 
@@ -45,12 +47,14 @@ class Admission:
         default: Callable[[], Tenant | None],
         central: CentralRoutes,
         lenient: Callable[[], bool],
+        language: Callable[[Tenant | None, str | None], Language],
     ) -> None:
         self._settings = settings
         self._app = app
         self._default = default
         self._central = central
         self._lenient = lenient
+        self._language = language
         self._tenants = Tenants(directory)
         self._hosts = Hosts(settings)
         self._trusted = trusted(settings)
@@ -109,7 +113,8 @@ class Admission:
 
     def answer(self, resolution: Resolution, facts: RequestFacts) -> Answer:
         """What a request is told that is not served."""
-        return pages.answer(resolution, facts, self._settings.retry_after)
+        language = self._language(resolution.unserved, facts.headers.get("accept-language"))
+        return pages.answer(resolution, facts, self._settings.retry_after, language)
 
     def status(self, refusal: Refusal) -> int:
         """The HTTP status with which a refusal is answered."""

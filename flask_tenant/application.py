@@ -39,6 +39,7 @@ from .settings import Settings
 from .startup import Startup
 from .stay import Stay
 from .theme import Theming
+from .translations import Catalogues, Language, language
 
 if TYPE_CHECKING:
     # At run time SQLAlchemy 2.1's asyncio module needs greenlet, which applications without asyncio do not have.
@@ -88,6 +89,7 @@ class Application:
         self._trail: Trail | None = None
         self._extensions_seen = -1
         self._sight: tuple[object, ...] = ()
+        self.requests_stand_alone = self.settings.default is None and self.settings.enforcement != "report"
         self.databases = Databases(self, engines, sessions)
         self._commanded = os.environ.get(COMMANDED)
         self.around: Around = Around(
@@ -107,6 +109,7 @@ class Application:
             self.default,
             tenancy.routes,
             self.report.active,
+            self.language,
         )
 
     # ---- what is found
@@ -213,8 +216,28 @@ class Application:
         environment = templates(self.app.jinja_loader)
         environment.globals["theme"] = self.theming.look
         self.theming.override(environment)
-        composer = Composer(environment, self.settings.mail_from, lambda tenant: self.enter(Scope(tenant)))
+
+        def spoken() -> Language:
+            # Whose language nobody has said, is written to in that of the page at which the mail was asked for.
+            return self.catalogues.of(self.theming.look.language) or language()
+
+        composer = Composer(
+            environment, self.settings.mail_from, lambda tenant: self.enter(Scope(tenant)), spoken
+        )
         return Mail(composer, self.tenancy.sender or sender_of(self.settings.mail_url))
+
+    # ---- languages
+    @cached_property
+    def catalogues(self) -> Catalogues:
+        """The languages of our pages and mails."""
+        return Catalogues(Path(self.app.root_path) / self.settings.translations_folder)
+
+    def language(self, tenant: Tenant | None, accepted: str | None) -> Language:
+        """Return the language in which to answer somebody who is not served.
+
+        :param accepted: the request's ``Accept-Language``
+        """
+        return self.catalogues.choose(self.theming.store.theme(tenant).value("language") or "", accepted)
 
     def write_down(self, action: str, **details: Any) -> None:
         """Write central work to the audit trail, where it is kept."""
@@ -370,7 +393,7 @@ class Application:
 
     def discover_for(self, *, request: bool) -> None:
         """Look for engines, sessions and libraries; for a request, only when the application looks otherwise."""
-        app = self.app
+        app = self._app() or self.app
         if request and sight(app) == self._sight:
             return
         count = len(app.extensions)
@@ -390,8 +413,6 @@ class Application:
             if language not in self.adapters:
                 self.adapters = (*self.adapters, language)
 
-    def surrounding(self, *, request: bool) -> Scope | None:
+    def surrounding(self) -> Scope | None:
         """What holds around a scope that is entered outside any other."""
-        if request and self.settings.default is None and self.settings.enforcement != "report":
-            return None  # neither the template nor anybody else is around a request
         return self.fallback(asked=False)

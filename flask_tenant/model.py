@@ -143,6 +143,7 @@ class Resolution(NamedTuple):
     :param script_name: the part of the path that named the tenant, such as ``/t/acme``
     :param refused: why the request is not served
     :param location: for a tenant that has moved: its present address
+    :param unserved: the tenant that is not served: it says which language the page has that says so
     """
 
     tenant: Tenant | None
@@ -152,6 +153,7 @@ class Resolution(NamedTuple):
     script_name: str = ""
     refused: Refusal | None = None
     location: str = ""
+    unserved: Tenant | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def admit(
         return found._replace(refused=why, location=location)
     refused = unserved(found.tenant)
     if refused is not None:
-        return found._replace(tenant=None, refused=refused)
+        return found._replace(tenant=None, refused=refused, unserved=found.tenant)
     if found.script_name == facts.path:
         # Without the slash at its end, relative links would lead out of the tenant.
         return found._replace(tenant=None, refused=Refusal.MOVED, location=inside(facts))

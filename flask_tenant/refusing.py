@@ -20,7 +20,13 @@ def _denied(error: RuleDeniedError) -> Any:
     for kind in RuleDeniedError.__mro__[1:]:
         if kind in theirs:  # the application's own, for more than this error
             return current_app.ensure_sync(theirs[kind])(error)
-    found = denied(error, request.headers.get("Accept"), by_token="Authorization" in request.headers)
+    state = current_app.extensions["tenancy"]
+    found = denied(
+        error,
+        request.headers.get("Accept"),
+        by_token="Authorization" in request.headers,
+        language=state.catalogues.choose(state.theming.look.language, request.headers.get("Accept-Language")),
+    )
     return Response(found.body, found.status, list(found.headers))
 
 

@@ -50,6 +50,8 @@ class Settings:
     :param ask_path: ``TENANT_ASK_PATH``: where a TLS proxy asks whether a host is ours; ``None`` for nowhere
     :param theme_folder: ``TENANT_THEME_FOLDER``: where themes and template overrides are, from the application's root
     :param theme_path: ``TENANT_THEME_PATH``: below which stylesheets, logos and fonts are served
+    :param translations_folder: ``TENANT_TRANSLATIONS_FOLDER``: where the application's own translations of our pages
+        and mails are, from its root
     :param table_prefix: ``TENANT_TABLE_PREFIX``: what the names of our own tables start with
     :param directory_url: ``TENANT_DIRECTORY_URL``: database of the directory, if it is to have one of its own
     :param redis_url: ``TENANT_REDIS_URL``: where servers share what they know of tenants
@@ -103,6 +105,7 @@ class Settings:
     ask_path: str | None = None
     theme_folder: str = "themes"
     theme_path: str = "/_theme"
+    translations_folder: str = "translations"
     table_prefix: str = "tenancy_"
     directory_url: str | None = None
     redis_url: str | None = None
@@ -210,10 +213,13 @@ class Settings:
                 value=self.metrics_tenants,
                 hint="Use a whole number, 0 or more",
             )
-        if not str(self.theme_folder).strip():
-            raise ConfigurationError(
-                f"TENANT_THEME_FOLDER is {self.theme_folder!r}", hint="Use a path such as 'themes'"
-            )
+        for name in ("theme_folder", "translations_folder"):
+            folder = str(getattr(self, name))
+            if not folder.strip():
+                raise ConfigurationError(
+                    f"TENANT_{name.upper()} is {folder!r}",
+                    hint=f"Use a path such as '{type(self).__dataclass_fields__[name].default}'",
+                )
         for key, path in (
             ("TENANT_PATH_PREFIX", self.path_prefix),
             ("TENANT_ASK_PATH", self.ask_path),

@@ -16,6 +16,8 @@ class Application(Protocol):
     """What a stay needs of Tenancy's state of an application."""
 
     adapters: tuple[Adapter, ...]
+    requests_stand_alone: bool
+    """Whether neither the template nor anybody else is around a request."""
 
     @property
     def tenancy(self) -> object:
@@ -24,7 +26,7 @@ class Application(Protocol):
     def discover_for(self, *, request: bool) -> None:
         """Look for engines and sessions."""
 
-    def surrounding(self, *, request: bool) -> Scope | None:
+    def surrounding(self) -> Scope | None:
         """What holds around a scope that is entered outside any other."""
 
 
@@ -46,7 +48,9 @@ class Stay(entered):
     def __enter__(self) -> Scope:
         application, scope = self._application, self._scope
         application.discover_for(request=self._request)
-        outer = _scope.get() or application.surrounding(request=self._request)
+        outer = _scope.get()
+        if outer is None and not (self._request and application.requests_stand_alone):
+            outer = application.surrounding()
         self._adapters = application.adapters
         if outer is not None and not outer.central and outer.tenant_id == scope.tenant_id:
             # Within the same tenant nothing changes: its sessions go on.

@@ -119,10 +119,9 @@ class TenantMiddleware:
         self, context: Context, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         known = self._known(environ.get("HTTP_HOST", ""), environ.get("PATH_INFO", ""), environ)
-        found = known if known is not None else self._resolved(environ)
-        if type(found) is Answer:
-            return send(found, environ, start_response)
-        resolution = cast(Resolution, found)
+        resolution = known if known is not None else self._resolved(environ)
+        if isinstance(resolution, Answer):
+            return send(resolution, environ, start_response)
         environ[RESOLUTION] = resolution
         stay = self._enter(resolution)
         stay.__enter__()
@@ -172,13 +171,14 @@ class _Body:
 
     def __iter__(self) -> Iterator[bytes]:
         run, end = self._context.run, object()
+        chunk: Any
         chunks = run(iter, self._body)
         look = monotonic() + LOOK_SECONDS
         while (chunk := run(next, chunks, end)) is not end:
             if monotonic() > look:
                 run(self._look)
                 look = monotonic() + LOOK_SECONDS
-            yield cast(bytes, chunk)
+            yield chunk
 
     def _look(self) -> None:
         """End a stream that has outlived its tenant: broken off, so that nobody takes what has come for the whole."""

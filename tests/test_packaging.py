@@ -30,6 +30,8 @@ def test_it_holds_the_package_its_types_and_its_licence_and_nothing_else(
 ) -> None:
     files = {str(file) for file in wheel.files or ()}
     assert {"flask_tenant/__init__.py", "flask_tenant/py.typed"} <= files
+    for language in ("de", "fr"):
+        assert f"flask_tenant/translations/{language}/LC_MESSAGES/flask_tenant.mo" in files
     assert any(re.fullmatch(r"flask_tenant-[^/]+\.dist-info/licenses/LICENSE", file) for file in files)
     tops = {file.split("/")[0] for file in files if not file.startswith("..")}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"flask_tenant"}

@@ -6,7 +6,7 @@ entry.py      logging in and out, step by step
 crossing.py   from one host to another: several tenants, and operators who act as somebody else
 presence.py   who is logged in
 finding.py    from an address to where its owner logs in, by mail
-links.py      addresses in mails
+links.py      where our pages are reached: for mails, and from one host to another
 onboarding.py what sign-up needs of the rest
 users.py      the application's own users, and Flask-Login
 current.py    who asks, for views: ``current_member``, ``roles_required``, ``scopes_required``

@@ -36,6 +36,7 @@ from ..settings import Settings
 from .crossing import Crossing
 from .current import known
 from .finding import WayFinder
+from .links import Links
 from .onboarding import signups_of
 from .parts import Mail
 from .users import AppUsers
@@ -174,6 +175,11 @@ class Accounts:
         """Mail domains of tenants, for finding the way from an address."""
         directory = self.application.directory
         return Realms(directory.connect, directory.tables.people, checked_host, self.audit)
+
+    @cached_property
+    def links(self) -> Links:
+        """Where our pages are reached."""
+        return Links(lambda: self.application.app, self.application.settings)
 
     @cached_property
     def finding(self) -> WayFinder:

@@ -11,6 +11,7 @@ from ..errors import LoginRefusedError, MemberError
 from ..identity import LOCAL, Identified, Identity, LoginSession, MemberState, Person
 from ..login.people.arrivals import OPERATOR
 from ..model import Tenant
+from ..translations import Message
 from .entry import Arrived, Entry
 from .presence import ACTING
 
@@ -38,10 +39,17 @@ class Crossing(Entry):
             )
         reason = " ".join(reason.split())
         if not reason:
-            raise MemberError("Somebody would act as somebody else without a reason", hint="Say why")
+            raise MemberError(
+                Message("Somebody would act as somebody else without a reason"), hint=Message("Say why")
+            )
         member = self.accounts.people.member(tenant.id, person_id)
         if member is None or member.state is not MemberState.ACTIVE:
-            raise MemberError(f"The person {person_id} cannot log in to {tenant.slug!r}", value=person_id)
+            raise MemberError(
+                Message(
+                    "The person %(person)d cannot log in to %(slug)r", person=person_id, slug=tenant.slug
+                ),
+                value=person_id,
+            )
         payload = {
             "person": person_id,
             "session": session.digest,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import MemberError, TenancyError
 from ..login.people import checked_email
 from ..model import TenantState
-from .links import Links
+from .presence import LOGIN_PAGE
 
 if TYPE_CHECKING:
     from .accounts import Accounts
@@ -29,13 +29,13 @@ class WayFinder:
         call it after the answer, and count attempts before (``throttle.hit("discovery", …)``).
         """
         accounts = self._accounts
-        application = accounts.application
-        links = Links(application.app, application.settings)
         try:
             email = checked_email(email)
-            tenants = [application.directory.find_id(tenant_id) for tenant_id in accounts.realms.find(email)]
+            tenants = [
+                accounts.application.directory.find_id(tenant_id) for tenant_id in accounts.realms.find(email)
+            ]
             places = [
-                {"name": tenant.name, "url": links.to(tenant, "/login")}
+                {"name": tenant.name, "url": accounts.links.to(tenant, LOGIN_PAGE)}
                 for tenant in tenants
                 if tenant is not None and tenant.state is TenantState.ACTIVE
             ]

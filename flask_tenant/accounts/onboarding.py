@@ -20,16 +20,14 @@ from ..login.people import checked_email
 from ..model import Tenant, TenantState
 from ..onboarding import Book, Machine, Names, SignUp, SignUps, State, Telling
 from ..onboarding.signups import digest_of
-from .links import Links
 from .parts import mailbox
+from .presence import LOGIN_PAGE
 
 if TYPE_CHECKING:
     from .accounts import Accounts
 
 VERIFY_PATH = "/sign-up/verify/"
 """Below ``TENANT_LOGIN_PATH``: the page that takes the secret, which follows."""
-
-LOGIN_PATH = "/login"
 
 EVENTS = tuple(
     f"signup.{state}"
@@ -48,7 +46,7 @@ def signups_of(accounts: Accounts) -> SignUps:
     settings, directory = application.settings, application.directory
     if settings.signup is None:
         raise ConfigurationError("Nobody signs up here", hint="Set TENANT_SIGNUP to 'approval' or 'open'")
-    tables, links = directory.tables, Links(application.app, settings)
+    tables, links = directory.tables, accounts.links
     for name in EVENTS:
         if name not in application.tenancy.events:
             application.tenancy.events.declare(name, {"signup.id": Kind.INT})
@@ -73,7 +71,7 @@ def signups_of(accounts: Accounts) -> SignUps:
         send=accounts.mail.send,
         find=directory.find_id,
         verify_url=lambda secret: links.to(None, VERIFY_PATH + secret),
-        home_url=lambda tenant: links.to(tenant, LOGIN_PATH),
+        home_url=lambda tenant: links.to(tenant, LOGIN_PAGE),
         digest_of=digest_of,
     )
     machine = Machine(

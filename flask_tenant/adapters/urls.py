@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
-from flask import Flask, has_app_context, has_request_context
+from flask import has_app_context, has_request_context
 from flask.globals import app_ctx, request_ctx
 from werkzeug.routing import MapAdapter
 
@@ -30,19 +30,17 @@ class Urls(Part):
         return True
 
 
-def address_of(tenant: Tenant, app: Flask, settings: Settings) -> tuple[str, str]:
+def address_of(tenant: Tenant, base: str | None, settings: Settings) -> tuple[str, str]:
     """Return the host, with its port if any, and the path under which a tenant is reached.
 
-    Flask's ``SERVER_NAME`` takes the place of a base domain that is not set.
-
-    :raises ConfigurationError: when neither is set and the tenant has no domain of its own
+    :param base: what follows the tenant's label, with a port if any
+    :raises ConfigurationError: when there is none, and the tenant has no domain of its own
     """
     if tenant.domains:
         return tenant.domains[0], ""
-    base = settings.base_domain or app.config.get("SERVER_NAME")
     if not base:
         raise ConfigurationError(
-            f"An external URL for tenant {tenant.slug} was asked for outside a request, and its host is not known",
+            f"A URL that leads to the tenant {tenant.slug!r} was asked for, and its host is not known",
             value=tenant.slug,
             hint="Set TENANT_BASE_DOMAIN",
         )
@@ -81,7 +79,8 @@ def _adapter(around: Around, tenant: Tenant) -> Iterator[None]:
         with app.app_context(), _adapter(around, tenant):
             yield
         return
-    host, path = address_of(tenant, app, around.settings)
+    base = around.settings.base_domain or app.config.get("SERVER_NAME")
+    host, path = address_of(tenant, base, around.settings)
     made: MapAdapter = app.url_map.bind(
         host,
         script_name=f"{app.config['APPLICATION_ROOT'].rstrip('/')}{path}" or "/",

@@ -14,6 +14,7 @@ from .frame import (
     TenantGroup,
     fail,
     json_option,
+    missing,
     moment,
     say,
     show_rows,
@@ -53,13 +54,7 @@ def _domain_of(tenant: Tenant, host: str) -> Domain:
     """Return a tenant's domain; somebody else's is as good as none."""
     found = next((d for d in state().directory.domains(tenant) if d.host == host), None)
     if found is None:
-        fail(
-            f"Tenant {tenant.slug!r} has no domain {host!r}",
-            code="domain-not-found",
-            value=host,
-            hint=f"'flask tenant domain list {tenant.slug}' shows them",
-            exit_code=ExitCode.NOT_FOUND,
-        )
+        missing(tenant, "domain", host)
     return found
 
 

@@ -118,6 +118,21 @@ def fail(
     raise click.exceptions.Exit(exit_code)
 
 
+def missing(tenant: Tenant, kind: str, value: object, what: str = "") -> NoReturn:
+    """Say that a tenant has nothing of that kind and name, and exit.
+
+    :param kind: as the group of commands is called whose ``list`` shows what there is
+    :param what: what there is not, in words; by default the kind and the name
+    """
+    fail(
+        f"Tenant {tenant.slug!r} has {what or f'no {kind} {value!r}'}",
+        code=f"{kind}-not-found",
+        value=value,
+        hint=f"'flask tenant {kind} list {tenant.slug}' shows them",
+        exit_code=ExitCode.NOT_FOUND,
+    )
+
+
 # ---- options
 def json_option(command: F) -> F:
     """Add ``--json``."""
@@ -305,6 +320,7 @@ __all__ = [
     "as_json",
     "fail",
     "json_option",
+    "missing",
     "moment",
     "printable",
     "progress",

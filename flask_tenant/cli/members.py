@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
@@ -11,10 +13,9 @@ from ..errors import MemberError
 from ..identity import Member, Person
 from ..model import Tenant
 from .frame import (
-    ExitCode,
     TenantGroup,
-    fail,
     json_option,
+    missing,
     moment,
     printable,
     say,
@@ -28,9 +29,6 @@ from .frame import (
 
 member = TenantGroup("member", help="Members of a tenant, and their roles. TENANT_LOGIN has to be on.")
 operator = TenantGroup("operator", help="Operators: people who may do central work, and act as members.")
-
-_person = click.argument("person")
-_roles = click.option("--role", "roles", multiple=True, help="A role; may be repeated.")
 
 
 def _data(slug: str, found: Member) -> dict[str, Any]:
@@ -49,14 +47,26 @@ def _member_of(tenant: Tenant, text: str) -> Member:
     members = state().accounts.people.members(tenant.id)
     found = [m for m in members if text in (str(m.person_id), m.email) and text]
     if len(found) != 1:
-        fail(
-            f"Tenant {tenant.slug!r} has {len(found) or 'no'} member{'s'[: len(found)]} {text!r}",
-            code="member-not-found",
-            value=text,
-            hint=f"'flask tenant member list {tenant.slug}' shows them; use the number",
-            exit_code=ExitCode.NOT_FOUND,
-        )
+        missing(tenant, "member", text, f"{len(found)} members {text!r}" if found else "")
     return found[0]
+
+
+def _about_a_member(name: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a command about the member PERSON of the tenant SLUG: a decorator of what is called with both."""
+
+    def decorate(work: Callable[..., None]) -> click.Command:
+        @member.command(name)
+        @slug_argument
+        @click.argument("person")
+        @json_option
+        @wraps(work)
+        def command(slug: str, person: str, **more: Any) -> None:
+            tenant = tenant_of(slug)
+            work(tenant, _member_of(tenant, person), **more)
+
+        return command
+
+    return decorate
 
 
 @member.command("list")
@@ -71,7 +81,7 @@ def list_members(slug: str) -> None:
 @member.command("invite")
 @slug_argument
 @click.argument("email")
-@_roles
+@click.option("--role", "roles", multiple=True, help="A role; may be repeated.")
 @json_option
 def invite(slug: str, email: str, roles: tuple[str, ...]) -> None:
     """Invite EMAIL to the tenant SLUG, and show the link's path once. No mail is sent."""
@@ -85,54 +95,36 @@ def invite(slug: str, email: str, roles: tuple[str, ...]) -> None:
     )
 
 
-@member.command("roles")
-@slug_argument
-@_person
+@_about_a_member("roles")
 @click.argument("roles", nargs=-1)
-@json_option
-def set_roles(slug: str, person: str, roles: tuple[str, ...]) -> None:
+def set_roles(tenant: Tenant, found: Member, roles: tuple[str, ...]) -> None:
     """Let the member PERSON of the tenant SLUG have these ROLES by hand, and no others. A number, or an address."""
-    tenant = tenant_of(slug)
-    found = _member_of(tenant, person)
     changed = state().accounts.people.set_roles(tenant.id, found.person_id, roles, by=whoever())
     shown = ", ".join(sorted(changed.roles)) or "no role"
-    say(f"{printable(changed.name)} of {slug} has: {shown}.", _data(slug, changed))
+    say(f"{printable(changed.name)} of {tenant.slug} has: {shown}.", _data(tenant.slug, changed))
 
 
-@member.command("suspend")
-@slug_argument
-@_person
-@json_option
-def suspend(slug: str, person: str) -> None:
+@_about_a_member("suspend")
+def suspend(tenant: Tenant, found: Member) -> None:
     """Let the member PERSON of the tenant SLUG not log in any more; they are logged out at once."""
-    tenant = tenant_of(slug)
-    changed = state().accounts.people.suspend(tenant.id, _member_of(tenant, person).person_id, by=whoever())
-    say(f"{printable(changed.name)} cannot log in to {slug} any more.", _data(slug, changed))
+    changed = state().accounts.people.suspend(tenant.id, found.person_id, by=whoever())
+    say(f"{printable(changed.name)} cannot log in to {tenant.slug} any more.", _data(tenant.slug, changed))
 
 
-@member.command("resume")
-@slug_argument
-@_person
-@json_option
-def resume(slug: str, person: str) -> None:
+@_about_a_member("resume")
+def resume(tenant: Tenant, found: Member) -> None:
     """Let the suspended member PERSON of the tenant SLUG log in again."""
-    tenant = tenant_of(slug)
-    changed = state().accounts.people.resume(tenant.id, _member_of(tenant, person).person_id, by=whoever())
-    say(f"{printable(changed.name)} may log in to {slug}.", _data(slug, changed))
+    changed = state().accounts.people.resume(tenant.id, found.person_id, by=whoever())
+    say(f"{printable(changed.name)} may log in to {tenant.slug}.", _data(tenant.slug, changed))
 
 
-@member.command("remove")
-@slug_argument
-@_person
+@_about_a_member("remove")
 @yes_option
-@json_option
-def remove(slug: str, person: str, yes: bool) -> None:
+def remove(tenant: Tenant, found: Member, yes: bool) -> None:
     """Let PERSON be no member of the tenant SLUG any more; they are logged out at once."""
-    tenant = tenant_of(slug)
-    found = _member_of(tenant, person)
-    sure(f"Remove {printable(found.name)} ({found.person_id}) from {slug}?", yes)
+    sure(f"Remove {printable(found.name)} ({found.person_id}) from {tenant.slug}?", yes)
     state().accounts.people.remove(tenant.id, found.person_id, by=whoever())
-    say(f"{printable(found.name)} is no member of {slug} any more.", _data(slug, found))
+    say(f"{printable(found.name)} is no member of {tenant.slug} any more.", _data(tenant.slug, found))
 
 
 # ---- operators

@@ -10,10 +10,9 @@ import click
 
 from ..model import Token
 from .frame import (
-    ExitCode,
     TenantGroup,
-    fail,
     json_option,
+    missing,
     moment,
     printable,
     say,
@@ -110,13 +109,7 @@ def revoke(slug: str, token_id: int, yes: bool) -> None:
     directory, tenant = state().directory, tenant_of(slug)
     found = next((t for t in directory.tokens(tenant) if t.id == token_id), None)
     if found is None:
-        fail(
-            f"Tenant {slug!r} has no token with id {token_id}",
-            code="token-not-found",
-            value=token_id,
-            hint=f"'flask tenant token list {slug}' shows them",
-            exit_code=ExitCode.NOT_FOUND,
-        )
+        missing(tenant, "token", token_id)
     if found.revoked_at is None:
         sure(f"Revoke token {token_id} ({printable(found.name)}) of {slug}?", yes)
         directory.revoke_token(token_id)

@@ -155,10 +155,8 @@ class Memory:
         """
         with self._lock:
             if number > self.top:
-                self.top, self._made = (
-                    number,
-                    {},
-                )  # it may be a name that led to nobody of which something was made
+                # It may be a name that led to nobody, of which something was made.
+                self.top, self._made = number, {}
             if tenants is None:
                 self._make()
                 self.emptied += 1

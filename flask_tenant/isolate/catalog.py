@@ -165,6 +165,11 @@ class Catalog:
         """Return every table's view."""
         return self._snapshot.views.values()
 
+    @property
+    def passes_on(self) -> bool:
+        """Whether there is any foreign key through which the database itself writes rows."""
+        return bool(self._snapshot.below)
+
     def below(self, view: TableView) -> tuple[Below, ...]:
         """Return the foreign keys through which the database itself writes rows that hang on a table's rows."""
         snapshot = self._snapshot

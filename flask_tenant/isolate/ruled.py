@@ -31,6 +31,7 @@ def execute_compiled(
     compiled = context.compiled
     if watched_tables(ruling.decision) or (
         (context.isdelete or context.isupdate or (compiled.isplaintext and _changes(compiled, text, wall)))
+        and wall.views.catalog.passes_on
         and filtered_tables(ruling.decision)
     ):
         watch = watch_for(shape_of(compiled, text, wall.raw), ruling, wall.views, wall.hooks)
@@ -81,7 +82,9 @@ def execute_raw(
     if ruling is None or known is None:
         return False
     if known.writes:
-        if watched_tables(ruling.decision) or filtered_tables(ruling.decision):
+        if watched_tables(ruling.decision) or (
+            wall.views.catalog.passes_on and filtered_tables(ruling.decision)
+        ):
             shape = shape_of_text(str(text), wall.raw.dialect, placeholders)
             watch = watch_for(shape, ruling, wall.views, wall.hooks)
             if watch is not None:

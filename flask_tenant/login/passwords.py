@@ -7,6 +7,7 @@ import unicodedata
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from ..errors import MemberError
+from ..translations import Message
 
 SHORTEST = 12
 """Characters of a password. NIST SP 800-63B-4, 3.1.1.2, asks for 8 at least, for 15 where nothing else is asked."""
@@ -34,10 +35,13 @@ class Passwords:
         """
         if not SHORTEST <= len(password) <= LONGEST:
             raise MemberError(
-                f"A password of {len(password)} characters", hint=f"Use {SHORTEST} to {LONGEST} characters"
+                Message("The password has %(count)d characters", count=len(password)),
+                hint=Message("Use %(least)d to %(most)d characters", least=SHORTEST, most=LONGEST),
             )
         if email and password.strip().lower() in (email, email.partition("@")[0]):
-            raise MemberError("The password is the e-mail address", hint="Use one that nobody can guess")
+            raise MemberError(
+                Message("The password is the e-mail address"), hint=Message("Use one that nobody can guess")
+            )
         return generate_password_hash(_normal(password), self._method)
 
     def matches(self, kept: str | None, password: str) -> bool:

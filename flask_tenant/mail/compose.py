@@ -2,7 +2,7 @@
 
 ``tenancy/mail/invitation.txt`` is looked for among the overrides of the tenant's theme, in the application's own
 ``templates/`` folder, and here. Its first line is the subject. Where there is an ``invitation.html`` too, the message
-carries both.
+carries both. What stands there is said in the tenant's language.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from jinja2 import (
 
 from ..errors import ConfigurationError, MailError
 from ..model import Tenant
+from ..translations import Language, language, speaking
+from ..translations.templates import install
 
 FOLDER = "tenancy/mail"
 
@@ -45,7 +47,7 @@ def templates(own: BaseLoader | None = None) -> Environment:
     :param own: finds the application's
     """
     loaders = [*([own] if own is not None else []), PackageLoader("flask_tenant.mail")]
-    return Environment(
+    made = Environment(
         loader=ChoiceLoader(loaders),
         autoescape=select_autoescape(["html"], default=False),
         undefined=StrictUndefined,
@@ -53,6 +55,8 @@ def templates(own: BaseLoader | None = None) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    install(made)
+    return made
 
 
 class Composer:
@@ -61,6 +65,7 @@ class Composer:
     :param environment: see :func:`templates`
     :param sender: who they are from: ``noreply@example.com``, or with a name in front
     :param within: enters a tenant, so that its theme's overrides are found
+    :param spoken: the language to write in, asked there
     :raises ConfigurationError: when the sender is no address
     """
 
@@ -69,8 +74,9 @@ class Composer:
         environment: Environment,
         sender: str,
         within: Callable[[Tenant], AbstractContextManager[object]] = lambda tenant: nullcontext(),
+        spoken: Callable[[], Language] = language,
     ) -> None:
-        self._environment, self._within = environment, within
+        self._environment, self._within, self._spoken = environment, within, spoken
         found = getaddresses([sender])
         try:
             if len(found) != 1:
@@ -94,7 +100,8 @@ class Composer:
         """
         message = EmailMessage(SMTP)
         clean = {name: _line(value) if isinstance(value, str) else value for name, value in values.items()}
-        with self._within(tenant) if tenant is not None else nullcontext():
+        with self._within(tenant) if tenant is not None else nullcontext(), speaking(self._spoken()):
+            tag = language().tag
             try:
                 text = self._environment.get_template(f"{FOLDER}/{template}.txt").render(
                     tenant=tenant, **clean
@@ -115,6 +122,9 @@ class Composer:
         message.set_content(body.lstrip("\n"))
         if html:
             message.add_alternative(html, subtype="html")
+        message["Content-Language"] = (
+            tag  # RFC 3282; last, since new contents forget what was said of old ones
+        )
         return message
 
     def _html(self, template: str, values: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ..errors import SignUpError
+from ..translations import Message
 
 SHORTEST = 3
 LONGEST_NAME = 200
@@ -104,20 +105,30 @@ class Names:
         """
         slug = text.strip()
         if not slug.isascii():
-            raise _refused("slug", f"The address {slug!r} has letters beyond a to z", slug, _LETTERS)
+            raise _refused(
+                "slug", Message("The address %(slug)r has letters beyond a to z", slug=slug), slug, _LETTERS
+            )
         try:
             slug = self._checked(slug.lower())
         except Exception as error:
-            raise _refused("slug", f"The address {slug!r} cannot be", slug, _LETTERS) from error
+            raise _impossible(slug) from error
         if len(slug) < SHORTEST:
             raise _refused(
-                "slug", f"The address {slug!r} is too short", slug, f"Use {SHORTEST} characters or more"
+                "slug",
+                Message("The address %(slug)r is too short", slug=slug),
+                slug,
+                Message("Use %(count)d characters or more", count=SHORTEST),
             )
         # What has hyphens there says how it is encoded (RFC 5891, section 4.2.3.1): xn--pypal-4ve shows as pаypal.
         if slug[2:4] == "--":
-            raise _refused("slug", f"The address {slug!r} cannot be", slug, _LETTERS)
+            raise _impossible(slug)
         if skeleton(slug) in self._reserved:
-            raise _refused("slug", f"The address {slug!r} is reserved", slug, "Choose another")
+            raise _refused(
+                "slug",
+                Message("The address %(slug)r is reserved", slug=slug),
+                slug,
+                Message("Choose another"),
+            )
         return slug
 
     def tenant_name(self, text: str) -> str:
@@ -131,15 +142,18 @@ class Names:
         name = " ".join(unicodedata.normalize("NFC", text).split())
         if not name or len(name) > LONGEST_NAME:
             raise _refused(
-                "tenant_name", "The name is empty or too long", text, f"Use up to {LONGEST_NAME} characters"
+                "tenant_name",
+                Message("The name is empty or too long"),
+                text,
+                Message("Use up to %(count)d characters", count=LONGEST_NAME),
             )
         _seen("tenant_name", name)
         if any(confusables.is_dangerous(word) for word in re.split(r"[\s\W_]+", name) if word):
             raise _refused(
                 "tenant_name",
-                f"The name {name!r} mixes letters that look alike",
+                Message("The name %(name)r mixes letters that look alike", name=name),
                 text,
-                "Use letters of one script",
+                Message("Use letters of one script"),
             )
         return name
 
@@ -151,7 +165,10 @@ class Names:
         name = " ".join(unicodedata.normalize("NFC", text).split())
         if not name or len(name) > LONGEST_NAME:
             raise _refused(
-                "person_name", "The name is empty or too long", text, f"Use up to {LONGEST_NAME} characters"
+                "person_name",
+                Message("The name is empty or too long"),
+                text,
+                Message("Use up to %(count)d characters", count=LONGEST_NAME),
             )
         return _seen("person_name", name)
 
@@ -176,18 +193,27 @@ class Names:
         )
         if connection.scalar(sa.select(taken.subquery().c[0]).limit(1)) is not None:
             raise _refused(
-                "slug", f"The address {slug!r} is taken, or looks like one that is", slug, "Choose another"
+                "slug",
+                Message("The address %(slug)r is taken, or looks like one that is", slug=slug),
+                slug,
+                Message("Choose another"),
             )
 
 
-_LETTERS = "Use up to 63 small letters, digits and inner hyphens"
+_LETTERS = Message("Use up to 63 small letters, digits and inner hyphens")
+
+
+def _impossible(slug: str) -> SignUpError:
+    return _refused("slug", Message("The address %(slug)r cannot be", slug=slug), slug, _LETTERS)
 
 
 def _seen(field: str, name: str) -> str:
     if any(unicodedata.category(c) in _UNSEEN or c in _BLANK for c in name):
-        raise _refused(field, "The name has characters that nobody sees", name, "Leave them out")
+        raise _refused(
+            field, Message("The name has characters that nobody sees"), name, Message("Leave them out")
+        )
     return name
 
 
-def _refused(field: str, message: str, value: str, hint: str) -> SignUpError:
+def _refused(field: str, message: Message, value: str, hint: Message) -> SignUpError:
     return SignUpError(message, field=field, value=value, hint=hint)

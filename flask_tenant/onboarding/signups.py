@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ..errors import MemberError, SignUpError
 from ..identity import Member, Person
+from ..translations import Message
 from .book import Book, Overtaken
 from .machine import Machine
 from .names import Names
@@ -114,7 +115,7 @@ class SignUps:
         """
         signup = self.look(secret)
         if signup is None:
-            raise SignUpError("The link is not good any more", hint="Sign up once more")
+            raise SignUpError(Message("The link is not good any more"), hint=Message("Sign up once more"))
         if signup.state is not State.REQUESTED:
             return signup
         with self.book.connect() as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from ..model import Answer, Refusal, RequestFacts, Resolution
+from ..translations import ENGLISH, Language, speaking
+from ..translations.templates import install
 
 TYPE = "urn:problem-type:flask-tenant:"
 """What problem types begin with; the refusal's code follows."""
@@ -41,21 +44,30 @@ _STATES = {
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+_COMMON = (
+    ("Cache-Control", "no-store"),
+    ("Vary", "Accept, Accept-Language"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+
 
 def status_of(refusal: Refusal) -> int:
     """The HTTP status that a refusal is answered with."""
     return _STATES[refusal].status
 
 
-def answer(resolution: Resolution, facts: RequestFacts, retry_after: int) -> Answer:
+def answer(
+    resolution: Resolution, facts: RequestFacts, retry_after: int, language: Language = ENGLISH
+) -> Answer:
     """Answer a request that is not served.
 
     :param resolution: says why
     :param retry_after: seconds after which to ask again, for a tenant in maintenance
+    :param language: of the page; what programs get is English
     """
     why = resolution.refused or Refusal.UNKNOWN
     state = _STATES[why]
-    headers = [("Cache-Control", "no-store"), ("Vary", "Accept"), ("X-Content-Type-Options", "nosniff")]
+    headers = [*_COMMON]
     if why is Refusal.MAINTENANCE:
         headers.append(("Retry-After", str(retry_after)))
     if why is Refusal.CREDENTIAL:
@@ -74,15 +86,28 @@ def answer(resolution: Resolution, facts: RequestFacts, retry_after: int) -> Ans
             }
         ).encode()
     else:
-        headers += [("Content-Type", "text/html; charset=utf-8"), ("Content-Security-Policy", _POLICY)]
         # No header is sure to be text, and no address is sure to be short.
-        shown = facts.host[:253]
-        page = _environment().get_template(f"{why}.html")
-        body = page.render(
-            status=state.status, title=state.title, host=shown, location=resolution.location
-        ).encode(errors="replace")
+        values = {"status": state.status, "host": facts.host[:253], "location": resolution.location}
+        more, body = page(why, language, values)
+        headers += more
     headers.append(("Content-Length", str(len(body))))
     return Answer(state.status, tuple(headers), body)
+
+
+def page(name: str, language: Language, values: Mapping[str, object]) -> tuple[list[tuple[str, str]], bytes]:
+    """Return a page and its headers.
+
+    :param name: of its template
+    :param values: what it needs
+    """
+    with speaking(language):
+        text = _environment().get_template(f"{name}.html").render(values)
+    headers = [
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Language", language.tag),
+        ("Content-Security-Policy", _POLICY),
+    ]
+    return headers, text.encode(errors="replace")
 
 
 def _wants_problem(accept: str | None, *, by_token: bool) -> bool:
@@ -97,4 +122,6 @@ def _wants_problem(accept: str | None, *, by_token: bool) -> bool:
 
 @lru_cache(1)
 def _environment() -> Environment:
-    return Environment(loader=PackageLoader("flask_tenant.pages"), autoescape=True, undefined=StrictUndefined)
+    made = Environment(loader=PackageLoader("flask_tenant.pages"), autoescape=True, undefined=StrictUndefined)
+    install(made)
+    return made

@@ -249,6 +249,18 @@ SIZES = """
 """
 
 
+def test_german_pages_have_no_barriers_either(site: Site, chromium: Any, axe: str) -> None:
+    """Words are longer there: at 320 pixels, too."""
+    context = chromium.new_context(viewport={"width": 320, "height": 640}, locale="de-DE")
+    page = context.new_page()
+    for host, path, heading in (("acme", "/login", "Anmelden"), ("", "/sign-up", "Registrieren")):
+        page.goto(site.url(path, host))
+        assert page.get_by_role("heading").inner_text() == heading
+        assert page.locator("html").get_attribute("lang") == "de"
+        assert barriers(page, axe) + page.evaluate(TOO_WIDE) == []
+    context.close()
+
+
 def test_axe_would_find_barriers(site: Site, visitor: Any, axe: str) -> None:
     visitor.goto(site.url("/login"))
     visitor.evaluate(

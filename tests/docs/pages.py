@@ -20,7 +20,7 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FILES = ("python", "ini", "toml", "yaml", "html")
+FILES = ("python", "ini", "po", "toml", "yaml", "html")
 _TITLE = re.compile(r'title="([\w./-]+)"')
 
 

@@ -20,7 +20,7 @@ from tests.docs.pages import ROOT
 PATIENCE = 90.0
 """Seconds that a command may take on a busy machine."""
 
-_PROGRAMS = ("python", "flask", "flask-tenant", "pytest", "make")
+_PROGRAMS = ("python", "flask", "flask-tenant", "pytest", "make", "pybabel")
 _ASSIGNMENT = re.compile(r"(\w+)=(.*)\Z")
 _URL = re.compile(r"http://([\w-]+\.localhost):(\d+)(/\S*)?")
 
@@ -50,6 +50,10 @@ def _child(folder: str, argv: list[str], environment: dict[str, str], output: st
         runpy.run_path(argv[1], run_name="__main__")
     elif program == "make":
         _make(argv[1], folder)
+    elif program == "pybabel":
+        from babel.messages.frontend import main as pybabel
+
+        pybabel()
     elif program == "flask":
         from flask.cli import main
 

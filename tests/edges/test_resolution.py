@@ -212,7 +212,11 @@ def test_states(site: Flask) -> None:
 )
 def test_who_gets_a_page_and_who_a_problem(site: Flask, accept: str, kind: str) -> None:
     found = ask(site, "nobody.example.com", Accept=accept)
-    assert (found.status, found.headers["Content-Type"], found.headers["Vary"]) == (404, kind, "Accept")
+    assert (found.status, found.headers["Content-Type"], found.headers["Vary"]) == (
+        404,
+        kind,
+        "Accept, Accept-Language",
+    )
 
 
 def test_pages_need_nothing_from_elsewhere(site: Flask) -> None:

@@ -4,9 +4,9 @@ serving.py      in front of the application: which page, in which context, with 
 routes.py       what a page says of itself: its path, for whom it is, and where
 visit.py        what a page knows of whoever looks at it, and how it answers
 safety.py       forms that we have handed out, and where to go on afterwards
-addresses.py    links to other hosts, and in mails
 environment.py  the templates, and what takes their place
 
+asking.py       for an e-mail address to which something is mailed
 login.py        logging in and out
 passwords.py    a new password
 invitations.py  becoming a member

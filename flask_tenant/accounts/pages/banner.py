@@ -9,7 +9,9 @@ from typing import Any
 
 import flask
 from flask import Flask, Response
+from markupsafe import Markup
 
+from ...translations import Language, gettext, language, speaking
 from ..presence import ACTING, KEY
 
 _PLACES = re.compile(
@@ -28,21 +30,24 @@ _INFLATED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _PLAIN = ("ACCEPT_ENCODING", "IF_NONE_MATCH", "IF_MODIFIED_SINCE", "RANGE")
 """Headers of a request that lead to what has no place for a banner: compressed, from before, or in part."""
 
-_UNREADABLE = (
-    b'<!doctype html><html lang="en"><title>Not to be shown</title><body>%b<main><h1>Not to be shown</h1><p>The '
-    b"application has compressed this page by itself, and it cannot be shown while you act as somebody.</p></main>"
+_UNREADABLE = Markup(
+    '<!doctype html><html lang="{lang}"><title>{heading}</title><body>{banner}<main>'
+    "<h1>{heading}</h1><p>{text}</p></main>"
 )
 
 FAR_ENOUGH = 64 * 1024
 """Bytes of a streamed page that are held back at most, until its body begins."""
 
 
-def put_in_place(app: Flask, render: Callable[[], str | None]) -> None:
+def put_in_place(
+    app: Flask, render: Callable[[], str | None], spoken: Callable[[], Language] = language
+) -> None:
     """Let an application's pages carry the banner.
 
     Called when the first request comes: what was registered last sees a response first, before others compress it.
 
     :param render: returns the banner for this request, or ``None``
+    :param spoken: the language of what stands in place of a page that cannot carry it
     """
 
     def ask() -> None:
@@ -56,7 +61,8 @@ def put_in_place(app: Flask, render: Callable[[], str | None]) -> None:
             if banner is not None:
                 # Whether a page is asked for, or by a script a part of one, browsers say (Fetch Metadata, section 2.1).
                 page = flask.request.headers.get("Sec-Fetch-Dest") == "document"
-                _insert(response, banner.encode("ascii", "xmlcharrefreplace"), page)
+                with speaking(spoken()):
+                    _insert(response, banner.encode("ascii", "xmlcharrefreplace"), page)
         return response
 
     app.before_request_funcs.setdefault(None, []).insert(0, ask)
@@ -78,12 +84,22 @@ def _insert(response: Response, banner: bytes, page: bool) -> None:
     response.direct_passthrough = False
     if encoding != "identity":
         found = _inflated(response.get_data(), encoding)
-        response.set_data(_UNREADABLE % banner if found is None else with_banner(found, banner, page))
+        response.set_data(_unreadable(banner) if found is None else with_banner(found, banner, page))
     elif response.is_streamed:
         response.headers.pop("Content-Length", None)
         response.response = _streamed(response.response, banner, page)
     else:
         response.set_data(with_banner(response.get_data(), banner, page))
+
+
+def _unreadable(banner: bytes) -> bytes:
+    """What is shown in place of a page that cannot carry the banner."""
+    text = gettext(
+        "The application has compressed this page by itself, and it cannot be shown while you act as somebody."
+    )
+    ours = Markup(banner.decode())  # noqa: S704 - rendered by a template that escapes
+    page = _UNREADABLE.format(lang=language().tag, heading=gettext("Not to be shown"), text=text, banner=ours)
+    return page.encode("ascii", "xmlcharrefreplace")
 
 
 def _inflated(data: bytes, encoding: str) -> bytes | None:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
-from zoneinfo import ZoneInfo
 
 from flask import Flask
-from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    PackageLoader,
+    StrictUndefined,
+    pass_environment,
+)
 from markupsafe import Markup
 
 from ...theme import Theming
+from ...translations import Message, dates, translated
+from ...translations.speaking import message_in_language
+from ...translations.templates import install, zone_of
+
+OUR_ROLES = (Message("administrator"), Message("operator"))
+"""Here for the catalogues. What other roles are called, the application's own catalogue may say."""
 
 
 def environment_of(app: Flask, theming: Theming) -> Environment:
@@ -26,19 +37,20 @@ def environment_of(app: Flask, theming: Theming) -> Environment:
         loader=ChoiceLoader(loaders),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=translated,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=bool(app.config["TEMPLATES_AUTO_RELOAD"] or app.debug),
     )
+    install(made)
     made.globals["theme"] = theming.look
-    made.filters["moment"] = partial(moment, theming)
+    made.filters.update(moment=moment, role=message_in_language)
     theming.override(made)
     return made
 
 
-def moment(theming: Theming, at: datetime) -> Markup:
+@pass_environment
+def moment(environment: Environment, at: datetime) -> Markup:
     """Show a time, in the tenant's time zone."""
-    zone = theming.look.timezone
-    local = at.astimezone(ZoneInfo(zone)) if zone else at
-    shown = f"{local.day} {local:%b %Y, %H:%M} {local.tzname()}"
+    shown = dates.moment(at, zone_of(environment))
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="minutes"), shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from werkzeug.wrappers import Response
 
-from ...errors import TooManyAttemptsError
+from .asking import ask_for_address, take_address
 from .routes import At, For, Pages
 from .visit import Visit
 
@@ -14,27 +14,10 @@ pages = Pages()
 @pages.get("/find", For.ANYBODY, At.CENTRAL)
 def find(visit: Visit) -> Response:
     """Ask for the address."""
-    return _page(visit)
+    return ask_for_address(visit, "find")
 
 
 @pages.post("/find", For.ANYBODY, At.CENTRAL)
 def find_send(visit: Visit) -> Response:
     """Mail the way. The answer is the same for every address, and sent before anybody looks."""
-    email = visit.field("email")
-    if "@" not in email:
-        return _page(visit, 400, email, {"email": "This is no e-mail address."})
-    try:
-        visit.throttle("discovery", email)
-    except TooManyAttemptsError as error:
-        response = _page(visit, 429, email, {"email": "There were too many attempts. Try again later."})
-        response.headers["Retry-After"] = str(error.seconds)
-        return response
-    response = _page(visit, sent=True)
-    visit.afterwards(response, lambda: visit.accounts.finding.tell(email))
-    return response
-
-
-def _page(
-    visit: Visit, status: int = 200, typed: str = "", errors: dict[str, str] | None = None, sent: bool = False
-) -> Response:
-    return visit.show("find", status, typed=typed, errors=errors or {}, sent=sent)
+    return take_address(visit, "find", "discovery", visit.accounts.finding.tell)

@@ -6,11 +6,12 @@ from werkzeug.wrappers import Response
 
 from ...errors import MemberError, TooManyAttemptsError
 from ...identity import LOCAL, Identified, Identity, Invitation
+from ...translations import Message
 from ..entry import Arrived
 from .login import ways
 from .passwords import RULE
 from .routes import For, Pages
-from .visit import Visit, problem
+from .visit import Visit, problem, told
 
 pages = Pages()
 
@@ -40,9 +41,7 @@ def join(visit: Visit, secret: str) -> Response:
         member = visit.accounts.people.accept_with_password(visit.tenant_id, secret, name, password)
     except MemberError as error:
         about = "name" if not name else "password"
-        return _page(
-            visit, secret, found, 400, {about: f"{error.message}. {error.hint}".rstrip(". ") + "."}, name
-        )
+        return _page(visit, secret, found, 400, {about: told(error)}, name)
     who = Identified(Identity(LOCAL, str(member.person_id)), member.name, member.email, email_verified=True)
     visit.entry.open(Arrived(member, local, who))
     return visit.go(visit.home)
@@ -78,5 +77,5 @@ def _page(
 
 
 def _gone(visit: Visit) -> Response:
-    text = "The invitation was accepted already, was taken back, or is too old. Ask for another one."
-    return visit.show("link_gone", 410, text=text, page="log_in", label="Log in")
+    text = Message("The invitation was accepted already, was taken back, or is too old. Ask for another one.")
+    return visit.show("link_gone", 410, text=text, page="log_in", label=Message("Log in"))

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from ...errors import LoginRefusedError, ProviderError, ProviderUnavailableError, TooManyAttemptsError
 from ...identity import GoTo, LoginSession, Provider
+from ...translations import Message, ngettext
 from ..entry import WAY, WAY_SECONDS
 from .routes import At, For, Pages
 from .safety import foreign
@@ -26,7 +27,9 @@ log = logging.getLogger("flask_tenant.login")
 
 pages = Pages()
 
-REFUSED = "That did not work. Check what you typed and try again; if it stays so, ask an administrator."
+REFUSED = Message(
+    "That did not work. Check what you typed and try again; if it stays so, ask an administrator."
+)
 """What everybody is told whose log-in is refused, whatever the reason: the log has it."""
 
 
@@ -160,7 +163,11 @@ def _finish(visit: Visit, provider: Provider, arrive: Callable[[], Arrived], typ
 
 def _too_many(visit: Visit, provider: Provider, error: TooManyAttemptsError, typed: str = "") -> Response:
     minutes = -(-error.seconds // 60)
-    text = f"There were too many attempts. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
+    text = ngettext(
+        "There were too many attempts. Try again in %(num)d minute.",
+        "There were too many attempts. Try again in %(num)d minutes.",
+        minutes,
+    )
     response = _page(visit, provider, 429, text, typed)
     response.headers["Retry-After"] = str(error.seconds)
     return response
@@ -186,7 +193,10 @@ def _page(
 
 def _unavailable(visit: Visit, provider: Provider, error: Exception) -> Response:
     log.warning("Nobody can log in through %r at the moment: %s", provider.name, error)
-    text = f"“{provider.label}” does not answer at the moment. Try again in a minute, or log in another way."
+    text = Message(
+        "“%(provider)s” does not answer at the moment. Try again in a minute, or log in another way.",
+        provider=provider.label,
+    )
     return _page(visit, provider, 503, text)
 
 

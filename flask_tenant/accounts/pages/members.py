@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
 
 from werkzeug.wrappers import Response
 
@@ -15,8 +15,9 @@ from ...errors import (
     TooManyAttemptsError,
 )
 from ...identity import ADMINISTRATOR
-from .routes import For, Pages
-from .visit import Visit, bad
+from ...translations import Message
+from .routes import For, Handler, Pages
+from .visit import TOO_MANY, Visit, bad, told
 
 pages = Pages()
 
@@ -35,8 +36,7 @@ def invite(visit: Visit) -> Response:
     try:
         visit.throttle("invite", typed)
     except TooManyAttemptsError as error:
-        said = {"email": "There were too many attempts. Try again later."}
-        response = _page(visit, 429, "invite", said, typed)
+        response = _page(visit, 429, "invite", {"email": TOO_MANY}, typed)
         response.headers["Retry-After"] = str(error.seconds)
         return response
     try:
@@ -56,79 +56,69 @@ def invite(visit: Visit) -> Response:
     except (MailError, ConfigurationError) as error:
         people.revoke(visit.tenant_id, made.id, by=visit.actor)
         visit.app.logger.error("An invitation was not mailed, and is taken back: %s", error)
-        return _page(visit, 503, "invite", {"email": "The mail could not be sent. Try again later."}, typed)
-    return visit.go(visit.path("members"), f"{made.email} is invited.")
+        return _page(
+            visit, 503, "invite", {"email": Message("The mail could not be sent. Try again later.")}, typed
+        )
+    return visit.go(visit.path("members"), Message("%(email)s is invited.", email=made.email))
 
 
-@pages.post("/members/invitations/<int:number>/revoke", For.ADMINISTRATORS)
-def revoke(visit: Visit, number: int) -> Response:
+def _change(path: str, said: str) -> Callable[[Callable[..., object]], Handler]:
+    """Take a form that changes something about members: a decorator of what makes the change.
+
+    :param said: on the page that is shown when it was made
+    """
+
+    def decorate(change: Callable[..., object]) -> Handler:
+        @pages.post(path, For.ADMINISTRATORS)
+        @wraps(change)
+        def handler(visit: Visit, **which: int) -> Response:
+            try:
+                change(visit, **which)
+            except MemberError as error:
+                return _page(visit, 409, f"member-{which.get('person', 0)}", problem=_text(error))
+            return visit.go(visit.path("members"), said)
+
+        return handler
+
+    return decorate
+
+
+@_change("/members/invitations/<int:number>/revoke", Message("The invitation is taken back."))
+def revoke(visit: Visit, number: int) -> None:
     """Take an invitation back."""
-    return _done(
-        visit,
-        lambda: visit.accounts.people.revoke(visit.tenant_id, number, by=visit.actor),
-        "The invitation is taken back.",
-    )
+    visit.accounts.people.revoke(visit.tenant_id, number, by=visit.actor)
 
 
-@pages.post("/members/<int:person>/roles", For.ADMINISTRATORS)
-def set_roles(visit: Visit, person: int) -> Response:
+@_change("/members/<int:person>/roles", Message("The roles are saved."))
+def set_roles(visit: Visit, person: int) -> None:
     """Say what a member is."""
-    return _done(
-        visit,
-        lambda: visit.accounts.people.set_roles(visit.tenant_id, person, _roles(visit), by=visit.actor),
-        "The roles are saved.",
-        person,
-    )
+    visit.accounts.people.set_roles(visit.tenant_id, person, _roles(visit), by=visit.actor)
 
 
-@pages.post("/members/<int:person>/suspend", For.ADMINISTRATORS)
-def suspend(visit: Visit, person: int) -> Response:
+@_change("/members/<int:person>/suspend", Message("They cannot log in any more, and are logged out."))
+def suspend(visit: Visit, person: int) -> None:
     """Do not let a member in, for the time being."""
-    return _done(
-        visit,
-        lambda: visit.accounts.people.suspend(visit.tenant_id, person, by=visit.actor),
-        "They cannot log in any more, and are logged out.",
-        person,
-    )
+    visit.accounts.people.suspend(visit.tenant_id, person, by=visit.actor)
 
 
-@pages.post("/members/<int:person>/resume", For.ADMINISTRATORS)
-def resume(visit: Visit, person: int) -> Response:
+@_change("/members/<int:person>/resume", Message("They can log in again."))
+def resume(visit: Visit, person: int) -> None:
     """Let a member in again."""
-    return _done(
-        visit,
-        lambda: visit.accounts.people.resume(visit.tenant_id, person, by=visit.actor),
-        "They can log in again.",
-        person,
-    )
+    visit.accounts.people.resume(visit.tenant_id, person, by=visit.actor)
 
 
-@pages.post("/members/<int:person>/remove", For.ADMINISTRATORS)
-def remove(visit: Visit, person: int) -> Response:
+@_change("/members/<int:person>/remove", Message("They are no member any more."))
+def remove(visit: Visit, person: int) -> None:
     """End a membership."""
-    return _done(
-        visit,
-        lambda: visit.accounts.people.remove(visit.tenant_id, person, by=visit.actor),
-        "They are no member any more.",
-        person,
-    )
+    visit.accounts.people.remove(visit.tenant_id, person, by=visit.actor)
 
 
-@pages.post("/members/<int:person>/end-sessions", For.ADMINISTRATORS)
-def end_all(visit: Visit, person: int) -> Response:
+@_change("/members/<int:person>/end-sessions", Message("They are logged out everywhere."))
+def end_all(visit: Visit, person: int) -> None:
     """Log a member out everywhere."""
     ended = visit.accounts.sessions.end_all(visit.tenant_id, person)
     if ended:
         visit.accounts.audit("session.ended", tenant_id=visit.tenant_id, actor=visit.actor, person=person)
-    return visit.go(visit.path("members"), "They are logged out everywhere.")
-
-
-def _done(visit: Visit, change: Callable[[], Any], said: str, person: int = 0) -> Response:
-    try:
-        change()
-    except MemberError as error:
-        return _page(visit, 409, f"member-{person}", problem=_text(error))
-    return visit.go(visit.path("members"), said)
 
 
 def _page(
@@ -161,5 +151,5 @@ def _roles(visit: Visit) -> list[str]:
 
 def _text(error: MemberError) -> str:
     if isinstance(error, LastAdministratorError):
-        return "Somebody has to be administrator. Make somebody else one first."
-    return f"{error.message}. {error.hint}".rstrip(". ") + "."
+        return Message("Somebody has to be administrator. Make somebody else one first.")
+    return told(error)

@@ -7,8 +7,9 @@ from werkzeug.wrappers import Response
 from ...errors import ConfigurationError, MemberError
 from ...identity import Member
 from ...model import Tenant
+from ...translations import Message
 from .routes import At, For, Pages
-from .visit import Visit
+from .visit import Visit, told
 
 pages = Pages()
 
@@ -24,15 +25,15 @@ def impersonate_send(visit: Visit) -> Response:
     """Go on to the tenant's host."""
     tenant = visit.accounts.application.directory.find(visit.field("tenant").lower())
     if tenant is None:
-        return _page(visit, 400, {"tenant": "There is no such workspace."})
+        return _page(visit, 400, {"tenant": Message("There is no such workspace.")})
     member = _member(visit, tenant, visit.field("member"))
     if member is None:
-        return _page(visit, 400, {"member": "There is no such member."})
+        return _page(visit, 400, {"member": Message("There is no such member.")})
     try:
         secret = visit.entry.impersonate(tenant, member.person_id, visit.field("reason", 500))
         url = visit.link_to(tenant, "arrive", secret=secret)
     except (MemberError, ConfigurationError) as error:
-        return _page(visit, 400, {"reason": f"{error.message}."})
+        return _page(visit, 400, {"reason": told(error)})
     return visit.onward(url, tenant.name)
 
 

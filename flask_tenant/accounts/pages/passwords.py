@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
-from ...errors import ConfigurationError, MailError, MemberError, TooManyAttemptsError
+from ...errors import ConfigurationError, MailError, MemberError
 from ...identity import LOCAL
 from ...login.passwords import SHORTEST
+from ...translations import Message
+from .asking import ask_for_address, take_address
 from .routes import At, For, Pages
-from .visit import Visit
+from .visit import Visit, told
 
 log = logging.getLogger("flask_tenant.login")
 
@@ -21,58 +24,51 @@ pages = Pages()
 RESET_SECONDS = 1800.0
 """How long the link to a new password is good."""
 
-RULE = f"At least {SHORTEST} characters. A few words that do not belong together are easy to remember."
+MINUTES = int(RESET_SECONDS // 60)
+
+RULE = Message(
+    "At least %(count)d characters. A few words that do not belong together are easy to remember.",
+    count=SHORTEST,
+)
 
 
 @pages.get("/reset", For.ANYBODY, At.BOTH)
 def reset(visit: Visit) -> Response:
     """Ask for the address."""
     _must_keep_passwords(visit)
-    return _page(visit)
+    return ask_for_address(visit, "reset", minutes=MINUTES)
 
 
 @pages.post("/reset", For.ANYBODY, At.BOTH)
 def reset_send(visit: Visit) -> Response:
-    """Mail a link, if there is an account. The answer is the same if there is none, and sent before anybody looks."""
+    """Mail a link, if there is an account."""
     _must_keep_passwords(visit)
-    email = visit.field("email")
-    if "@" not in email:
-        return _page(visit, 400, email, {"email": "This is no e-mail address."})
-    try:
-        visit.throttle("reset", email)
-    except TooManyAttemptsError as error:
-        response = _page(visit, 429, email, {"email": "There were too many attempts. Try again later."})
-        response.headers["Retry-After"] = str(error.seconds)
-        return response
-    response = _page(visit, sent=True)
     link = visit.mail_link()
+    return take_address(visit, "reset", "reset", lambda email: _mail(visit, link, email), minutes=MINUTES)
 
-    def mail() -> None:
-        person = visit.accounts.people.by_email(email)
-        mine = person is not None and (
-            visit.tenant is None or visit.accounts.people.member(visit.tenant_id, person.id) is not None
+
+def _mail(visit: Visit, link: Callable[..., str], email: str) -> None:
+    people = visit.accounts.people
+    person = people.by_email(email)
+    mine = person is not None and (
+        visit.tenant is None or people.member(visit.tenant_id, person.id) is not None
+    )
+    if person is None or not mine:
+        log.info("A new password was asked for at tenant %s, for an address without account", visit.tenant_id)
+        return
+    payload = {"person": person.id, "since": _since(visit, person.id)}
+    secret = visit.accounts.tickets.issue("reset", visit.tenant_id, payload, RESET_SECONDS)
+    try:
+        visit.accounts.mail.send(
+            str(person.email),
+            "reset",
+            visit.tenant,
+            name=person.name,
+            url=link("new_password", secret=secret),
+            minutes=MINUTES,
         )
-        if person is None or not mine:
-            log.info(
-                "A new password was asked for at tenant %s, for an address without account", visit.tenant_id
-            )
-            return
-        payload = {"person": person.id, "since": _since(visit, person.id)}
-        secret = visit.accounts.tickets.issue("reset", visit.tenant_id, payload, RESET_SECONDS)
-        try:
-            visit.accounts.mail.send(
-                str(person.email),
-                "reset",
-                visit.tenant,
-                name=person.name,
-                url=link("new_password", secret=secret),
-                minutes=int(RESET_SECONDS // 60),
-            )
-        except (MailError, ConfigurationError) as error:
-            log.error("The link to a new password was not mailed: %s", error)
-
-    visit.afterwards(response, mail)
-    return response
+    except (MailError, ConfigurationError) as error:
+        log.error("The link to a new password was not mailed: %s", error)
 
 
 @pages.get("/reset/<secret>", For.ANYBODY, At.BOTH)
@@ -95,8 +91,8 @@ def new_password_send(visit: Visit, secret: str) -> Response:
         )
     except MemberError as error:
         again = tickets.issue("reset", visit.tenant_id, kept, RESET_SECONDS)
-        return _ask(visit, again, kept["person"], 400, {"password": f"{error.message}. {error.hint}."})
-    return visit.go(visit.path("log_in"), "Your password is changed. Log in with it.")
+        return _ask(visit, again, kept["person"], 400, {"password": told(error)})
+    return visit.go(visit.path("log_in"), Message("Your password is changed. Log in with it."))
 
 
 def _since(visit: Visit, person_id: int) -> str:
@@ -123,22 +119,9 @@ def _ask(
     )
 
 
-def _page(
-    visit: Visit,
-    status: int = 200,
-    typed: str = "",
-    errors: dict[str, str] | None = None,
-    *,
-    sent: bool = False,
-) -> Response:
-    return visit.show(
-        "reset", status, typed=typed, errors=errors or {}, sent=sent, minutes=int(RESET_SECONDS // 60)
-    )
-
-
 def _gone(visit: Visit) -> Response:
-    text = "Links to a new password are good once, and not for long."
-    return visit.show("link_gone", 410, text=text, page="reset", label="Ask for another one")
+    text = Message("Links to a new password are good once, and not for long.")
+    return visit.show("link_gone", 410, text=text, page="reset", label=Message("Ask for another one"))
 
 
 def _must_keep_passwords(visit: Visit) -> None:

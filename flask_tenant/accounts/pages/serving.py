@@ -24,6 +24,7 @@ from werkzeug.wrappers import Request, Response
 from ...errors import ProviderUnavailableError
 from ...settings import Settings
 from ...theme import Theming
+from ...translations import ENGLISH, Catalogues, Language, gettext, speaking
 from ..accounts import Accounts
 from . import (
     banner,
@@ -37,7 +38,6 @@ from . import (
     signing_up,
     switching,
 )
-from .addresses import Addresses
 from .environment import environment_of
 from .routes import For, Page, mapped
 from .safety import genuine
@@ -102,6 +102,10 @@ class Application(Protocol):
     def accounts(self) -> Accounts:
         """People and their log-ins."""
 
+    @property
+    def catalogues(self) -> Catalogues:
+        """The languages of our pages."""
+
 
 class PeoplesPages:
     """Answers below one path, in place of the application.
@@ -118,7 +122,7 @@ class PeoplesPages:
         self._maps: dict[bool, Map] = {}
         for tenant in (True, False):
             self._maps[tenant], self._pages[tenant] = mapped(_MODULES, tenant=tenant)
-        self._addresses = Addresses(lambda: state.app, state.settings, self._maps)
+        self._paths = {tenant: found.bind("", "/") for tenant, found in self._maps.items()}
         self._environment: Environment | None = None
         self._bannered = False
 
@@ -131,7 +135,7 @@ class PeoplesPages:
         if not self.serves(path):
             if not self._bannered:
                 self._bannered = True
-                banner.put_in_place(self._state.app, self._banner)
+                banner.put_in_place(self._state.app, self._banner, self._language)
             return self._inner(environ, start_response)
         sheet = path[len(self._path) + 1 :]
         if sheet in SHEETS and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
@@ -144,22 +148,36 @@ class PeoplesPages:
         if session is None or session.impersonator_id is None:
             return None
         visit = self._visit()
-        return visit.environment.get_template("tenancy/_banner_alone.html").render(visit=visit)
+        with speaking(self._language()):
+            return visit.environment.get_template("tenancy/_banner_alone.html").render(visit=visit)
+
+    def _language(self) -> Language:
+        """That of the tenant; else one that the browser wants."""
+        state = self._state
+        return state.catalogues.choose(
+            state.theming.look.language, flask.request.headers.get("Accept-Language")
+        )
 
     def _serve(self, environ: WSGIEnvironment) -> Response:
         app = self._state.app
         with app.request_context(environ):
             flask.request.max_content_length = LARGEST_FORM
+            spoken = ENGLISH
             try:
-                response = self._answer()
+                spoken = self._language()
+                with speaking(spoken):
+                    response = self._answer()
             except Exception as error:
                 got_request_exception.send(app, _async_wrapper=app.ensure_sync, exception=error)
                 if app.debug or app.testing or app.config["PROPAGATE_EXCEPTIONS"]:
                     raise
                 app.logger.exception("A page for people has failed")  # its address may hold a secret
-                return Response("Something went wrong. Try again in a moment.\n", 500, _HEADERS)
-            for name, value in _HEADERS.items():
+                with speaking(spoken):
+                    text = gettext("Something went wrong. Try again in a moment.")
+                return Response(f"{text}\n", 500, _HEADERS)
+            for name, value in {**_HEADERS, "Content-Language": spoken.tag}.items():
                 response.headers.setdefault(name, value)
+            response.vary.add("Accept-Language")
             session = cast(Any, flask.session)._get_current_object()
             if not app.session_interface.is_null_session(session):
                 app.session_interface.save_session(app, session, cast("flask.Response", response))
@@ -191,7 +209,7 @@ class PeoplesPages:
             app=state.app,
             accounts=state.accounts,
             environment=self._environment,
-            addresses=self._addresses,
+            paths=self._paths,
             request=request,
             session=cast(Any, flask.session)._get_current_object(),
             tenant=tenant,

@@ -8,6 +8,7 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from ...identity import LoginSession
+from ...translations import Message, translated
 from .routes import At, For, Pages
 from .visit import Visit, not_acting
 
@@ -45,7 +46,7 @@ def end_session(visit: Visit) -> Response:
     digest = visit.field("session")
     whose = {found.digest: found.person_id for found in _listed(visit)}
     if digest not in whose:
-        return visit.go(visit.path("sessions"), "That session is over already.")
+        return visit.go(visit.path("sessions"), Message("That session is over already."))
     if visit.login is not None and digest == visit.login.digest:
         visit.entry.log_out()
         visit.forget()
@@ -54,7 +55,7 @@ def end_session(visit: Visit) -> Response:
         return not_acting(visit)  # an operator ends what is theirs, not the member's
     visit.accounts.sessions.end(digest, visit.tenant_id)
     visit.accounts.audit("session.ended", tenant_id=visit.tenant_id, actor=visit.actor, person=whose[digest])
-    return visit.go(visit.path("sessions"), "The session is ended.")
+    return visit.go(visit.path("sessions"), Message("The session is ended."))
 
 
 @pages.post("/sessions/end-mine", For.MEMBERS, At.BOTH)
@@ -76,11 +77,11 @@ def _shown(
 ) -> dict[str, Any]:
     return {
         "digest": found.digest,
-        "name": names.get(found.person_id, "Somebody who is no member any more"),
+        "name": translated(names.get(found.person_id, Message("Somebody who is no member any more"))),
         "mine": mine is not None and mine.digest == found.digest,
         "operator": found.impersonator_id is not None,
         "reason": found.reason,
-        "browser": browser(found.agent),
+        "browser": translated(browser(found.agent)),
         "network": found.network,
         "opened_at": found.opened_at,
         "seen_at": found.seen_at,
@@ -92,5 +93,5 @@ def browser(agent: str) -> str:
     name = next((name for mark, name in _BROWSERS.items() if mark in agent), "")
     system = next((name for mark, name in _SYSTEMS.items() if mark in agent), "")
     if name and system:
-        return f"{name} on {system}"
-    return name or re.sub(r"[^\x20-\x7e]", "?", agent)[:40] or "An unknown browser"
+        return Message("%(browser)s on %(system)s", browser=name, system=system)
+    return name or re.sub(r"[^\x20-\x7e]", "?", agent)[:40] or Message("An unknown browser")

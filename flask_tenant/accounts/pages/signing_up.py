@@ -7,9 +7,10 @@ from werkzeug.wrappers import Response
 
 from ...errors import ConfigurationError, SignUpError, TooManyAttemptsError
 from ...onboarding import SignUp, SignUps, State
+from ...translations import Message
 from .passwords import RULE
 from .routes import At, For, Pages
-from .visit import Visit, bad
+from .visit import TOO_MANY, Visit, bad, told
 
 pages = Pages()
 
@@ -17,12 +18,26 @@ FIELDS = ("tenant_name", "slug", "person_name", "email")
 
 _STATES = {
     State.VERIFIED: (
-        "Thank you",
-        "Your address is confirmed. Somebody looks at your request now; a mail tells you when your workspace is ready.",
+        Message("Thank you"),
+        Message(
+            "Your address is confirmed. Somebody looks at your request now; a mail tells you when your workspace is "
+            "ready."
+        ),
     ),
-    State.REFUSED: ("Not this time", "Your request was refused. A mail has told you why."),
-    State.SUSPENDED: ("Your trial is over", "Your workspace is suspended. Ask us to go on."),
+    State.REFUSED: (
+        Message("Not this time"),
+        Message("Your request was refused. A mail has told you why."),
+    ),
+    State.SUSPENDED: (
+        Message("Your trial is over"),
+        Message("Your workspace is suspended. Ask us to go on."),
+    ),
 }
+
+_UNDER_WAY = (
+    Message("Nearly there"),
+    Message("Your workspace is being made. A mail tells you when it is ready."),
+)
 
 
 @pages.get("/sign-up", For.ANYBODY, At.CENTRAL)
@@ -40,14 +55,16 @@ def sign_up_send(visit: Visit) -> Response:
     try:
         found = signups.request(**values, network=visit.entry.network())
     except TooManyAttemptsError as error:
-        response = _page(visit, 429, problem="There were too many attempts. Try again later.")
+        response = _page(visit, 429, problem=TOO_MANY)
         response.headers["Retry-After"] = str(error.seconds)
         return response
     except SignUpError as error:
-        text = _text(error)
+        text = told(error)
         return _page(visit, 400, {error.field: text}) if error.field else _page(visit, 400, problem=text)
-    text = f"A mail with a link is on its way to {found.email}. The link is good for two days."
-    response = visit.show("sign_up_state", heading="Look into your mail", text=text, url="")
+    text = Message(
+        "A mail with a link is on its way to %(email)s. The link is good for two days.", email=found.email
+    )
+    response = visit.show("sign_up_state", heading=Message("Look into your mail"), text=text, url="")
     visit.afterwards(response, lambda: signups.machine.go_on(found.id))
     return response
 
@@ -72,7 +89,7 @@ def verify_send(visit: Visit, secret: str) -> Response:
     try:
         found = signups.verify(secret, visit.request.form.get("password", ""))
     except SignUpError as error:
-        return _ask(visit, signups, found, secret, 400, _text(error), error.field)
+        return _ask(visit, signups, found, secret, 400, told(error), error.field)
     return _state(visit, signups.machine.go_on(found.id))
 
 
@@ -118,26 +135,18 @@ def _ask(
 
 def _state(visit: Visit, found: SignUp) -> Response:
     """What has become of a sign-up."""
-    heading, text = _STATES.get(found.state, ("Nearly there", ""))
-    url = ""
+    heading, text, url = *_STATES.get(found.state, _UNDER_WAY), ""
     tenant = visit.accounts.application.directory.find_id(found.tenant_id) if found.tenant_id else None
-    if found.state in _STATES:
-        pass
-    elif tenant is not None and found.state in (State.TRIAL, State.REMINDED, State.GRACE, State.KEPT):
-        heading, text = "Your workspace is ready", f"{tenant.name} is there. Log in, and invite your people."
+    if tenant is not None and found.state in (State.TRIAL, State.REMINDED, State.GRACE, State.KEPT):
+        heading = Message("Your workspace is ready")
+        text = Message("%(tenant)s is there. Log in, and invite your people.", tenant=tenant.name)
         try:
             url = visit.link_to(tenant, "log_in")
         except ConfigurationError:
-            text += " A mail tells you its address."
-    else:
-        text = "Your workspace is being made. A mail tells you when it is ready."
-    return visit.show("sign_up_state", heading=heading, text=text, url=url, label="Log in")
+            text = Message("%(tenant)s is there. A mail tells you its address.", tenant=tenant.name)
+    return visit.show("sign_up_state", heading=heading, text=text, url=url, label=Message("Log in"))
 
 
 def _gone(visit: Visit) -> Response:
-    text = "The link is good for two days, and only the newest one is. Sign up once more."
-    return visit.show("link_gone", 410, text=text, page="sign_up", label="Sign up")
-
-
-def _text(error: SignUpError) -> str:
-    return f"{error.message}. {error.hint}".rstrip(". ") + "."
+    text = Message("The link is good for two days, and only the newest one is. Sign up once more.")
+    return visit.show("link_gone", 410, text=text, page="sign_up", label=Message("Sign up"))

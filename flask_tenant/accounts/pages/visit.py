@@ -15,16 +15,19 @@ from werkzeug.routing import MapAdapter
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 
-from ...identity import LoginSession, Member
+from ...errors import TenancyError
+from ...identity import LoginSession, Member, Provider
 from ...login.people.arrivals import OPERATOR
 from ...model import Tenant
+from ...translations import Message, language, speaking, translated
 from ..parts import mailbox
-from .addresses import Addresses
 from .safety import safe_path, token
 
 if TYPE_CHECKING:
     from ..accounts import Accounts
     from ..crossing import Crossing
+
+TOO_MANY = Message("There were too many attempts. Try again later.")
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
@@ -40,16 +43,17 @@ class Visit:
     :param login: the visitor's log-in, if there is one
     :param member: who that is here
     :param adapter: makes the addresses of pages
+    :param paths: make their paths below ``TENANT_LOGIN_PATH``, at tenants' hosts and at central ones
     """
 
     app: Flask
     accounts: Accounts
     environment: Environment
-    addresses: Addresses
     request: Request
     session: SessionMixin
     tenant: Tenant | None
     adapter: MapAdapter
+    paths: Mapping[bool, MapAdapter]
     style_url: str
     banner_url: str
     login: LoginSession | None = None
@@ -105,16 +109,20 @@ class Visit:
         return self.tenant is None and self.accounts.application.settings.signup is not None
 
     @property
-    def menu(self) -> list[tuple[str, str]]:
+    def menu(self) -> list[tuple[str, Message]]:
         """The pages of somebody who is logged in."""
-        found = [("account", "Account"), ("sessions", "Sessions")]
+        found = [("account", Message("Account")), ("sessions", Message("Sessions"))]
         if self.tenant is not None and self.me.is_administrator:
-            found.append(("members", "Members"))
+            found.append(("members", Message("Members")))
         if not self.impersonated:
-            found.append(("tenants", "Workspaces"))
+            found.append(("tenants", Message("Workspaces")))
         if self.operator:
-            found.append(("impersonate", "Act as somebody"))
-        return [*found, ("log_out", "Log out")]
+            found.append(("impersonate", Message("Act as somebody")))
+        return [*found, ("log_out", Message("Log out"))]
+
+    def label(self, provider: Provider) -> str:
+        """What a way to log in is called. Passwords of ours, of which no row says anything, in the language here."""
+        return translated(Message(provider.label)) if provider.id == 0 else provider.label
 
     # ---- addresses
     def path(self, page: str, **values: Any) -> str:
@@ -128,11 +136,10 @@ class Visit:
     def link_to(self, tenant: Tenant | None, page: str, **values: Any) -> str:
         """Address of a page at another host, or in a mail.
 
-        :raises ConfigurationError: when the host is not known to be ours, see :class:`Addresses`
+        :raises ConfigurationError: when the host is not known to be ours, see ``links``
         """
-        return self.addresses.of(tenant, self.request) + self.addresses.path(
-            page, tenant is not None, **values
-        )
+        path = self.paths[tenant is not None].build(page, values)
+        return self.accounts.links.to(tenant, path, self.request)
 
     def mail_link(self) -> Callable[..., str]:
         """What makes addresses of pages here, for mails; also when the request is over."""
@@ -188,7 +195,7 @@ class Visit:
     def go(self, path: str, notice: str = "", kind: str = "good") -> Response:
         """Lead to another page after a form, which says ``notice``."""
         if notice:
-            self.session[NOTICE] = {"text": notice, "kind": kind}
+            self.session[NOTICE] = {"text": translated(notice), "kind": kind}
         return redirect(path, 303, Response)
 
     def onward(self, url: str, where: str) -> Response:
@@ -203,10 +210,10 @@ class Visit:
 
     def afterwards(self, response: Response, work: Callable[[], object]) -> None:
         """Do work when the answer has been sent: how long it takes tells the visitor nothing."""
-        app = self.app
+        app, spoken = self.app, language()
 
         def do() -> None:
-            with app.app_context():
+            with app.app_context(), speaking(spoken):
                 work()
 
         response.call_on_close(do)
@@ -217,17 +224,35 @@ def bad(text: str) -> Mapping[str, str]:
     return {"text": text, "kind": "bad"}
 
 
+def told(error: TenancyError) -> str:
+    """What an error says to whoever looks at the page. A hint that is no :class:`Message` is for operators."""
+    parts = [error.message, *([error.hint] if isinstance(error.hint, Message) else [])]
+    return " ".join(f"{translated(part)}." for part in parts)
+
+
 _PROBLEMS = {
     400: (
-        "This form cannot be taken",
-        "It was open for too long, or was not sent from this site. Go back, load the page anew and try again.",
+        Message("This form cannot be taken"),
+        Message(
+            "It was open for too long, or was not sent from this site. Go back, load the page anew and try again."
+        ),
     ),
-    403: ("This page is not for you", "It is for administrators of this workspace. Ask one of them."),
-    404: ("There is no such page", "The address may be misspelt, or the link may be too old."),
-    405: ("That cannot be done here", "Go back, and use the form on the page."),
-    413: ("That was too much", "The form was larger than forms of this site are."),
-    500: ("Something went wrong", "It was our fault, and has been noted. Try again in a moment."),
-    503: ("Not available at the moment", "Try again in a moment."),
+    403: (
+        Message("This page is not for you"),
+        Message("It is for administrators of this workspace. Ask one of them."),
+    ),
+    404: (
+        Message("There is no such page"),
+        Message("The address may be misspelt, or the link may be too old."),
+    ),
+    405: (Message("That cannot be done here"), Message("Go back, and use the form on the page.")),
+    413: (Message("That was too much"), Message("The form was larger than forms of this site are.")),
+    429: (Message("Too many attempts"), TOO_MANY),
+    500: (
+        Message("Something went wrong"),
+        Message("It was our fault, and has been noted. Try again in a moment."),
+    ),
+    503: (Message("Not available at the moment"), Message("Try again in a moment.")),
 }
 
 
@@ -237,8 +262,10 @@ def not_acting(visit: Visit) -> Response:
     They see what the member sees. Whom the tenant lets in is not theirs to decide: an invitation would outlast the time
     that they have.
     """
-    text = "Whoever acts as somebody else changes neither their account nor who is let in. Stop first."
-    return visit.show("problem", 403, heading="Not as somebody else", text=text)
+    text = Message(
+        "Whoever acts as somebody else changes neither their account nor who is let in. Stop first."
+    )
+    return visit.show("problem", 403, heading=Message("Not as somebody else"), text=text)
 
 
 def problem(visit: Visit, status: int) -> Response:

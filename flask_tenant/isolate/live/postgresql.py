@@ -30,13 +30,14 @@ _COLUMNS = f"""
     ORDER BY n.nspname, c.relname, a.attnum
 """
 
-# Column numbers only grow, and no table gets another's oid soon.
+# Column numbers only grow, and no table gets another's oid soon. The system's own have oids below 16384
+# (PostgreSQL's FirstNormalObjectId): thousands of columns that need not be looked at.
 FINGERPRINT = f"""
     SELECT count(*), sum(a.attrelid::bigint * a.attnum), current_schemas(false)::text
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE c.relkind IN ('r', 'p') AND {_OURS}
+    WHERE c.oid >= 16384 AND a.attrelid >= 16384 AND c.relkind IN ('r', 'p') AND {_OURS}
 """
 
 _KEYS = f"""

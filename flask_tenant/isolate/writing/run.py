@@ -92,8 +92,16 @@ class Writing:
         except BaseException:
             attempt.abandon()
             raise
+        self._keep_number(cursor)
         attempt.keep()
         answer(cursor, Written(self.description, rows, len(images)))
+
+    def _keep_number(self, cursor: Any) -> None:
+        """Let SQLAlchemy 2.0's adapter of aiosqlite tell the new row's number, which a RETURNING makes it forget."""
+        if self.driver != "aiosqlite" or self.watch.shape.verb != "insert":
+            return
+        if not isinstance(getattr(type(cursor), "lastrowid", None), property):
+            cursor.lastrowid = self.run("SELECT last_insert_rowid()")[0][0]
 
     def _unconditional(self) -> None:
         """What is denied for every row is denied where there is none as well."""

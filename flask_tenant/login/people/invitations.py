@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ...errors import LoginRefusedError, MemberError
 from ...identity import LOCAL, Identified, Invitation, Member, MemberState, Person, Provider
+from ...translations import Message
 from ..store import digest_of, new_secret, utc
 from .arrivals import Arrivals, checked_vouching, email_of, name_of
 from .members import checked_roles
@@ -207,14 +208,14 @@ class People(Arrivals):
 
 
 def _bad() -> MemberError:
-    return MemberError("The invitation is not good any more", hint="Ask for another one")
+    return MemberError(Message("The invitation is not good any more"), hint=Message("Ask for another one"))
 
 
 def _taken(email: str) -> MemberError:
     return MemberError(
-        f"Somebody logs in with {email!r} already",
+        Message("Somebody logs in with %(email)r already", email=email),
         value=email,
-        hint="Log in with that password, and accept then",
+        hint=Message("Log in with that password, and accept then"),
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ...errors import LastAdministratorError, MemberError
 from ...identity import ADMINISTRATOR, Member, MemberState, Provider
+from ...translations import Message
 from .persons import SYSTEM, Persons, checked_name
 
 BY_HAND = ""
@@ -30,7 +31,9 @@ def checked_roles(roles: Iterable[str]) -> frozenset[str]:
     for role in found:
         if not _ROLE.match(role):
             raise MemberError(
-                f"{role!r} cannot be a role", value=role, hint="Small letters, digits, _, . and -, 63 at most"
+                Message("%(role)r cannot be a role", role=role),
+                value=role,
+                hint=Message("Small letters, digits, _, . and -, 63 at most"),
             )
     return found
 
@@ -177,9 +180,9 @@ class Members(Persons):
                     )
         except IntegrityError as error:
             raise MemberError(
-                f"The members of the tenant {tenant_id} were changed at the same time",
+                Message("The members of the tenant %(id)d were changed at the same time", id=tenant_id),
                 value=tenant_id,
-                hint="Try again",
+                hint=Message("Try again"),
             ) from error
 
     def _has_administrator(self, connection: Connection, tenant_id: int) -> bool:
@@ -209,7 +212,12 @@ class Members(Persons):
         found = self._member(connection, tenant_id, person_id)
         if found is None:
             raise MemberError(
-                f"The person {person_id} is no member of the tenant {tenant_id}", value=person_id
+                Message(
+                    "The person %(person)d is no member of the tenant %(tenant)d",
+                    person=person_id,
+                    tenant=tenant_id,
+                ),
+                value=person_id,
             )
         return found
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ...errors import MemberError
 from ...identity import LOCAL, Identity, Person
+from ...translations import Message
 from ..passwords import Passwords
 from ..sessions import Sessions
 from ..store import Clock, Connect, Note, Tables, now, utc
@@ -41,7 +42,9 @@ def checked_email(text: str) -> str:
     try:
         return validate_email(text.strip(), check_deliverability=False).normalized.lower()
     except EmailNotValidError as error:
-        raise MemberError(f"{text!r} is no e-mail address: {error}", value=text) from None
+        raise MemberError(
+            Message("%(text)r is no e-mail address", text=text), value=text, hint=str(error).rstrip(".")
+        ) from None
 
 
 def checked_name(text: str) -> str:
@@ -51,7 +54,7 @@ def checked_name(text: str) -> str:
     """
     name = line_of(text)[:LONGEST_NAME].strip()
     if not name:
-        raise MemberError("A name is empty", value=text)
+        raise MemberError(Message("A name is empty"), value=text)
     return name
 
 
@@ -118,7 +121,9 @@ class Persons:
                 return self._create(connection, email, name, kept, by)
         except IntegrityError:
             raise MemberError(
-                f"Somebody logs in with {email!r} already", value=email, hint="Log in, or reset the password"
+                Message("Somebody logs in with %(email)r already", email=email),
+                value=email,
+                hint=Message("Log in, or reset the password"),
             ) from None
 
     def _create(self, connection: Connection, email: str, name: str, kept: str, by: str) -> Person:

@@ -146,12 +146,14 @@ def test_a_denial_is_a_page_or_a_problem(shop: Shop) -> None:
     if "closed" not in app.view_functions:
         app._got_first_request = False
         app.add_url_rule("/closed", "closed", view)
-    with app.test_request_context("/closed"):
+    with app.test_request_context("/closed", headers={"Accept-Language": "de"}):
         page = app.make_response(
             app.handle_user_exception(RuleDeniedError("<b>Books</b>", rule="secret-rule"))
         )
     assert (page.status_code, page.mimetype) == (403, "text/html")
     assert b"&lt;b&gt;Books" in page.data
+    assert b'<html lang="de">' in page.data
+    assert b"Das ist hier nicht erlaubt" in page.data
     assert b"secret" not in page.data
     with app.test_request_context("/closed", headers={"Accept": "application/json"}):
         problem = app.make_response(app.handle_user_exception(RuleDeniedError("<b>", rule="secret-rule")))
