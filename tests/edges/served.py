@@ -66,7 +66,8 @@ def stream() -> Any:
     def lines() -> Iterator[str]:
         with app.app_context():
             for _ in range(count):
-                time.sleep(0)  # another greenlet's turn
+                # Another greenlet's turn; a stream without end leaves SQLite's lock to those who write.
+                time.sleep(0.02 if count > 1_000_000 else 0)
                 yield f"{current_tenant().slug}:{canary()}:{'.' * 2000}\n"
 
     return app.response_class(lines(), mimetype="text/plain")
@@ -139,6 +140,7 @@ async def _pure(scope: Any, receive: Any, send: Any) -> None:
         for _ in range(count):
             line = f"{current_tenant().slug}:{await _canary()}:{'.' * 2000}\n".encode()
             await send({"type": "http.response.body", "body": line, "more_body": True})
+            await asyncio.sleep(0.02 if count > 1_000_000 else 0)
         if scope["path"] == "/pure/wait":
             await asyncio.Event().wait()
         await send({"type": "http.response.body", "body": b""})

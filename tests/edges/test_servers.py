@@ -278,6 +278,7 @@ def test_open_connections_end_with_their_tenant(server: tuple[str, int], state: 
         while True:
             await socket.send("x")
             await socket.recv()
+            await asyncio.sleep(0.02)
 
     async def main() -> None:
         paths = ("/pure/wait", "/pure?100000000", "/stream?n=100000000")
