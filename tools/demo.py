@@ -26,6 +26,7 @@ SETTINGS = {
     "DEMO_TENANT_LOGIN": "true",
     "DEMO_TENANT_SIGNUP": '"open"',
     "DEMO_TENANT_MAIL_URL": "console:",
+    "DEMO_TENANT_TRANSLATIONS_FOLDER": '"../demo_themes/translations"',
 }
 """What is set for the demonstration, unless the environment says otherwise."""
 

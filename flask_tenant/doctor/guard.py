@@ -257,7 +257,8 @@ class Guard:
             if name in self.made or self.inside(name):
                 self.note("file read", name)
             return
-        if name.startswith(("/dev/", "/proc/")):
+        # Devices; what lies deeper, as in /dev/shm, are files like any other.
+        if name.startswith("/proc/") or Path(name).parent == Path("/dev"):
             return
         if not self.inside(name) and name not in self.made and Path(name).exists():
             self._refuse(f"writing the file {name}")
