@@ -26,7 +26,8 @@ TESTROOT := .build/root
 XDIST ?= -n 3 --dist worksteal
 PORT ?= 8000
 # Tests make thousands of small databases: in memory, where there is room, none of them waits for a disc.
-ROOM := $(shell [ "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null && echo /dev/shm)
+ROOM := $(shell [ "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null \
+	&& ! findmnt -no OPTIONS /dev/shm | grep -q noexec && echo /dev/shm)
 
 .PHONY: help translations demo demo-sso test test-full check check-only bench soak clean python
 
@@ -53,7 +54,7 @@ demo-sso: python
 
 test test-full: export TENANCY_TEST_WHEEL := 1
 test test-full: export TENANCY_BUILD := $(CURDIR)/.build
-test test-full: export PYTEST_DEBUG_TEMPROOT := $(or $(PYTEST_DEBUG_TEMPROOT),$(ROOM))
+test test-full: export TMPDIR := $(or $(TMPDIR),$(ROOM))
 test: python
 	@$(PROVISION) debian postgresql redis-server chromium slapd nodejs npm
 	@$(PROVISION) npm
