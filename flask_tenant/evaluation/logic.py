@@ -12,32 +12,23 @@ Program: TypeAlias = Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str
 """What :func:`compiled` makes: called with row, old row, facts and values of slots."""
 
 
-def _both(arguments: tuple[Program, ...]) -> Program:
-    def run(row: Any, old: Any, facts: Any, values: Any) -> bool | None:
-        found: bool | None = True
-        for argument in arguments:
-            value = argument(row, old, facts, values)
-            if value is False:
-                return False
-            if value is None:
-                found = None
-        return found
+def _until(decisive: bool) -> Callable[[tuple[Program, ...]], Program]:
+    """AND ends with the first ``False``, OR with the first ``True``; else what is unknown leaves it unknown."""
 
-    return run
+    def made(arguments: tuple[Program, ...]) -> Program:
+        def run(row: Any, old: Any, facts: Any, values: Any) -> bool | None:
+            found: bool | None = not decisive
+            for argument in arguments:
+                value: bool | None = argument(row, old, facts, values)
+                if value is decisive:
+                    return decisive
+                if value is None:
+                    found = None
+            return found
 
+        return run
 
-def _either(arguments: tuple[Program, ...]) -> Program:
-    def run(row: Any, old: Any, facts: Any, values: Any) -> bool | None:
-        found: bool | None = False
-        for argument in arguments:
-            value = argument(row, old, facts, values)
-            if value is True:
-                return True
-            if value is None:
-                found = None
-        return found
-
-    return run
+    return made
 
 
 def _choice(arguments: tuple[Program, ...]) -> Program:
@@ -72,8 +63,8 @@ def _known(arguments: tuple[Program, ...]) -> Program:
 
 
 LAZY: dict[str, Callable[[tuple[Program, ...]], Program]] = {
-    "&&": _both,
-    "||": _either,
+    "&&": _until(False),
+    "||": _until(True),
     "!": _of_truth({True: False, False: True, None: None}),
     "if": _choice,
     "coalesce": _first_known,

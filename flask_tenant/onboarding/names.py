@@ -139,15 +139,7 @@ class Names:
         """
         from confusable_homoglyphs import confusables
 
-        name = " ".join(unicodedata.normalize("NFC", text).split())
-        if not name or len(name) > LONGEST_NAME:
-            raise _refused(
-                "tenant_name",
-                Message("The name is empty or too long"),
-                text,
-                Message("Use up to %(count)d characters", count=LONGEST_NAME),
-            )
-        _seen("tenant_name", name)
+        name = _line("tenant_name", text)
         if any(confusables.is_dangerous(word) for word in re.split(r"[\s\W_]+", name) if word):
             raise _refused(
                 "tenant_name",
@@ -162,15 +154,7 @@ class Names:
 
         :raises SignUpError: for an empty name, and one with characters that nobody sees
         """
-        name = " ".join(unicodedata.normalize("NFC", text).split())
-        if not name or len(name) > LONGEST_NAME:
-            raise _refused(
-                "person_name",
-                Message("The name is empty or too long"),
-                text,
-                Message("Use up to %(count)d characters", count=LONGEST_NAME),
-            )
-        return _seen("person_name", name)
+        return _line("person_name", text)
 
     def free(self, connection: Connection, slug: str, *, own: int | None = None) -> None:
         """Make sure that nobody has the slug, or one that looks like it, until the transaction ends.
@@ -207,7 +191,19 @@ def _impossible(slug: str) -> SignUpError:
     return _refused("slug", Message("The address %(slug)r cannot be", slug=slug), slug, _LETTERS)
 
 
-def _seen(field: str, name: str) -> str:
+def _line(field: str, text: str) -> str:
+    """Return a name in one line, in composed characters.
+
+    :raises SignUpError: for an empty one, one that is too long, and one with characters that nobody sees
+    """
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    if not name or len(name) > LONGEST_NAME:
+        raise _refused(
+            field,
+            Message("The name is empty or too long"),
+            text,
+            Message("Use up to %(count)d characters", count=LONGEST_NAME),
+        )
     if any(unicodedata.category(c) in _UNSEEN or c in _BLANK for c in name):
         raise _refused(
             field, Message("The name has characters that nobody sees"), name, Message("Leave them out")

@@ -118,19 +118,15 @@ class Composer:
 
 def shared(shape: Shape) -> Shape:
     """Return the one object that stands for all equal shapes: its hash is worked out once."""
-    found = _shapes.get(shape)
-    if found is None:
-        remember(_shapes, shape, shape, SHAPES)
-        found = shape
-    return found
+    return _one(_shapes, shape)
 
 
-def _same(overlay: Overlay) -> Overlay:
-    """Return the one object that stands for all equal overlays: shapes are then equal at a glance."""
-    found = _overlays.get(overlay)
+def _one(kept: dict[K, K], value: K) -> K:
+    """Return the one object that stands for all that are equal to it: the next comparison sees it at a glance."""
+    found = kept.get(value)
     if found is None:
-        remember(_overlays, overlay, overlay, SHAPES)
-        found = overlay
+        remember(kept, value, value, SHAPES)
+        found = value
     return found
 
 
@@ -270,7 +266,7 @@ class _Sum:
                 (name, strictest(self.masks[name])) for name in sorted(self.masks) if name not in self.hidden
             ]
             overlay = Overlay(tuple(self.filters), tuple(masks), tuple(sorted(self.hidden)))
-            found["overlays"] = dict.fromkeys(tables, _same(overlay))
+            found["overlays"] = dict.fromkeys(tables, _one(_overlays, overlay))
         if self.reads:
             found["reads"] = dict.fromkeys(tables, _denial(self.reads))
         if self.cap is not None:
