@@ -19,6 +19,7 @@ from tests.accounts.corp import SECRET, SLUGS, Person, provide
 from tests.accounts.site import ANNA, Browser, accounts_of, make_site
 from tests.services.browser import served
 from tests.services.oidc import Listener, OidcServer
+from tests.services.redis import RedisServer
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +31,16 @@ def listener() -> Iterator[Listener]:
 
 @pytest.fixture(scope="module")
 def site(
-    tmp_path_factory: pytest.TempPathFactory, oidc_servers: list[OidcServer], listener: Listener
+    tmp_path_factory: pytest.TempPathFactory,
+    oidc_servers: list[OidcServer],
+    listener: Listener,
+    redis_server: RedisServer,
 ) -> Iterator[Flask]:
-    app = make_site(tmp_path_factory.mktemp("openid"), TENANT_LOGIN_LIMITS={"login.network": "1000 per hour"})
+    app = make_site(
+        tmp_path_factory.mktemp("openid"),
+        TENANT_LOGIN_LIMITS={"login.network": "1000 per hour"},
+        TENANT_REDIS_URL=redis_server.url(),
+    )
     provide(app, oidc_servers, listener=listener)
     yield app
     with app.app_context():
