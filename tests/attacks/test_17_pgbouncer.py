@@ -595,3 +595,29 @@ def test_without_a_pooler_nothing_is_taken_away(built: Site) -> None:
             assert getattr(inner, "prepare_threshold", 5) == 5
             assert run(connection, "SET statement_timeout = 5000", "text").error is None
         engine.dispose()
+
+
+def test_the_directory_in_a_database_of_its_own(pooler: Pooler, built: Site) -> None:
+    """Its engine has no wall. Two servers do the same again and again, which is when drivers prepare statements."""
+    with pooler.server.database() as database, ExitStack() as stack:
+        url = pooler.url(database, driver=built.engine.dialect.driver)
+        states = []
+        for _ in range(2):
+            engine = sa.create_engine(pooler.url(built.database, driver=built.engine.dialect.driver))
+            stack.callback(engine.dispose)
+            app, _tenancy = make_app(engine, TENANT_DIRECTORY_URL=url)
+            states.append(app.extensions["tenancy"])
+            stack.callback(states[-1].directory.close)
+        tenants = [states[0].create(f"tenant-{number}", f"Tenant {number}") for number in range(8)]
+        for number, tenant in enumerate(tenants):
+            host = f"tenant-{number}.test"
+            for state in states:
+                changed = state.directory.set_config(tenant, "colour", number)
+                assert state.directory.get(tenant.slug).config["colour"] == number
+                assert changed.config["colour"] == number
+            states[1].directory.add_domain(tenant, host)
+            states[1].directory.confirm_domain(host)
+        for state in states:
+            until(lambda state=state: all(state.directory.find_domain(f"tenant-{n}.test") for n in range(8)))
+            found = [state.directory.find_domain(f"tenant-{n}.test") for n in range(8)]
+            assert [tenant.id for tenant in found if tenant is not None] == [tenant.id for tenant in tenants]
