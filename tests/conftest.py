@@ -20,6 +20,7 @@ from tests.services.availability import AGAIN, FULL
 
 pytest_plugins = [
     "tests.services.postgres",
+    "tests.services.pgbouncer",
     "tests.services.databases",
     "tests.services.redis",
     "tests.services.slapd",

@@ -83,6 +83,7 @@ ENVIRONMENTS = {
 # What stands for a Debian package being there -> the package.
 DEBIAN = {
     "postgresql": "/usr/lib/postgresql/*/bin/initdb",
+    "pgbouncer": "/usr/sbin/pgbouncer",
     "redis-server": "/usr/bin/redis-server",
     "chromium": "/usr/bin/chromium",
     "slapd": "/usr/sbin/slapd",
