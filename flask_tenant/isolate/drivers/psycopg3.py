@@ -175,10 +175,8 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
     inner = raw(found)
     inner.cursor_factory = inner.cursor_factory
     inner.server_cursor_factory = inner.server_cursor_factory
-    wanted, inner.prepare_threshold = (
-        inner.prepare_threshold,
-        None,
-    )  # the question itself is not to be prepared
+    wanted = inner.prepare_threshold
+    inner.prepare_threshold = None  # the question itself is not to be prepared
     inner.ft_pooled = leads_to_pooler(found, inner.info.backend_pid, found.cursor)
     if not inner.ft_pooled:
         inner.prepare_threshold = wanted
