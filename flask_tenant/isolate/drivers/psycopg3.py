@@ -10,7 +10,7 @@ from psycopg import sql as composed
 from psycopg.rows import tuple_row
 
 from ...errors import StatementRefusedError
-from ..guard import WORN, Vouched, as_text, check_encoding, made_elsewhere
+from ..guard import WORN, Vouched, as_set_up, as_text, check_encoding, made_elsewhere
 from ..messages import psycopg_error
 from ..ruled import execute_raw, refuse_ruled
 from .pooler import leads_to_pooler, refuse_lasting
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..wall import Wall
 
 _HINT = "Use execute() or executemany()"
+_LASTING = ("autocommit", "read_only", "deferrable")
+_PLAIN = ("row_factory", "cursor_factory", "server_cursor_factory", "prepare_threshold")
 _SENDS = frozenset({
     "_execute_gen", "_executemany_gen_pipeline", "_executemany_gen_no_pipeline", "_stream_send_gen",
     "_start_copy_gen", "_declare_gen",
@@ -194,7 +196,8 @@ def arm(connection: Any, wall: Wall) -> bool:
     if not isinstance(found, _GuardedConnection):
         raise made_elsewhere(found)
     guarded: Any = found
-    if guarded.__dict__.pop(WORN, False):
+    plain = _PLAIN if isinstance(guarded, GuardedAsyncConnection) else (*_PLAIN, "isolation_level")
+    if guarded.__dict__.pop(WORN, False) or not as_set_up(guarded, _LASTING, plain):
         return False
     check_encoding(guarded.info.encoding)
     guarded.ft_wall = wall
