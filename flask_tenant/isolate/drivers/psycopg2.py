@@ -7,7 +7,7 @@ import decimal
 import uuid
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg2
 import psycopg2.extensions
@@ -122,7 +122,7 @@ class _Guard:
         try:
             return super().execute(text, vars)  # type: ignore[misc]
         except psycopg2.Error as error:
-            raise psycopg2_error(error, self._ft_wall, self.connection) from None
+            raise psycopg2_error(error, self._ft_wall, cast(Any, self).connection) from None
 
     def _ft_ruled(self, text: str, known: Rewritten, params: Any, *, many: bool = False) -> bool:
         """Run a rewritten statement under rules; false when none is about it."""
@@ -138,7 +138,7 @@ class _Guard:
         try:
             return super().executemany(text, rows)  # type: ignore[misc]
         except psycopg2.Error as error:
-            raise psycopg2_error(error, self._ft_wall, self.connection) from None
+            raise psycopg2_error(error, self._ft_wall, cast(Any, self).connection) from None
 
     @property
     def _ft_wall(self) -> Wall | None:
