@@ -33,6 +33,7 @@ from .ddl import settle, translate_ddl
 from .drivers.pooler import is_pooled, refuse_lasting
 from .guard import ASKED, WORN, unruled
 from .overlay.denial import denied
+from .overlay.relatives import check_relatives
 from .overlay.shapes import shapes_of
 from .overlay.tables import Overlays, TableOverlay
 from .overlay.values import literal_value
@@ -165,7 +166,11 @@ class Wall:
         """Refuse a statement that reads what rules deny.
 
         :raises RuleDeniedError: with the rule's message; nothing has been executed
+        :raises StatementRefusedError: for a table whose rows other rules are about, under another name
         """
+        relatives = self.views.catalog.relatives
+        if relatives:
+            check_relatives(tables, ruling.decision, relatives)
         denials = ruling.decision.reads
         for name in sorted(tables) if denials else ():
             denial = denials.get(name)

@@ -7,7 +7,7 @@ import decimal
 import uuid
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg2
 import psycopg2.extensions
@@ -123,7 +123,7 @@ class _Guard:
         try:
             return super().execute(text, vars)  # type: ignore[misc]
         except psycopg2.Error as error:
-            raise psycopg2_error(error, self._ft_wall) from None
+            raise psycopg2_error(error, self._ft_wall, cast(Any, self).connection) from None
 
     def _ft_ruled(self, text: str, known: Rewritten, params: Any, *, many: bool = False) -> bool:
         """Run a rewritten statement under rules; false when none is about it."""
@@ -139,7 +139,7 @@ class _Guard:
         try:
             return super().executemany(text, rows)  # type: ignore[misc]
         except psycopg2.Error as error:
-            raise psycopg2_error(error, self._ft_wall) from None
+            raise psycopg2_error(error, self._ft_wall, cast(Any, self).connection) from None
 
     @property
     def _ft_wall(self) -> Wall | None:
@@ -216,7 +216,7 @@ class GuardedConnection(psycopg2.extensions.connection):
         try:
             super().commit()
         except psycopg2.Error as error:
-            raise psycopg2_error(error, self.ft_wall) from None
+            raise psycopg2_error(error, self.ft_wall, self) from None
 
     def set_client_encoding(self, encoding: str) -> None:
         super().set_client_encoding(encoding)

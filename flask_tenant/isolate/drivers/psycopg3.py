@@ -152,7 +152,7 @@ class GuardedConnection(_GuardedConnection, psycopg.Connection[Any]):
         try:
             return super().wait(gen, *args, **kw)
         except psycopg.Error as error:
-            raise psycopg_error(error, self.ft_wall) from None
+            raise psycopg_error(error, self.ft_wall, self) from None
 
 
 class GuardedAsyncConnection(_GuardedConnection, psycopg.AsyncConnection[Any]):
@@ -163,7 +163,7 @@ class GuardedAsyncConnection(_GuardedConnection, psycopg.AsyncConnection[Any]):
         try:
             return await super().wait(gen, *args, **kw)
         except psycopg.Error as error:
-            raise psycopg_error(error, self.ft_wall) from None
+            raise psycopg_error(error, self.ft_wall, self) from None
 
 
 def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
