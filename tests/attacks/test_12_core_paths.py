@@ -232,6 +232,53 @@ def test_schema_translation_is_refused(world: World) -> None:
                 connection.execute(sa.select(Customer.name))
 
 
+class Spliced(sa.types.UserDefinedType[str]):
+    """A type whose name is SQL."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **kw: Any) -> str:
+        return "text), (SELECT max(name) FROM customer), CAST(1 AS text"
+
+
+TYPES: list[Any] = [Spliced(), sa.dialects.postgresql.REGCLASS(), sa.Enum("x", name="customer")]
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: type(kind).__name__)
+def test_types_are_types(world: World, kind: Any) -> None:
+    if world.sqlite and kind is not TYPES[0]:
+        pytest.skip("SQLite takes any word for a type, and looks none up")
+    statement = sa.select(sa.cast(sa.null(), kind))
+    with world.physical.connect() as connection:  # the control
+        row = connection.execute(statement).one()
+        assert len(row) == 1 or "canary-corto-4" in row
+    with world.as_(), world.engine.connect() as connection:
+        with pytest.raises(StatementRefusedError):
+            connection.execute(statement)
+        for plain in (
+            sa.Numeric(10, 2),
+            sa.String(collation="NOCASE" if world.sqlite else "C"),
+            sa.DateTime(),
+        ):
+            assert connection.execute(sa.select(sa.cast(sa.null(), plain))).scalar() is None
+
+
+@on_postgresql
+def test_intervals_are_types(world: World) -> None:
+    from sqlalchemy.dialects.postgresql import INTERVAL
+
+    with world.as_(), world.engine.connect() as connection:
+        days = sa.cast(sa.literal("1 day 2 hours"), INTERVAL(fields="DAY TO HOUR"))
+        assert connection.execute(sa.select(days)).scalar_one().total_seconds() == 26 * 3600
+        hours = sa.text("SELECT CAST('90 minutes' AS interval hour), '1'::interval day to second (3)")
+        assert connection.execute(hours).one()[0].total_seconds() == 3600
+        escape = sa.cast(
+            sa.literal("1"), INTERVAL(fields="DAY), (SELECT max(name) FROM customer), CAST(1 AS int")
+        )
+        with pytest.raises(StatementRefusedError):
+            connection.execute(sa.select(escape))
+
+
 @on_postgresql
 def test_explicit_schemas(world: World) -> None:
     public = sa.Table(

@@ -193,6 +193,25 @@ class TextMixin(MentionsMixin):
             self._ft_refused(hidden_column(label.name))  # GROUP BY and ORDER BY could mean either
         return cast(str, super().visit_label(label, *args, **kw))  # type: ignore[misc]
 
+    # ---- types
+    def visit_typeclause(self, typeclause: Any, **kw: Any) -> str:
+        text = cast(str, super().visit_typeclause(typeclause, **kw))  # type: ignore[misc]
+        self._ft_check_type(text)
+        return text
+
+    def render_bind_cast(self, type_: Any, dbapi_type: Any, sqltext: str) -> str:
+        text = cast(str, super().render_bind_cast(type_, dbapi_type, sqltext))
+        self._ft_check_type(text.removeprefix(f"{sqltext}::"))
+        return text
+
+    def _ft_check_type(self, text: str) -> None:
+        """Refuse a type that is rendered as more than the name of one: it may be of the application's making."""
+        if not self._ft_own_work("a type"):
+            try:
+                self.wall.raw.check_type(text)
+            except StatementRefusedError as refusal:
+                self._ft_refused(refusal)
+
     # ---- what must be a word or a sign
     def visit_function(self, func: Any, add_to_result_map: Any = None, **kw: Any) -> str:
         name = ".".join((*func.packagenames, func.name)).lower()
