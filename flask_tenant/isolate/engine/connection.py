@@ -34,6 +34,8 @@ class TenantConnection(Connection):
         scope = current_scope() or dialect.ft_wall.fallback()
         if scope is None or scope.internal:
             return
+        if dialect.ft_wall.views.suspected and not scope.central:
+            dialect.ft_wall.views.look(self)
         if scope.central:
             self.dialect = dialect.ft_shapes["central"]
             watch_central(self)
@@ -90,6 +92,9 @@ class TenantConnection(Connection):
         cast(Any, self.dialect).ft_wall.admit_reads(compiled.ft_reads, ruling)
 
     def _execute_clauseelement(self, *args: Any, **kw: Any) -> Any:
+        dialect: Any = self.dialect
+        if self._transaction is None and (wall := dialect.ft_wall) is not None and wall.views.suspected:
+            wall.views.look(self)
         pooled, holder = self.ft_holder
         if pooled is None or pooled is not self._dbapi_connection or not unruled(holder):
             self.ft_rule()
