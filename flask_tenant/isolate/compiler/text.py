@@ -79,6 +79,7 @@ _PREFIXES = frozenset(
 )
 _SAMPLES = frozenset({"bernoulli", "system"})
 _COMMENT = re.compile(r"/\*(?:(?!\*/|/\*).)*\*/\Z", re.DOTALL)
+_QUERY = re.compile(r"\s*(?:SELECT|VALUES|WITH)\b", re.IGNORECASE)
 _FIELD = re.compile(r"\w+\Z")
 
 
@@ -141,6 +142,7 @@ class TextMixin(MentionsMixin):
         else:
             place = "order_by"
         found = self.wall.raw.fragment(text, place, placeholders)
+        self.ft_named.update(view.name for view in found.reads)
         if found.star and not (
             len(self.stack) in (self.ft_counting, self.ft_existing) and text.strip() == "*"
         ):
@@ -153,6 +155,15 @@ class TextMixin(MentionsMixin):
         self.ft_tables.update((v.schema, v.name) for v in found.reads if not v.shared)
         self.ft_reads.update(v.name for v in found.reads)
         return found
+
+    def visit_grouping(self, grouping: Any, asfrom: bool = False, **kw: Any) -> str:
+        inner = grouping.element
+        if isinstance(inner, TextClause) and _QUERY.match(inner.text) and not self._ft_own_work("text()"):
+            # in_(text("SELECT ...")): SQLAlchemy writes the brackets that make an expression of a query
+            bracketed = TextClause(f"({inner.text})")
+            bracketed._bindparams = inner._bindparams
+            return cast(str, bracketed._compiler_dispatch(self, **kw))
+        return cast(str, super().visit_grouping(grouping, asfrom=asfrom, **kw))  # type: ignore[misc]
 
     def visit_tstring(self, tstring: Any, **kw: Any) -> str:
         raise StatementRefusedError(
@@ -220,6 +231,7 @@ class TextMixin(MentionsMixin):
             bare in SAFE[self.dialect.name]
             or name in self.wall.config.safe_functions
             or isinstance(func, (cube, rollup, grouping_sets))
+            or (name != "next_value" and hasattr(self, f"visit_{name}_func"))  # now() is CURRENT_TIMESTAMP on SQLite
             or (bare in _SAMPLES and func is self.ft_sample_method)
         )
         if not known and not self._ft_own_work(f"{name}()"):
