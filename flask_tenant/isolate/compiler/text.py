@@ -231,7 +231,9 @@ class TextMixin(MentionsMixin):
             bare in SAFE[self.dialect.name]
             or name in self.wall.config.safe_functions
             or isinstance(func, (cube, rollup, grouping_sets))
-            or (name != "next_value" and hasattr(self, f"visit_{name}_func"))  # now() is CURRENT_TIMESTAMP on SQLite
+            or (
+                name != "next_value" and hasattr(self, f"visit_{name}_func")
+            )  # now() is CURRENT_TIMESTAMP on SQLite
             or (bare in _SAMPLES and func is self.ft_sample_method)
         )
         if not known and not self._ft_own_work(f"{name}()"):

@@ -9,9 +9,10 @@ from .relations import MANY_SOURCES, Relations
 from .words import ROW_ADDRESSES, words
 
 _GIVE_ARGUMENTS = words(
-    "any_value array_agg coalesce first_value greatest lag last_value lead least nth_value nullif"
+    """any_value array_agg coalesce first_value greatest json_populate_record jsonb_populate_record lag last_value
+    lead least nth_value nullif pg_typeof"""
 )
-"""Functions that give what they got, or a list of it."""
+"""Functions that give what they got, a list of it, or its type."""
 
 
 class Grouping(Relations):
