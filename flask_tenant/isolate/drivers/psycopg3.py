@@ -41,25 +41,30 @@ def _rewritten(cursor: Any, query: Any, params: Any) -> tuple[Any, Rewritten | N
         query = query.as_string(connection)
     elif isinstance(query, bytes):
         query = as_text(query, connection.info.encoding)
-    text, known = wall.rewrite(query, _style(params), connection)
+    text, known = wall.rewrite(query, _style(cursor, params), connection)
     return Vouched(text), known if wall.rules is not None else None
 
 
-def _style(params: Any) -> Placeholders:
-    return "none" if params is None else "format"
+_RAW = (psycopg.RawCursor, psycopg.AsyncRawCursor, psycopg.RawServerCursor, psycopg.AsyncRawServerCursor)
+
+
+def _style(cursor: Any, params: Any) -> Placeholders:
+    if params is None:
+        return "none"
+    return "numeric_dollar" if isinstance(cursor, _RAW) else "format"
 
 
 def _ruled(cursor: Any, text: Any, known: Any, params: Any, *, many: bool = False) -> bool:
     """Run a rewritten statement under rules; false when none is about it."""
     wall = cursor.connection.ft_wall
-    return execute_raw(wall, cursor, "psycopg", text, known, params, _style(params), many=many)
+    return execute_raw(wall, cursor, "psycopg", text, known, params, _style(cursor, params), many=many)
 
 
 def _alone(cursor: Any, query: Any, params: Any) -> Any:
     """Return the text for a way on which rules cannot look at rows; refuse it when there are such rules."""
     text, known = _rewritten(cursor, query, params)
     if known is not None:
-        refuse_ruled(cursor.connection.ft_wall, cursor.connection, text, known, _style(params))
+        refuse_ruled(cursor.connection.ft_wall, cursor.connection, text, known, _style(cursor, params))
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from functools import cache, wraps
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine.default import DefaultDialect
@@ -63,6 +64,8 @@ class TenantDialect(DefaultDialect):
             statement, known = self._ft_again(statement, context)
             if known is not None and self._ft_looked_at(cursor, statement, known, parameters, context):
                 return
+        if context is not None and parameters is not context.ft_sent:
+            check_parameters(context, [context.ft_sent], [parameters])
         if context is not None and context.ft_ruled and ruled(self, cursor, statement, parameters, context):
             return
         cursor.execute(statement, parameters)  # what SQLAlchemy's own does for every driver that we guard
@@ -74,6 +77,8 @@ class TenantDialect(DefaultDialect):
                 cursor, statement, known, parameters, context, many=True
             ):
                 return
+        if context is not None and parameters is not context.ft_sent:
+            check_parameters(context, context.ft_sent, parameters)
         if (
             context is not None
             and context.ft_ruled
@@ -119,8 +124,35 @@ class TenantDialect(DefaultDialect):
             text, *rest = batch
             if text is not last:  # it is the same for each row where SQLAlchemy sends them one by one
                 last, vouched = text, Vouched(text)
-            context.ft_statement = vouched
+            context.ft_statement, context.ft_sent = vouched, rest[0]
             yield type(batch)(vouched, *rest)
+
+
+def check_parameters(context: Any, sent: Any, given: Any) -> None:
+    """Refuse parameters in which a listener to ``before_cursor_execute`` has changed the tenant.
+
+    Where they have no names, none that equals the tenant's id may be another now.
+
+    :param sent: the parameters as we have made them, one for each row
+    :param given: what the driver is about to get in their place
+    """
+    ours = getattr(context.compiled, "ft_keys", ())
+    if not ours or context.ft_asking:
+        return
+    tenant_id = context.dialect.ft_wall.tenant_id()
+    for before, after in zip_longest(sent, given, fillvalue=()):
+        if isinstance(before, dict):
+            mine = {key: value for key, value in before.items() if key.startswith(ours)}
+            same = isinstance(after, dict) and mine.items() <= after.items()
+        else:
+            same = len(before) == len(after) and all(
+                new == value for value, new in zip(before, after, strict=True) if value == tenant_id
+            )
+        if not same:
+            raise StatementRefusedError(
+                "An event listener has changed the parameters of a statement, the tenant's own among them",
+                hint="Leave parameters that are not the application's as they are in before_cursor_execute",
+            )
 
 
 def ruled(
