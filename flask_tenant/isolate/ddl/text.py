@@ -45,7 +45,9 @@ _PASSED = {
 DDL_WORDS = frozenset(_PASSED)
 """The words that start the statements that are read here."""
 
-_WHOLE = "It works on the rows of all tenants: do it as the database's owner, or in central_context(reason=...)"
+_WHOLE = (
+    "It works on the rows of all tenants: do it as the database's owner, or in central_context(reason=...)"
+)
 _INSTEAD = {
     "TRUNCATE": "It would empty the table for all tenants: use DELETE FROM",
     **dict.fromkeys(("VACUUM", "REINDEX", "CLUSTER", "REFRESH"), _WHOLE),
