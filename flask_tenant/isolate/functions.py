@@ -113,7 +113,7 @@ _POSTGRESQL_SEARCH = _names(
 )
 
 _POSTGRESQL_OTHERS = _names(
-    """abbrev area bound_box broadcast cast center coalesce collation current_schema current_user
+    """abbrev area bound_box broadcast cast center coalesce collation current_database current_schema current_user
     diagonal diameter family gen_random_uuid grouping hash_array hash_record hashtext
     hashtextextended height host hostmask inet_merge inet_same_family isclosed ishorizontal isopen
     isparallel isperp isvertical masklen netmask network npoints nullif num_nonnulls num_nulls

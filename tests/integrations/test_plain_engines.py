@@ -15,7 +15,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scop
 
 from flask_tenant import Tenancy, central_context, tenant_context
 from flask_tenant.engines import exempt_engine
-from flask_tenant.errors import ConfigurationError, NoTenantError, TenantChangedError, UnknownEngineError
+from flask_tenant.errors import (
+    ConfigurationError,
+    NoTenantError,
+    StatementRefusedError,
+    TenantChangedError,
+    UnknownEngineError,
+)
 from flask_tenant.registry import state_of
 from tests.integrations.helpers import at, table, with_tenants
 
@@ -298,4 +304,33 @@ def test_the_first_connection_may_ask_for_autocommit(database_url: str) -> None:
         labelled = connection.execute(sa.select(note.c.title)).all()
         assert connection.dialect.server_version_info
     assert {row.title for row in labelled} == {"seeded"}
+    engine.dispose()
+
+
+ASKED = {
+    "sqlite": ["SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'note'"],
+    "postgresql": [
+        "SELECT count(*) FROM pg_database WHERE datname = current_database()",
+        "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = 'note'",
+        "SELECT count(*) FROM information_schema.columns WHERE table_name = 'note' AND column_name = 'title'",
+    ],
+}
+
+
+@BOTH
+def test_start_up_asks_the_catalogue_and_tenants_do_not(database_url: str) -> None:
+    engine = sa.create_engine(database_url)
+    app = Flask("plain")
+    Tenancy(engines=[engine]).init_app(app)
+    Base.metadata.create_all(engine)
+    statements = ASKED[engine.dialect.name]
+    with engine.connect() as connection:
+        for statement in statements:
+            assert connection.scalar(sa.text(statement)) == 1, statement
+            assert connection.exec_driver_sql(statement).scalar() == 1, statement
+    with_tenants(app)
+    with app.app_context(), tenant_context("acme"), engine.connect() as connection:
+        for statement in statements:
+            with pytest.raises(StatementRefusedError, match=r"inspect\(\)"):
+                connection.scalar(sa.text(statement))
     engine.dispose()

@@ -54,7 +54,11 @@ class TenantConnection(Connection):
     def ft_migrates(self) -> None:
         """Take the template's shape, if a migration runs on a connection that was opened before anybody knew of it."""
         dialect = cast(Any, self.dialect)
-        if current_scope() is None and dialect.ft_wall.shape == "tenant" and "ft_tenant_id" not in self.__dict__:
+        if (
+            current_scope() is None
+            and dialect.ft_wall.shape == "tenant"
+            and "ft_tenant_id" not in self.__dict__
+        ):
             scope = dialect.ft_wall.fallback()
             if scope is not None and scope.tenant_id == TEMPLATE_ID:
                 self._ft_to_template()
