@@ -256,6 +256,16 @@ class Wall:
         ):
             self.pin(connection)
 
+    def needs_pin_only(self, compiled: Any) -> bool:
+        """Whether a compiled statement, once it was let through, is so for every connection of its tenant."""
+        return (
+            self.shape == "tenant"
+            and not self.template
+            and compiled.ft_refusal is None
+            and not compiled.ft_private
+            and bool(compiled.ft_tables)
+        )
+
     def allow_batch_copy(self, table: str) -> None:
         """Let Alembic's batch mode copy a table with all tenants' rows: in migrations only."""
         if not self.template:

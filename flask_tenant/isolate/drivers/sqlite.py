@@ -23,10 +23,19 @@ if TYPE_CHECKING:
 _COPY = "it copies or reads the whole database file, all tenants included"
 
 
+_execute = sqlite3.Cursor.execute
+
+
 class GuardedCursor(sqlite3.Cursor):
     """Sends vouched statements on, and others through the raw SQL enforcer."""
 
     def execute(self, sql: str, parameters: Any = (), /) -> GuardedCursor:
+        if type(sql) is Vouched and type(self) is GuardedCursor:  # the usual case, without detours
+            try:
+                _execute(self, sql, parameters)
+            except sqlite3.Error as error:
+                raise sqlite_error(error, self._ft_wall) from None
+            return self
         text, table, known = (sql, None, None) if type(sql) is Vouched else self._ft_rewritten(sql)
         try:
             if known is None or not self._ft_ruled(text, known, parameters):
@@ -146,6 +155,8 @@ class GuardedConnection(sqlite3.Connection):
 
     def cursor(self, factory: Any = None, /) -> Any:  # type: ignore[override]
         if factory is None:
+            if type(self) is GuardedConnection:
+                return _cursor(self, GuardedCursor)
             factory = GuardedCursor
         elif not (isinstance(factory, type) and issubclass(factory, GuardedCursor)):
             factory = _guarded_cursor(factory)
@@ -174,6 +185,7 @@ class GuardedConnection(sqlite3.Connection):
 
 
 _all_changes = sqlite3.Connection.total_changes.__get__
+_cursor = sqlite3.Connection.cursor
 
 
 def _guarded_cursor(factory: Any) -> Any:
@@ -200,6 +212,8 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
 
 def raw(connection: Any) -> Any:
     """Return the driver's own connection below SQLAlchemy's asyncio adapter."""
+    if type(connection) is GuardedConnection:
+        return connection
     inner = getattr(connection, "driver_connection", connection)
     return getattr(inner, "_conn", inner)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.base import OptionEngine
 
-from ...context import current_scope
+from ...context import _scope, current_scope
 from ...decision import Ruling
 from ...model import TEMPLATE_ID
 from ..central import watch_central
 from ..ddl.common import running
 from ..drivers import driver_for
-from ..guard import ASKED, unruled
+from ..guard import ASKED
 from ..overlay.shapes import dialect_for
 from ..overlay.values import in_force
 
@@ -27,6 +27,9 @@ class TenantConnection(Connection):
 
     It does by inheritance what listeners could do as well, because listeners cost every statement.
     """
+
+    ft_tenant_id: Any = ()
+    """Whose connection it is, once it has served somebody; ``()`` is nobody's id."""
 
     def __init__(self, *args: Any, **kw: Any) -> None:
         super().__init__(*args, **kw)
@@ -89,11 +92,15 @@ class TenantConnection(Connection):
         in_force.set(ruling)
         cast(Any, self.dialect).ft_wall.admit_reads(compiled.ft_reads, ruling)
 
-    def _execute_clauseelement(self, *args: Any, **kw: Any) -> Any:
+    def _execute_clauseelement(self, elem: Any, distilled_parameters: Any, execution_options: Any) -> Any:
         pooled, holder = self.ft_holder
-        if pooled is None or pooled is not self._dbapi_connection or not unruled(holder):
+        if (
+            pooled is None
+            or pooled is not self._dbapi_connection
+            or holder.__dict__.get(ASKED, True) is not _scope.get()  # unruled(), a call less
+        ):
             self.ft_rule()
-        return super()._execute_clauseelement(*args, **kw)
+        return _execute_clauseelement(self, elem, distilled_parameters, execution_options)
 
     def _execute_compiled(self, *args: Any, **kw: Any) -> Any:
         self.ft_rule()
@@ -112,6 +119,9 @@ class TenantConnection(Connection):
                 self, ddl, lambda: super(TenantConnection, self)._execute_ddl(ddl, *args, **kw)
             )
         return super()._execute_ddl(ddl, *args, **kw)
+
+
+_execute_clauseelement = Connection._execute_clauseelement
 
 
 class TenantOptionEngine(OptionEngine):

@@ -84,8 +84,8 @@ class TenantDialect(DefaultDialect):
 
     def _ft_again(self, statement: str, context: Any) -> tuple[str, Rewritten | None]:
         """An event listener may have put a comment round a vouched statement. Anything else is raw SQL."""
-        vouched = getattr(context, "ft_statement", None)
-        if vouched is not None and with_comment(statement, vouched):
+        vouched = getattr(context, "ft_statement", None) or getattr(context, "statement", None)
+        if type(vouched) is Vouched and with_comment(statement, vouched):
             return Vouched(statement), None
         if self.is_async and context is not None:
             # The driver runs in a thread or task that knows no tenant: rewrite here.
