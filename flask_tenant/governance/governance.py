@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..context import Scope
 from ..decision import Decision, Ruling
 from ..errors import ConfigurationError
+from ..isolate.onward import REPLACING
 from ..model import Tenant
 from ..rules.facts import Facts as Known
 from ..rules.model import Facts, RuleSet
@@ -129,10 +130,17 @@ class Governance:
 
         tables: dict[str, Mapping[str, Any]] = {}
         keys: dict[str, frozenset[str]] = {}
+        passing: dict[tuple[str, str], tuple[tuple[str, str, str], ...]] = {}
+        unknown: list[tuple[str, str]] = []
         for isolation in dict.fromkeys(self.application.databases.isolations.values()):
             tables.update(tables_of(isolation))
             keys.update(keys_of(isolation))
-        return Vocabulary(tables=tables, keys=keys, **registered(self.application))
+            onwards = isolation.catalog.onwards
+            passing.update({does: found for does, found in onwards.known.items() if does[1] != REPLACING})
+            unknown += onwards.unknown
+        return Vocabulary(
+            tables=tables, keys=keys, passing=passing, passing_unknown=unknown, **registered(self.application)
+        )
 
     def check(
         self, files: Sequence[RuleFile], tenant: Tenant | None, vocabulary: Vocabulary | None = None

@@ -30,6 +30,7 @@ from ..protocols import Report, RuleSource
 from .alembic import migrating
 from .config import IsolateConfig
 from .ddl import settle, translate_ddl
+from .drivers.pooler import is_pooled, refuse_lasting
 from .guard import ASKED, WORN, unruled
 from .overlay.denial import denied
 from .overlay.shapes import shapes_of
@@ -358,10 +359,16 @@ class Wall:
 
     def _admit_setting(self, text: str, placeholders: Placeholders, holder: Any, scope: Scope | None) -> None:
         """Keep what a tenant sets on a connection from the connection's next user."""
-        if scope is not None and scope.tenant_id in (None, TEMPLATE_ID):
+        pooled = is_pooled(holder)
+        if scope is not None and scope.tenant_id in (None, TEMPLATE_ID) and not pooled:
             return
         words = [t.key or t.name for t in scan(text, self.raw.dialect, placeholders, None).tokens]
         if words[0] in ("SET", "RESET") and words[1] not in ("LOCAL", "TRANSACTION", "CONSTRAINTS"):
+            if pooled:
+                hint = (
+                    "Use SET LOCAL; what is meant for all belongs into ALTER ROLE or ALTER DATABASE ... SET"
+                )
+                self.refuse(refuse_lasting(text.strip().split("\n")[0][:80], words[1].lower(), hint))
             holder.__dict__[WORN] = True
         if words[0] != "PRAGMA" or ("=" not in words and "(" not in words):
             return

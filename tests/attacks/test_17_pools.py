@@ -1,6 +1,6 @@
 """Class 17, pools: what one tenant leaves on a connection is not there for the next.
 
-pgbouncer in transaction mode comes with a later issue; so do the settings and roles of row level security.
+pgbouncer in transaction mode is in test_17_pgbouncer.py. The settings and roles of row level security come with it.
 """
 
 from __future__ import annotations

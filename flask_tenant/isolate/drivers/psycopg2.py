@@ -19,6 +19,7 @@ from ..guard import WORN, Vouched, as_text, check_encoding, made_elsewhere, refu
 from ..messages import psycopg2_error
 from ..rawsql.lexer import NAME, NUMBER, OP, STRING, Token, scan
 from ..ruled import execute_raw
+from .pooler import leads_to_pooler, refuse_lasting
 
 if TYPE_CHECKING:
     from ..rawsql import Placeholders, Rewritten
@@ -30,6 +31,11 @@ _PLAIN = frozenset({
     dt.time, dt.timedelta, uuid.UUID,
 })  # fmt: skip
 """Types that psycopg2 itself turns into one literal."""
+
+_CHARACTERISTICS = ("isolation_level", "readonly", "deferrable")
+"""What psycopg2 sends with BEGIN; and in autocommit, where it sends none, as SET for the whole session."""
+
+_BY_TRANSACTION = "Set it outside autocommit: it goes with each BEGIN then"
 
 _WORDS = frozenset({"ARRAY", "NULL", "TRUE", "FALSE"})
 
@@ -177,6 +183,20 @@ class GuardedConnection(psycopg2.extensions.connection):
     """psycopg2's connection, guarded."""
 
     ft_wall: Wall | None = None
+    ft_pooled = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _CHARACTERISTICS and self.ft_pooled and self.autocommit:
+            raise refuse_lasting(f"{name} = {value!r} in autocommit", name, _BY_TRANSACTION)
+        super().__setattr__(name, value)
+
+    def set_session(self, *args: Any, **kw: Any) -> None:
+        given = dict(zip((*_CHARACTERISTICS, "autocommit"), args, strict=False)) | kw
+        alone = given.get("autocommit")
+        wanted = sorted(name for name in _CHARACTERISTICS if given.get(name) is not None)
+        if wanted and self.ft_pooled and (self.autocommit if alone is None else alone):
+            raise refuse_lasting(f"set_session({wanted[0]}=…) in autocommit", wanted[0], _BY_TRANSACTION)
+        super().set_session(*args, **kw)
 
     def cursor(self, *args: Any, **kw: Any) -> Any:
         if self.ft_wall is not None and (kw.get("withhold") or args[3:4] == (True,)):
@@ -213,7 +233,9 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
         if factory is psycopg2.extensions.connection
         else type(f"Guarded{factory.__name__}", (GuardedConnection, factory), {})
     )
-    return connect(*args, **kw)
+    found = connect(*args, **kw)
+    found.ft_pooled = leads_to_pooler(found, found.get_backend_pid(), lambda: own_cursor(found))
+    return found
 
 
 def raw(connection: Any) -> Any:

@@ -13,6 +13,7 @@ from ...errors import StatementRefusedError
 from ..guard import WORN, Vouched, as_text, check_encoding, made_elsewhere
 from ..messages import psycopg_error
 from ..ruled import execute_raw, refuse_ruled
+from .pooler import leads_to_pooler, refuse_lasting
 
 if TYPE_CHECKING:
     from ..rawsql import Placeholders, Rewritten
@@ -111,10 +112,13 @@ class _GuardedConnection:
     """Hands out guarded cursors only, whatever class the application asks for."""
 
     ft_wall: Wall | None = None
+    ft_pooled = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("cursor_factory", "server_cursor_factory"):
             value = _guarded(value)
+        elif name == "prepare_threshold" and value is not None and self.ft_pooled:
+            raise refuse_lasting(f"prepare_threshold = {value}", name, "Leave it at None")
         super().__setattr__(name, value)
 
     def cursor(self, *args: Any, **kw: Any) -> Any:
@@ -171,6 +175,11 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
     inner = raw(found)
     inner.cursor_factory = inner.cursor_factory
     inner.server_cursor_factory = inner.server_cursor_factory
+    wanted = inner.prepare_threshold
+    inner.prepare_threshold = None  # the question itself is not to be prepared
+    inner.ft_pooled = leads_to_pooler(found, inner.info.backend_pid, found.cursor)
+    if not inner.ft_pooled:
+        inner.prepare_threshold = wanted
     return found
 
 

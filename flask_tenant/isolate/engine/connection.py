@@ -37,6 +37,8 @@ class TenantConnection(Connection):
         scope = current_scope() or dialect.ft_wall.fallback()
         if scope is None or scope.internal:
             return
+        if dialect.ft_wall.views.suspected and not scope.central:
+            dialect.ft_wall.views.look(self)
         if scope.central:
             self.dialect = dialect.ft_shapes["central"]
             watch_central(self)
@@ -93,6 +95,10 @@ class TenantConnection(Connection):
         cast(Any, self.dialect).ft_wall.admit_reads(compiled.ft_reads, ruling)
 
     def _execute_clauseelement(self, elem: Any, distilled_parameters: Any, execution_options: Any) -> Any:
+        if self._transaction is None:
+            wall = cast(Any, self.dialect).ft_wall
+            if wall is not None and wall.views.suspected:
+                wall.views.look(self)
         pooled, holder = self.ft_holder
         if (
             pooled is None

@@ -13,7 +13,7 @@ from ...expressions import Kind
 RESERVED = ("row", "old", "new", "rows")
 """First words of names that are not facts."""
 
-_NONE: Mapping[str, Any] = MappingProxyType({})
+_NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,9 @@ class Vocabulary:
     :param engines: names that ``route`` may give
     :param themes: names that ``theme`` may give
     :param webhooks: names of addresses that the application registered
+    :param passing: (table, ``insert`` | ``update`` | ``delete``) -> what the database itself writes when a statement
+        does this: what it does, to which table, and by what, for people
+    :param passing_unknown: tables, and triggers of which cannot be told what they write, with the reason
     :param events: event -> the facts that come with it, beside those of the request
     :raises ConfigurationError: for a fact that is called like a part of the language
     """
@@ -40,6 +43,8 @@ class Vocabulary:
     themes: Collection[str] = ()
     webhooks: Collection[str] = ()
     events: Mapping[str, Mapping[str, Kind]] = field(default_factory=lambda: _NONE)
+    passing: Mapping[tuple[str, str], Collection[tuple[str, str, str]]] = field(default_factory=lambda: _NONE)
+    passing_unknown: Collection[tuple[str, str]] = ()
 
     def __post_init__(self) -> None:
         for name in (*self.facts, *(fact for facts in self.events.values() for fact in facts)):
