@@ -153,10 +153,10 @@ def _watch_engines() -> None:
 
 def _declared_first(original: Any) -> Any:
     @wraps(original)
-    def method(self: Engine, *args: Any, **kw: Any) -> Any:
+    def method(self: Engine) -> Any:
         if not is_tenanted(self.dialect):
             _declared(self)
-        return original(self, *args, **kw)
+        return original(self)
 
     return method
 

@@ -75,8 +75,9 @@ class RuleSource(Protocol):
 
         After ``None`` it is not asked again until the transaction has ended.
 
-        :param holder: what lives as long as the connection's checkout: within one transaction on it, one version of the
-            rules and one ``now`` hold, whatever is activated meanwhile; the facts are those of each statement
+        :param holder: what lives as long as the connection's checkout, with a dictionary ``ft_notes`` for what is to be
+            kept until its transaction ends: within it one version of the rules and one ``now`` hold, whatever is
+            activated meanwhile; the facts are those of each statement
         :raises RuleError: when it cannot be decided; nothing may reach the database then
         """
 

@@ -31,7 +31,7 @@ from .alembic import migrating
 from .config import IsolateConfig
 from .ddl import settle, translate_ddl
 from .drivers.pooler import is_pooled, refuse_lasting
-from .guard import ASKED, WORN, unruled
+from .guard import ASKED, OWNER, WORN, notes, unruled
 from .overlay.denial import denied
 from .overlay.shapes import shapes_of
 from .overlay.tables import Overlays, TableOverlay
@@ -218,7 +218,7 @@ class Wall:
         :param holder: what lives as long as the checkout: SQLAlchemy's connection, or the driver's
         """
         tenant_id = self.tenant_id()
-        owner: object = holder.__dict__.setdefault("ft_tenant_id", tenant_id)
+        owner: object = notes(holder).setdefault(OWNER, tenant_id)
         if owner != tenant_id:
             raise TenantChangedError(
                 f"A connection that serves tenant {owner} is used under tenant {tenant_id}",
@@ -250,11 +250,7 @@ class Wall:
             return
         # What pin() does, in fewer steps: every statement comes by.
         tenant_id = scope.tenant_id
-        if (
-            not tenant_id
-            or self.template
-            or connection.__dict__.setdefault("ft_tenant_id", tenant_id) != tenant_id
-        ):
+        if not tenant_id or self.template or notes(connection).setdefault(OWNER, tenant_id) != tenant_id:
             self.pin(connection)
 
     def needs_pin_only(self, compiled: Any) -> bool:
@@ -293,10 +289,10 @@ class Wall:
                 found = self.raw.central(text, placeholders)
             else:
                 if self.law.source is not None and not unruled(holder):
-                    holder.__dict__[ASKED] = True
+                    notes(holder)[ASKED] = True
                     ruling = self.law.source.ruling(holder)
                     if ruling is None and current_scope() is not None:
-                        holder.__dict__[ASKED] = current_scope()
+                        notes(holder)[ASKED] = current_scope()
                 if ruling is not None and ruling.decision.shape:
                     ruled = self.shapes(ruling.decision.shape)
                 found = ruled.raw.statement(text, placeholders)
@@ -369,12 +365,12 @@ class Wall:
                     "Use SET LOCAL; what is meant for all belongs into ALTER ROLE or ALTER DATABASE ... SET"
                 )
                 self.refuse(refuse_lasting(text.strip().split("\n")[0][:80], words[1].lower(), hint))
-            holder.__dict__[WORN] = True
+            notes(holder)[WORN] = True
         if words[0] != "PRAGMA" or ("=" not in words and "(" not in words):
             return
         name = (words[3] if words[2] == "." else words[1]).lower()
         if name == "foreign_keys":
-            holder.__dict__[WORN] = True
+            notes(holder)[WORN] = True
         elif name != "defer_foreign_keys":
             refusal = StatementRefusedError(
                 f"PRAGMA {name} is set for the connection, which other tenants use next",

@@ -15,7 +15,7 @@ import psycopg2.sql
 
 from ...errors import StatementRefusedError, TenancyError
 from ..functions import POSTGRESQL
-from ..guard import WORN, Vouched, as_text, check_encoding, made_elsewhere, refused
+from ..guard import OWNER, WORN, Vouched, as_text, check_encoding, made_elsewhere, notes, refused
 from ..messages import psycopg2_error
 from ..rawsql.lexer import NAME, NUMBER, OP, STRING, Token, scan
 from ..ruled import execute_raw
@@ -234,6 +234,7 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
         else type(f"Guarded{factory.__name__}", (GuardedConnection, factory), {})
     )
     found = connect(*args, **kw)
+    found.ft_notes = {}
     found.ft_pooled = leads_to_pooler(found, found.get_backend_pid(), lambda: own_cursor(found))
     return found
 
@@ -247,11 +248,11 @@ def arm(connection: Any, wall: Wall) -> bool:
     """Switch the guard on for the next user of a connection. Returns whether it may be handed out."""
     if not isinstance(connection, GuardedConnection):
         raise made_elsewhere(connection)
-    if connection.__dict__.pop(WORN, False):
+    if notes(connection).pop(WORN, False):
         return False
     check_encoding(psycopg2.extensions.encodings[connection.encoding])
     connection.ft_wall = wall
-    connection.__dict__.pop("ft_tenant_id", None)
+    notes(connection).pop(OWNER, None)
     return True
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...context import current_scope
 from ...errors import StatementRefusedError
-from ..guard import WORN, Vouched, made_elsewhere, refused
+from ..guard import OWNER, WORN, Vouched, made_elsewhere, notes, refused
 from ..messages import sqlite_error
 from ..ruled import execute_raw
 
@@ -207,7 +207,9 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
         if factory is sqlite3.Connection
         else type(f"Guarded{factory.__name__}", (GuardedConnection, factory), {})
     )
-    return connect(*args, **kw)
+    found = connect(*args, **kw)
+    raw(found).ft_notes = {}
+    return found
 
 
 def raw(connection: Any) -> Any:
@@ -223,12 +225,13 @@ def arm(connection: Any, wall: Wall) -> bool:
     found = raw(connection)
     if not isinstance(found, GuardedConnection):
         raise made_elsewhere(found)
-    if found.ft_wall is None or found.__dict__.pop(WORN, False):
+    noted = notes(found)
+    if found.ft_wall is None or noted.pop(WORN, False):
         sqlite3.Cursor(found).execute(Vouched("PRAGMA foreign_keys = ON"))
     found.ft_wall = wall
     found.ft_inserted = None
     found.ft_changes = _all_changes(found)
-    found.__dict__.pop("ft_tenant_id", None)
+    noted.pop(OWNER, None)
     return True
 
 

@@ -47,12 +47,13 @@ class TenantDialect(DefaultDialect):
     def _ft_ended(self, connection: Any) -> None:
         rules = self.ft_wall.law.source
         if rules is not None:
-            connection = getattr(
-                connection, "dbapi_connection", connection
-            )  # the pool resets its own wrapper
-            holder = driver_for(self.driver).raw(connection)
+            # The pool resets its own wrapper.
+            holder = getattr(connection, "dbapi_connection", connection)
+            if self.is_async:
+                holder = driver_for(self.driver).raw(holder)
             # A transaction without a tenant has nothing that could end, nor has a connection made before the wall.
-            if getattr(holder, "__dict__", {}).pop(ASKED, False):
+            noted = getattr(holder, "ft_notes", None)
+            if noted and noted.pop(ASKED, False):
                 rules.ended(holder)
 
     def connect(self, *args: Any, **kw: Any) -> Any:

@@ -14,7 +14,7 @@ from ...errors import StatementRefusedError
 from ..compiler.values import ValuesMixin
 from ..ddl import changes_tables
 from ..drivers import driver_for
-from ..guard import Vouched
+from ..guard import OWNER, Vouched
 from .connection import TenantConnection
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class _Context(DefaultExecutionContext):
                 scope is not None
                 and getattr(compiled, "ft_plain", None) is self.dialect
                 and type(connection) is TenantConnection
-                and connection.ft_tenant_id == scope.tenant_id
+                and connection.ft_notes.get(OWNER, ()) == scope.tenant_id
                 and connection.ft_ruling is None
             ):
                 self._ft_admit(compiled, connection)
