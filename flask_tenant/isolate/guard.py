@@ -34,12 +34,18 @@ def notes(holder: Any) -> dict[str, Any]:
     return found if found is not None else cast("dict[str, Any]", holder.__dict__)
 
 
+def held_by(holder: Any) -> dict[str, Any]:
+    """What holds on a driver's connection until its transaction ends: which rules, and whether there are none."""
+    found: dict[str, Any] = holder.ft_held
+    return found
+
+
 def unruled(holder: Any) -> bool:
     """Whether the current tenant has no rules, as far as the holder's transaction is concerned.
 
     Every statement comes by, and most tenants have none: what was found out once holds until the transaction ends.
     """
-    return notes(holder).get(ASKED, True) is _scope.get()
+    return held_by(holder).get(ASKED, True) is _scope.get()
 
 
 class Vouched(str):

@@ -43,7 +43,7 @@ class _Course:
     """Stands for a session's transaction before the rules: one version of them decides where its reads go."""
 
     def __init__(self) -> None:
-        self.ft_notes: dict[str, Any] = {}
+        self.ft_held: dict[str, object] = {}
 
 
 def listen() -> None:

@@ -74,12 +74,13 @@ def _bound_map(base: Any) -> Any:
             super().safe_discard(state)
 
         def _kill(self) -> None:
-            self._ft_mark_all()
-            self.ft_marked = True
+            if self._dict:
+                self._ft_mark_all()
+                self.ft_marked = True
             super()._kill()
 
         def __del__(self) -> None:
-            if not self.ft_marked:  # a session that nobody has closed
+            if self._dict and not self.ft_marked:  # a session that nobody has closed
                 self._ft_mark_all()
 
         def _ft_mark_all(self) -> None:
@@ -218,11 +219,11 @@ def _watch_merge() -> None:
     Session._merge = merge  # type: ignore[method-assign]
 
 
-def _begun(session: Session, transaction: Any) -> None:
+def _begun(session: Any, transaction: Any) -> None:
     # What is added to a session waits for its first flush: it belongs to the tenant in which it was added.
     if transaction.parent is None:
         scope = _scope.get()
-        cast(Any, session).ft_begun = scope.tenant_id if scope is not None else None
+        session.ft_begun = scope.tenant_id if scope is not None else None
 
 
 def _reached(session: Session, transaction: Any, connection: Connection) -> None:

@@ -31,7 +31,7 @@ from .alembic import migrating
 from .config import IsolateConfig
 from .ddl import settle, translate_ddl
 from .drivers.pooler import is_pooled, refuse_lasting
-from .guard import ASKED, OWNER, WORN, notes, unruled
+from .guard import ASKED, OWNER, WORN, held_by, notes, unruled
 from .overlay.denial import denied
 from .overlay.shapes import shapes_of
 from .overlay.tables import Overlays, TableOverlay
@@ -289,10 +289,10 @@ class Wall:
                 found = self.raw.central(text, placeholders)
             else:
                 if self.law.source is not None and not unruled(holder):
-                    notes(holder)[ASKED] = True
+                    held_by(holder)[ASKED] = True
                     ruling = self.law.source.ruling(holder)
                     if ruling is None and current_scope() is not None:
-                        notes(holder)[ASKED] = current_scope()
+                        held_by(holder)[ASKED] = current_scope()
                 if ruling is not None and ruling.decision.shape:
                     ruled = self.shapes(ruling.decision.shape)
                 found = ruled.raw.statement(text, placeholders)

@@ -11,10 +11,11 @@ from datetime import datetime
 from itertools import count
 from typing import Any, Protocol
 
-from ..context import Scope
+from ..context import Scope, _scope
 from ..decision import Decision, Ruling
 from ..errors import RuleEngineError, TenancyError
 from ..model import Tenant
+from ..protocols import RuleHolder
 from . import facts as known
 from .compose import remember
 from .decide import Decider, kinds_asked
@@ -26,8 +27,6 @@ PLANS = 1024
 """Tenants of which what was decided is kept."""
 
 _count = count()
-_HOLDER = "holder"
-"""What has no room for notes, such as a plain sqlite3 connection, is kept until its transaction ends."""
 
 
 class RuleBook(Protocol):
@@ -91,21 +90,19 @@ class Rules:
         self._tables = tables
         self._engine = engine
         self._clock = clock
+        # Applications may share an engine, and each has rules of its own.
         self._key = f"ft_rules_{next(_count)}"
-        self._loose: dict[int, dict[str, Any]] = {}
         self._plans: dict[int, Plan] = {}
 
-    def ruling(self, holder: object) -> Ruling | None:
+    def ruling(self, holder: RuleHolder) -> Ruling | None:
         """Return what holds for the next statement, ``None`` when the current tenant has no rules."""
-        scope = self._here()
+        scope = _scope.get() or self._here()  # every transaction comes by
         if scope is None or not scope.tenant_id or scope.internal:
             return None  # central work, the template and ourselves
-        place = getattr(holder, "ft_notes", None)
-        if place is None:
-            place = self._loose.setdefault(id(holder), {_HOLDER: holder})
-        pin: _Pin | None = place.get(self._key)
+        held: dict[str, Any] = holder.ft_held
+        pin: _Pin | None = held.get(self._key)
         if pin is None or pin.tenant_id != scope.tenant_id:
-            pin = place[self._key] = self._pin(scope)
+            pin = held[self._key] = self._pin(scope)
         plan, moment = pin.plan, pin.moment
         if plan is None or moment is None:
             return None
@@ -116,11 +113,6 @@ class Rules:
         ruling = self._ruling(plan, facts)
         pin.last = (facts, ruling)
         return ruling
-
-    def ended(self, holder: object) -> None:
-        """Forget what was pinned to a holder."""
-        place = getattr(holder, "ft_notes", None)
-        (place if place is not None else self._loose.pop(id(holder), {})).pop(self._key, None)
 
     def decide(self, rules: RuleSet, facts: dict[str, Any]) -> Decision:
         """Return what a rule set decides for given facts: for ``explain`` and cases.

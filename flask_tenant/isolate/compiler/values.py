@@ -78,9 +78,9 @@ class ValuesMixin(Base):
                 tenant_id = self.wall.tenant_id()
             for key in self.ft_keys:
                 values[key] = tenant_id
-        if self.ft_slots:
-            self._ft_fill(values)
+        if self.ft_slots and escape_names:  # else for an execution, which is admitted first: see ft_fill()
+            self.ft_fill(values)
         return values
 
-    def _ft_fill(self, values: Any) -> None:
-        """Put in the values of rules."""
+    def ft_fill(self, values: Any) -> None:
+        """Put in the values of the rules in force."""

@@ -234,7 +234,7 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
         else type(f"Guarded{factory.__name__}", (GuardedConnection, factory), {})
     )
     found = connect(*args, **kw)
-    found.ft_notes = {}
+    found.ft_notes, found.ft_held = {}, {}
     found.ft_pooled = leads_to_pooler(found, found.get_backend_pid(), lambda: own_cursor(found))
     return found
 

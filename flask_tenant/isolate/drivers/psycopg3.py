@@ -173,7 +173,7 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
     else:
         found = GuardedConnection.connect(*args, **kw)
     inner = raw(found)
-    inner.ft_notes = {}
+    inner.ft_notes, inner.ft_held = {}, {}
     inner.cursor_factory = inner.cursor_factory
     inner.server_cursor_factory = inner.server_cursor_factory
     wanted = inner.prepare_threshold

@@ -208,7 +208,7 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
         else type(f"Guarded{factory.__name__}", (GuardedConnection, factory), {})
     )
     found = connect(*args, **kw)
-    raw(found).ft_notes = {}
+    raw(found).ft_notes, raw(found).ft_held = {}, {}
     return found
 
 
@@ -229,7 +229,8 @@ def arm(connection: Any, wall: Wall) -> bool:
     if found.ft_wall is None or noted.pop(WORN, False):
         sqlite3.Cursor(found).execute(Vouched("PRAGMA foreign_keys = ON"))
     found.ft_wall = wall
-    found.ft_inserted = None
+    if found.ft_inserted is not None:
+        found.ft_inserted = None
     found.ft_changes = _all_changes(found)
     noted.pop(OWNER, None)
     return True

@@ -14,7 +14,7 @@ from ...model import TEMPLATE_ID
 from ..central import watch_central
 from ..ddl.common import running
 from ..drivers import driver_for
-from ..guard import ASKED, notes
+from ..guard import ASKED, held_by
 from ..overlay.shapes import dialect_for
 from ..overlay.values import in_force
 
@@ -77,11 +77,11 @@ class TenantConnection(Connection):
             raw = driver_for(dialect.driver).raw(self.connection.dbapi_connection)
             self.ft_holder = (self._dbapi_connection, raw)
         holder = self.ft_holder[1]
-        noted = notes(holder)
-        noted[ASKED] = True
+        held = held_by(holder)
+        held[ASKED] = True
         ruling = wall.law.source.ruling(holder)
         if ruling is None and scope is not None:
-            noted[ASKED] = scope  # until the transaction ends, nothing will hold for it
+            held[ASKED] = scope  # until the transaction ends, nothing will hold for it
         before = self.ft_ruling
         if before is ruling:
             return
@@ -111,7 +111,7 @@ class TenantConnection(Connection):
         if (
             pooled is None
             or pooled is not self._dbapi_connection
-            or holder.ft_notes.get(ASKED, True) is not _scope.get()  # unruled(), two calls less
+            or holder.ft_held.get(ASKED, True) is not _scope.get()  # unruled(), two calls less
         ):
             self.ft_rule()
         return _execute_clauseelement(self, elem, distilled_parameters, execution_options)

@@ -13,7 +13,7 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 from ...context import internal
 from ...errors import StatementRefusedError
 from ..drivers import driver_for
-from ..guard import ASKED, Vouched, with_comment
+from ..guard import Vouched, with_comment
 from ..ruled import execute_compiled, execute_raw
 
 if TYPE_CHECKING:
@@ -45,16 +45,12 @@ class TenantDialect(DefaultDialect):
         self._ft_ended(dbapi_connection)
 
     def _ft_ended(self, connection: Any) -> None:
-        rules = self.ft_wall.law.source
-        if rules is not None:
-            # The pool resets its own wrapper.
-            holder = getattr(connection, "dbapi_connection", connection)
-            if self.is_async:
-                holder = driver_for(self.driver).raw(holder)
-            # A transaction without a tenant has nothing that could end, nor has a connection made before the wall.
-            noted = getattr(holder, "ft_notes", None)
-            if noted and noted.pop(ASKED, False):
-                rules.ended(holder)
+        holder = getattr(connection, "dbapi_connection", connection)  # the pool resets its own wrapper
+        if self.is_async:
+            holder = driver_for(self.driver).raw(holder)
+        held = getattr(holder, "ft_held", None)  # a connection made before the wall has none
+        if held:
+            held.clear()
 
     def connect(self, *args: Any, **kw: Any) -> Any:
         return driver_for(self.driver).connect(self.ft_wall, super().connect, args, kw)

@@ -87,6 +87,10 @@ class _Context(DefaultExecutionContext):
                 )
             if connection.ft_ruling is not None:
                 connection.ft_admit(compiled)
+                if compiled.ft_slots:
+                    # Now, because what SQLAlchemy has done since the rules were asked may have asked for others'.
+                    for row in self.compiled_parameters:
+                        compiled.ft_fill(row)
         setting = compiled.isplaintext and wall.is_setting(compiled)
         if setting:
             holder = driver_for(dialect.driver).raw(connection.connection.dbapi_connection)

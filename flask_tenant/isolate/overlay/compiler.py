@@ -82,7 +82,7 @@ class OverlayMixin(Base):
             self._ft_binds.append(bind)
         return bind
 
-    def _ft_fill(self, values: Any) -> None:
+    def ft_fill(self, values: Any) -> None:
         ruling, dialect = in_force.get(), cast(Any, self.dialect.name)
         for key, slot in self.ft_slots.items():
             values[key] = driver_value(slot, ruling, dialect)
