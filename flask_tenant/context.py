@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .protocols import Adapter
 
 NO_TENANT_HINT = (
-    "Enter one with tenant_context('slug'), name a default for shells and tests with TENANT_DEFAULT, "
-    "or do central work in central_context(reason=...)"
+    "Enter one with tenant_context('slug') or, for a command, 'flask tenant run --tenant slug COMMAND'; name a default "
+    "for shells and tests with TENANT_DEFAULT, or do central work in central_context(reason=...)"
 )
 
 
