@@ -289,3 +289,15 @@ def functions_in_each_databases_own_words(dialect: str) -> Iterator[Any]:
         yield sa.update(customer).where(moment.is_not(None)).values(name=func.lower(c.name))
     yield sa.select(func.char_length(c.name))
     yield sa.select(c.id, func.aggregate_strings(c.name, ", ")).group_by(c.id)
+
+
+@shape()
+def words_that_look_like_functions(dialect: str) -> Iterator[Any]:
+    c, i = customer.c, invoice.c
+    yield sa.select(func.distinct(c.name))
+    yield sa.select(func.count(func.distinct(c.name)))
+    yield orm(lambda session: session.query(func.count(func.distinct(s.Customer.name))).scalar())
+    yield sa.select(i.payer_id, func.count(func.distinct(i.number))).group_by(i.payer_id)
+    if dialect == "postgresql":
+        numbers = sa.select(func.array_agg(i.number)).scalar_subquery()
+        yield sa.select(i.id).where(i.number == func.any(numbers))
