@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import column, event, func, table
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.automap import automap_base
 from sqlalchemy.orm import Session, registry
 
@@ -299,5 +300,5 @@ def words_that_look_like_functions(dialect: str) -> Iterator[Any]:
     yield orm(lambda session: session.query(func.count(func.distinct(s.Customer.name))).scalar())
     yield sa.select(i.payer_id, func.count(func.distinct(i.number))).group_by(i.payer_id)
     if dialect == "postgresql":
-        numbers = sa.select(func.array_agg(i.number)).scalar_subquery()
-        yield sa.select(i.id).where(i.number == func.any(numbers))
+        numbers = sa.select(sa.cast(sa.literal("{2024-001,x}"), ARRAY(sa.String)).label("n")).subquery()
+        yield sa.select(i.id, i.number).join(numbers, i.number == func.any(numbers.c.n))
