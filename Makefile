@@ -56,7 +56,7 @@ test test-full: export TENANCY_TEST_WHEEL := 1
 test test-full: export TENANCY_BUILD := $(CURDIR)/.build
 test test-full: export TMPDIR := $(or $(TMPDIR),$(ROOM))
 test: python
-	@$(PROVISION) debian postgresql redis-server chromium slapd nodejs npm
+	@$(PROVISION) debian postgresql pgbouncer redis-server chromium slapd nodejs npm
 	@$(PROVISION) npm
 	@$(PROVISION) env main other ihatemoney
 	@$(MAKE) check-only

@@ -15,7 +15,7 @@ from .directory import Directory, own_database
 from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
 from .engines import Users, _users
 from .errors import ConfigurationError
-from .isolate import Isolation, ScopedSessions, plainly
+from .isolate import Isolation, ScopedSessions, plainly, unprepared
 from .model import Tenant
 from .registry import _here
 from .replicas import adopt
@@ -145,7 +145,7 @@ class Databases:
         own = settings.directory_url
         connect: Callable[[], AbstractContextManager[Connection]] = isolation.begin
         if own is not None:
-            engine = sa.create_engine(own)
+            engine = sa.create_engine(own, connect_args=unprepared(own))
             self.application.tenancy.exempt(engine)
             weakref.finalize(self, engine.dispose)
             connect = own_database(engine)

@@ -72,14 +72,22 @@ def synchronous(engine: Engine | AsyncEngine) -> Engine:
 def blocking(engine: Engine) -> Engine:
     """Return an engine for flask_tenant's own work on the database of an asynchronous one.
 
-    :raises ConfigurationError: for a database in memory, which has one connection only
+    :raises ConfigurationError: for a database in memory, which has one connection only, and for a driver without guard
     """
     if engine.url.get_backend_name() == "sqlite" and not _file_of(engine):
         raise ConfigurationError(
             "An asynchronous engine on a database in memory", value=str(engine.url), hint="Use a file"
         )
     driver = _BLOCKING.get(engine.dialect.driver, engine.dialect.driver)
-    return create_engine(engine.url.set(drivername=f"{engine.dialect.name}+{driver}"))
+    made = create_engine(engine.url.set(drivername=f"{engine.dialect.name}+{driver}"))
+    if made.dialect.is_async:  # it has no counterpart
+        known = ", ".join(sorted(_BLOCKING))
+        raise ConfigurationError(
+            f"The database driver {driver!r} has no guard",
+            value=driver,
+            hint=f"For asyncio use one of: {known}",
+        )
+    return made
 
 
 def same_database(one: Engine, other: Engine) -> bool:

@@ -20,6 +20,7 @@ from tests.services.availability import AGAIN, FULL
 
 pytest_plugins = [
     "tests.services.postgres",
+    "tests.services.pgbouncer",
     "tests.services.databases",
     "tests.services.redis",
     "tests.services.slapd",
@@ -95,6 +96,9 @@ BESIDE = {"accounts", "extension", "integrations", "login", "onboarding", "rules
 """Folders whose tests are about both databases alike: on PostgreSQL a quarter of them will do, but for the long run."""
 
 
+EACH = {Path("rules/test_async.py")}
+"""Files whose tests all run, in both environments: few, and what they are about differs most between versions."""
+
 LONG = {"thirdparty", "test_in_a_browser.py", "test_crashes.py"}
 """Folders and files whose tests begin first."""
 
@@ -124,11 +128,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark what runs once, and leave some to the long run."""
     kept, left = [], []
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        path = item.path.relative_to(Path(__file__).parent)
+        folder = path.parts[0]
         if folder in ONCE:
             item.add_marker(pytest.mark.once)
         number = zlib.crc32(item.nodeid.encode())
-        (kept if number % _every(folder, item.name) == 0 else left).append(item)
+        every = 1 if path in EACH else _every(folder, item.name)
+        (kept if number % every == 0 else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
     # The longest tests first, or all workers but one would wait for them in the end.

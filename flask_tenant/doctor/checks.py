@@ -183,6 +183,7 @@ def _tenancy(settings: Settings) -> Iterator[Check]:
         "TENANT_SAFE_FUNCTIONS": settings.safe_functions,
         "TENANT_SAFE_OBJECTS": settings.safe_objects,
         "TENANT_SHARED_TABLES": settings.shared_tables,
+        "TENANT_UNRULED_OBJECTS": settings.unruled_objects,
     }
     for name, listed in lists.items():
         if len(listed) > LONG_LIST:

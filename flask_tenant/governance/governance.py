@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..context import Scope
 from ..decision import Decision, Ruling
 from ..errors import ConfigurationError
+from ..isolate.onward import REPLACING
 from ..model import Tenant
 from ..rules.facts import Facts as Known
 from ..rules.model import Facts, RuleSet
@@ -23,6 +24,7 @@ from .proof import Application, Proof
 from .recording import KEY, Recorder, wanted
 
 if TYPE_CHECKING:
+    from ..protocols import RuleHolder
     from ..rules.language import Checked, Vocabulary
 
 
@@ -61,7 +63,7 @@ class Governance:
         return Rules(self._here, self._facts, self.book, self.tables)
 
     # ---- for the wall
-    def ruling(self, holder: object) -> Ruling | None:
+    def ruling(self, holder: RuleHolder) -> Ruling | None:
         """Return what rules hold for the next statement, ``None`` when the current tenant has none."""
         if self._running is None:
             scope = self._here()
@@ -69,11 +71,6 @@ class Governance:
                 return None  # such as our own, while the directory is being opened
             self._running = self.runtime
         return self._running.ruling(holder)
-
-    def ended(self, holder: object) -> None:
-        """A transaction has ended: the next one may be under other rules."""
-        if self._running is not None:
-            self._running.ended(holder)
 
     def tables(self) -> tuple[str, ...]:
         """Return the names of the tables that rules can be about."""
@@ -125,14 +122,28 @@ class Governance:
     def vocabulary(self) -> Vocabulary:
         """Return what rule files may name: the tables as they stand in the databases now, and what is registered."""
         from ..rules.language import Vocabulary
-        from .vocabulary import keys_of, tables_of
+        from .vocabulary import generated_of, keys_of, tables_of
 
         tables: dict[str, Mapping[str, Any]] = {}
         keys: dict[str, frozenset[str]] = {}
+        generated: dict[str, Mapping[str, str]] = {}
+        passing: dict[tuple[str, str], tuple[tuple[str, str, str], ...]] = {}
+        unknown: list[tuple[str, str]] = []
         for isolation in dict.fromkeys(self.application.databases.isolations.values()):
             tables.update(tables_of(isolation))
             keys.update(keys_of(isolation))
-        return Vocabulary(tables=tables, keys=keys, **registered(self.application))
+            generated.update(generated_of(isolation))
+            onwards = isolation.catalog.onwards
+            passing.update({does: found for does, found in onwards.known.items() if does[1] != REPLACING})
+            unknown += onwards.unknown
+        return Vocabulary(
+            tables=tables,
+            keys=keys,
+            generated=generated,
+            passing=passing,
+            passing_unknown=unknown,
+            **registered(self.application),
+        )
 
     def check(
         self, files: Sequence[RuleFile], tenant: Tenant | None, vocabulary: Vocabulary | None = None

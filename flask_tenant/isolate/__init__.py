@@ -6,6 +6,7 @@ from . import routing
 from .alembic import migrating
 from .central import tenant_column
 from .ddl import sequence_table
+from .drivers.pooler import unprepared
 from .engine import is_tenanted, refuse_unguarded
 from .isolation import Isolation, config_of
 from .keys import check_schema
@@ -30,4 +31,5 @@ __all__ = [
     "routing",
     "sequence_table",
     "tenant_column",
+    "unprepared",
 ]

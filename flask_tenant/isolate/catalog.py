@@ -13,6 +13,8 @@ from ..model import TableView
 from .config import IsolateConfig
 from .ddl.settle import wanted_triggers
 from .live import LiveForeignKey, LiveObject, LiveSchema, LiveTable, read_schema
+from .onward import Onwards, onwards
+from .overlay.relatives import relatives_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class _Snapshot:
     objects: tuple[CatalogObject, ...]
     names: tuple[str, ...] = ()
     below: dict[tuple[str | None, str], tuple[Below, ...]] = field(default_factory=dict)
+    onwards: Onwards = field(default_factory=Onwards)
+    relatives: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 WRITING = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
@@ -129,7 +133,9 @@ class Catalog:
             if not self.config.is_ours(table.name, table.schema)
         }
         names = tuple(sorted({view.name for view in views.values()}))
-        self._snapshot = _Snapshot(live, views, tuple(self._objects(live)), names, _below(live))
+        objects = tuple(self._objects(live))
+        onward = onwards(live, (found.live for found in objects), self.config.unruled_objects)
+        self._snapshot = _Snapshot(live, views, objects, names, _below(live), onward, relatives_of(live))
 
     def _objects(self, live: LiveSchema) -> Iterable[CatalogObject]:
         # A trigger is ours when it is what we would make, not when it bears a name of ours.
@@ -166,9 +172,19 @@ class Catalog:
         return self._snapshot.views.values()
 
     @property
+    def onwards(self) -> Onwards:
+        """What the database writes by itself when a statement writes."""
+        return self._snapshot.onwards
+
+    @property
+    def relatives(self) -> dict[str, frozenset[str]]:
+        """Tables that share rows with others, and these."""
+        return self._snapshot.relatives
+
+    @property
     def passes_on(self) -> bool:
-        """Whether there is any foreign key through which the database itself writes rows."""
-        return bool(self._snapshot.below)
+        """Whether the database itself ever writes rows when a statement writes others."""
+        return bool(self._snapshot.below or self._snapshot.onwards.known)
 
     def below(self, view: TableView) -> tuple[Below, ...]:
         """Return the foreign keys through which the database itself writes rows that hang on a table's rows."""

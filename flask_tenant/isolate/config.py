@@ -40,6 +40,7 @@ class IsolateConfig:
     :param directory_prefix: what the names of our own tables start with
     :param safe_functions: functions beyond the built-in list that raw SQL may call
     :param safe_objects: triggers, views, rules and functions of the database that the operator vouches for
+    :param unruled_objects: triggers, rules and tables of the database whose own writes rule files need not look at
     """
 
     column: str = "tenant_id"
@@ -47,6 +48,7 @@ class IsolateConfig:
     directory_prefix: str = "tenancy_"
     safe_functions: frozenset[str] = frozenset()
     safe_objects: frozenset[str] = frozenset()
+    unruled_objects: frozenset[str] = frozenset()
 
     def is_ours(self, table_name: str, schema: str | None = None) -> bool:
         """Whether the table is one of the directory's."""

@@ -37,6 +37,7 @@ def config_of(settings: Settings) -> IsolateConfig:
         directory_prefix=settings.table_prefix,
         safe_functions=settings.safe_functions,
         safe_objects=settings.safe_objects,
+        unruled_objects=settings.unruled_objects,
     )
 
 

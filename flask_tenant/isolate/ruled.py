@@ -30,9 +30,7 @@ def execute_compiled(
         return False
     compiled = context.compiled
     if watched_tables(ruling.decision) or (
-        (context.isdelete or context.isupdate or (compiled.isplaintext and _changes(compiled, text, wall)))
-        and wall.views.catalog.passes_on
-        and filtered_tables(ruling.decision)
+        wall.views.catalog.passes_on and filtered_tables(ruling.decision) and _writes(compiled, text, wall)
     ):
         watch = watch_for(shape_of(compiled, text, wall.raw), ruling, wall.views, wall.hooks)
         if watch is not None:
@@ -51,11 +49,11 @@ def execute_compiled(
     return True
 
 
-def _changes(compiled: Any, text: str, wall: Wall) -> bool:
-    """Whether a ``text()`` changes or deletes rows that are there."""
-    known: bool | None = compiled.__dict__.get("ft_changes_rows")
+def _writes(compiled: Any, text: str, wall: Wall) -> bool:
+    """Whether a statement, or one within it, writes."""
+    known: bool | None = compiled.__dict__.get("ft_writes")
     if known is None:
-        known = compiled.__dict__["ft_changes_rows"] = shape_of(compiled, text, wall.raw).verb is not None
+        known = compiled.__dict__["ft_writes"] = bool(shape_of(compiled, text, wall.raw).written)
     return known
 
 

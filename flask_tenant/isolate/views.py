@@ -35,6 +35,7 @@ class LiveViews:
         self.changed: Callable[[], None] = _nothing
         self._lock = RLock()
         self._stale = True
+        self.suspected = False
         self._on: Callable[[], Connection | None] = _nothing
         self._loaded = 0.0
 
@@ -73,7 +74,23 @@ class LiveViews:
     def suspect(self) -> None:
         """The database has said that it knows no such table or column: another process may have migrated."""
         if time.monotonic() - self._loaded > RELOAD_SECONDS:
-            self.forget(None)
+            self.suspected = True
+
+    def look(self, connection: Connection) -> None:
+        """Look at what is suspected, where nobody has to wait for it.
+
+        One looks, and the others go on meanwhile with what they have gone by so far. In the middle of a transaction it
+        would take a second connection, which behind a pooler may only be free when that transaction has ended.
+
+        :param connection: of the one who looks, in no transaction
+        """
+        if self._lock.acquire(blocking=False):
+            try:
+                if self.suspected:
+                    self.load(connection)
+                    connection.rollback()  # of our own reading
+            finally:
+                self._lock.release()
 
     def _ended(self, connection: Connection) -> None:
         self.forget(None)
@@ -85,6 +102,7 @@ class LiveViews:
         """
         before = self.catalog.live
         with self._lock:
+            self.suspected = False
             on, engine = connection or self._on(), self._engine()
             if on is not None and not on.closed and not on.invalidated:
                 with plainly(on):

@@ -143,7 +143,6 @@ WRITES: list[Callable[[AsyncConnection], Any]] = [
     lambda c: c.execute(sa.text('DELETE FROM "order"')),
     lambda c: c.execute(order.delete().where(order.c.id == 2)),
     lambda c: c.exec_driver_sql('DELETE FROM "order" WHERE id = 2'),
-    lambda c: c.stream(sa.text('DELETE FROM "order" RETURNING id')),
     lambda c: c.run_sync(lambda sync: sync.execute(sa.update(Order).values(total=20_000))),
     lambda c: c.run_sync(lambda sync: sync.exec_driver_sql('UPDATE "order" SET total = 20000')),
 ]
@@ -156,10 +155,12 @@ def test_writes_that_rules_forbid(apart: Asynchronous, shop: Shop) -> None:
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(order.update().where(order.c.id == 4).values(status="mine"))
-        for write in WRITES:
+        for write in [*WRITES, *streamed]:
             with pytest.raises(RuleDeniedError, match="'big' forbids"):
                 await write(connection)
 
+    # psycopg streams nothing for which no cursor can be declared on the server: with or without rules.
+    streamed = [lambda c: c.stream(sa.text('DELETE FROM "order" RETURNING id'))] if apart.sqlite else []
     apart.run(work, writes=rules)
     assert shop.rows() == [*before[:3], (4, 5.0, "mine")]
 

@@ -148,7 +148,7 @@ def unprivileged() -> str:
     raise ServerFailedError("running as root, and neither a user `postgres` nor `nobody` exists")
 
 
-def _privileges(user: str) -> list[str]:
+def privileges(user: str) -> list[str]:
     """The command that starts another as `user`, and ends it (SIGQUIT) when the starting thread dies."""
     if os.geteuid():
         return ["setpriv", "--pdeathsig", "QUIT"]
@@ -159,7 +159,7 @@ def _privileges(user: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -183,7 +183,7 @@ def _initialise(binaries: Path, folder: Path, user: str, password: str) -> None:
             shutil.chown(path, user)
     done = subprocess.run(
         [
-            *_privileges(user), binaries / "initdb", "--pgdata", folder / "data", "--username", ADMIN,
+            *privileges(user), binaries / "initdb", "--pgdata", folder / "data", "--username", ADMIN,
             "--auth", "md5", "--pwfile", secret, "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync",
             "--no-instructions",
         ],
@@ -198,11 +198,11 @@ def _initialise(binaries: Path, folder: Path, user: str, password: str) -> None:
 
 def _launch(binaries: Path, folder: Path, user: str, password: str) -> PostgresServer:
     """Start the server on a free port and wait until it answers."""
-    port = _free_port()
+    port = free_port()
     settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*_privileges(user), binaries / "postgres", "-D", folder / "data", "-p", str(port), *settings],
+            [*privileges(user), binaries / "postgres", "-D", folder / "data", "-p", str(port), *settings],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,

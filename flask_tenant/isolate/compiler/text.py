@@ -95,6 +95,7 @@ _PREFIXES = frozenset(
 )
 _SAMPLES = frozenset({"bernoulli", "system"})
 _COMMENT = re.compile(r"/\*(?:(?!\*/|/\*).)*\*/\Z", re.DOTALL)
+_QUERY = re.compile(r"\s*(?:SELECT|VALUES|WITH)\b", re.IGNORECASE)
 _FIELD = re.compile(r"\w+\Z")
 
 
@@ -157,6 +158,7 @@ class TextMixin(MentionsMixin):
         else:
             place = "order_by"
         found = self.wall.raw.fragment(text, place, placeholders)
+        self.ft_named.update(view.name for view in found.reads)
         if found.star and not (
             len(self.stack) in (self.ft_counting, self.ft_existing) and text.strip() == "*"
         ):
@@ -169,6 +171,15 @@ class TextMixin(MentionsMixin):
         self.ft_tables.update((v.schema, v.name) for v in found.reads if not v.shared)
         self.ft_reads.update(v.name for v in found.reads)
         return found
+
+    def visit_grouping(self, grouping: Any, asfrom: bool = False, **kw: Any) -> str:
+        inner = grouping.element
+        if isinstance(inner, TextClause) and _QUERY.match(inner.text) and not self._ft_own_work("text()"):
+            # in_(text("SELECT ...")): SQLAlchemy writes the brackets that make an expression of a query
+            bracketed = TextClause(f"({inner.text})")
+            bracketed._bindparams = inner._bindparams
+            return cast(str, bracketed._compiler_dispatch(self, **kw))
+        return cast(str, super().visit_grouping(grouping, asfrom=asfrom, **kw))  # type: ignore[misc]
 
     def visit_tstring(self, tstring: Any, **kw: Any) -> str:
         raise StatementRefusedError(
@@ -208,6 +219,25 @@ class TextMixin(MentionsMixin):
         if isinstance(label.name, str) and label.name.lower() == self.wall.config.column:
             self._ft_refused(hidden_column(label.name))  # GROUP BY and ORDER BY could mean either
         return cast(str, super().visit_label(label, *args, **kw))  # type: ignore[misc]
+
+    # ---- types
+    def visit_typeclause(self, typeclause: Any, **kw: Any) -> str:
+        text = cast(str, super().visit_typeclause(typeclause, **kw))  # type: ignore[misc]
+        self._ft_check_type(text)
+        return text
+
+    def render_bind_cast(self, type_: Any, dbapi_type: Any, sqltext: str) -> str:
+        text = cast(str, super().render_bind_cast(type_, dbapi_type, sqltext))
+        self._ft_check_type(text.removeprefix(f"{sqltext}::"))
+        return text
+
+    def _ft_check_type(self, text: str) -> None:
+        """Refuse a type that is rendered as more than the name of one: it may be of the application's making."""
+        if not self._ft_own_work("a type"):
+            try:
+                self.wall.raw.check_type(text)
+            except StatementRefusedError as refusal:
+                self._ft_refused(refusal)
 
     # ---- what must be a word or a sign
     def visit_function(self, func: Any, add_to_result_map: Any = None, **kw: Any) -> str:

@@ -7,7 +7,7 @@ import decimal
 import uuid
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg2
 import psycopg2.extensions
@@ -15,10 +15,11 @@ import psycopg2.sql
 
 from ...errors import StatementRefusedError, TenancyError
 from ..functions import POSTGRESQL
-from ..guard import WORN, Vouched, as_text, check_encoding, made_elsewhere, refused
+from ..guard import OWNER, WORN, Vouched, as_set_up, as_text, check_encoding, made_elsewhere, notes, refused
 from ..messages import psycopg2_error
 from ..rawsql.lexer import NAME, NUMBER, OP, STRING, Token, scan
 from ..ruled import execute_raw
+from .pooler import leads_to_pooler, refuse_lasting
 
 if TYPE_CHECKING:
     from ..rawsql import Placeholders, Rewritten
@@ -30,6 +31,12 @@ _PLAIN = frozenset({
     dt.time, dt.timedelta, uuid.UUID,
 })  # fmt: skip
 """Types that psycopg2 itself turns into one literal."""
+
+_LASTING = ("autocommit", "readonly", "deferrable")
+_CHARACTERISTICS = ("isolation_level", "readonly", "deferrable")
+"""What psycopg2 sends with BEGIN; and in autocommit, where it sends none, as SET for the whole session."""
+
+_BY_TRANSACTION = "Set it outside autocommit: it goes with each BEGIN then"
 
 _WORDS = frozenset({"ARRAY", "NULL", "TRUE", "FALSE"})
 
@@ -116,7 +123,7 @@ class _Guard:
         try:
             return super().execute(text, vars)  # type: ignore[misc]
         except psycopg2.Error as error:
-            raise psycopg2_error(error, self._ft_wall) from None
+            raise psycopg2_error(error, self._ft_wall, cast(Any, self).connection) from None
 
     def _ft_ruled(self, text: str, known: Rewritten, params: Any, *, many: bool = False) -> bool:
         """Run a rewritten statement under rules; false when none is about it."""
@@ -132,7 +139,7 @@ class _Guard:
         try:
             return super().executemany(text, rows)  # type: ignore[misc]
         except psycopg2.Error as error:
-            raise psycopg2_error(error, self._ft_wall) from None
+            raise psycopg2_error(error, self._ft_wall, cast(Any, self).connection) from None
 
     @property
     def _ft_wall(self) -> Wall | None:
@@ -177,6 +184,20 @@ class GuardedConnection(psycopg2.extensions.connection):
     """psycopg2's connection, guarded."""
 
     ft_wall: Wall | None = None
+    ft_pooled = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _CHARACTERISTICS and self.ft_pooled and self.autocommit:
+            raise refuse_lasting(f"{name} = {value!r} in autocommit", name, _BY_TRANSACTION)
+        super().__setattr__(name, value)
+
+    def set_session(self, *args: Any, **kw: Any) -> None:
+        given = dict(zip((*_CHARACTERISTICS, "autocommit"), args, strict=False)) | kw
+        alone = given.get("autocommit")
+        wanted = sorted(name for name in _CHARACTERISTICS if given.get(name) is not None)
+        if wanted and self.ft_pooled and (self.autocommit if alone is None else alone):
+            raise refuse_lasting(f"set_session({wanted[0]}=…) in autocommit", wanted[0], _BY_TRANSACTION)
+        super().set_session(*args, **kw)
 
     def cursor(self, *args: Any, **kw: Any) -> Any:
         if self.ft_wall is not None and (kw.get("withhold") or args[3:4] == (True,)):
@@ -195,7 +216,7 @@ class GuardedConnection(psycopg2.extensions.connection):
         try:
             super().commit()
         except psycopg2.Error as error:
-            raise psycopg2_error(error, self.ft_wall) from None
+            raise psycopg2_error(error, self.ft_wall, self) from None
 
     def set_client_encoding(self, encoding: str) -> None:
         super().set_client_encoding(encoding)
@@ -213,7 +234,10 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
         if factory is psycopg2.extensions.connection
         else type(f"Guarded{factory.__name__}", (GuardedConnection, factory), {})
     )
-    return connect(*args, **kw)
+    found = connect(*args, **kw)
+    found.ft_notes, found.ft_held = {}, {}
+    found.ft_pooled = leads_to_pooler(found, found.get_backend_pid(), lambda: own_cursor(found))
+    return found
 
 
 def raw(connection: Any) -> Any:
@@ -225,11 +249,12 @@ def arm(connection: Any, wall: Wall) -> bool:
     """Switch the guard on for the next user of a connection. Returns whether it may be handed out."""
     if not isinstance(connection, GuardedConnection):
         raise made_elsewhere(connection)
-    if connection.__dict__.pop(WORN, False):
+    plain = ("cursor_factory",) if connection.autocommit else ("cursor_factory", "isolation_level")
+    if notes(connection).pop(WORN, False) or not as_set_up(connection, _LASTING, plain):
         return False
     check_encoding(psycopg2.extensions.encodings[connection.encoding])
     connection.ft_wall = wall
-    connection.__dict__.pop("ft_tenant_id", None)
+    notes(connection).pop(OWNER, None)
     return True
 
 

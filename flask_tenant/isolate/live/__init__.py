@@ -71,6 +71,8 @@ class LiveTable:
     :param schema: ``None`` for the default schema
     :param never_reused: whether SQLite was asked for AUTOINCREMENT, which composite keys cannot have
     :param rowid: whether a single INTEGER key numbers itself (SQLite tables that are not WITHOUT ROWID)
+    :param replaces: whether it was declared to delete rows that are in a new one's way (SQLite's ON CONFLICT REPLACE)
+    :param parents: tables that have its rows, too: it is a partition of theirs, or inherits from them
     """
 
     name: str
@@ -80,6 +82,8 @@ class LiveTable:
     foreign_keys: tuple[LiveForeignKey, ...] = ()
     rowid: bool = False
     never_reused: bool = False
+    replaces: bool = False
+    parents: tuple[str, ...] = ()
 
     @property
     def fullname(self) -> str:
@@ -104,6 +108,7 @@ class LiveObject:
 
     :param kind: ``trigger``, ``view``, ``materialized view``, ``rule`` or ``function``
     :param table: what it hangs on, if anything
+    :param body: what a trigger's function on PostgreSQL does; ``None`` when it cannot be read as SQL
     """
 
     kind: str
@@ -111,6 +116,7 @@ class LiveObject:
     schema: str | None
     table: str | None
     definition: str
+    body: str | None = None
 
     @property
     def fullname(self) -> str:

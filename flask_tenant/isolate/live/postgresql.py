@@ -78,6 +78,13 @@ _FOREIGN_KEYS = """
     ORDER BY o.conname
 """
 
+_PARENTS = """
+    SELECT i.inhrelid::bigint, c.relname::text
+    FROM pg_catalog.pg_inherits i
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+    WHERE c.relkind IN ('r', 'p')
+"""
+
 _UNINDEXED = f"""
     SELECT n.nspname::text, c.relname::text
     FROM pg_catalog.pg_class c
@@ -90,25 +97,28 @@ _UNINDEXED = f"""
 """
 
 _OBJECTS = f"""
-    SELECT 'trigger', t.tgname::text, n.nspname::text, c.relname::text, pg_catalog.pg_get_triggerdef(t.oid)
+    SELECT 'trigger', t.tgname::text, n.nspname::text, c.relname::text, pg_catalog.pg_get_triggerdef(t.oid),
+        CASE WHEN p.pronamespace = 'pg_catalog'::regnamespace THEN '' WHEN l.lanname = 'plpgsql' THEN p.prosrc END
     FROM pg_catalog.pg_trigger t
+    JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang
     JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE NOT t.tgisinternal AND {_OURS}
     UNION ALL
     SELECT CASE c.relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END, c.relname, n.nspname, NULL,
-        pg_catalog.pg_get_viewdef(c.oid)
+        pg_catalog.pg_get_viewdef(c.oid), NULL
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('v', 'm') AND {_OURS} AND {_NO_EXTENSION.format(oid="c.oid")}
     UNION ALL
-    SELECT 'rule', r.rulename, n.nspname, c.relname, pg_catalog.pg_get_ruledef(r.oid)
+    SELECT 'rule', r.rulename, n.nspname, c.relname, pg_catalog.pg_get_ruledef(r.oid), NULL
     FROM pg_catalog.pg_rewrite r
     JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE r.rulename <> '_RETURN' AND {_OURS}
     UNION ALL
-    SELECT 'function', p.proname, n.nspname, NULL, pg_catalog.pg_get_function_identity_arguments(p.oid)
+    SELECT 'function', p.proname, n.nspname, NULL, pg_catalog.pg_get_function_identity_arguments(p.oid), NULL
     FROM pg_catalog.pg_proc p
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     WHERE {_OURS} AND {_NO_EXTENSION.format(oid="p.oid")}
@@ -139,13 +149,23 @@ def read_schema(run: Run) -> LiveSchema:
         references[oid].append(
             LiveForeignKey(name, _names(own), relative(schema), table, _names(referred), *actions)
         )
+    parents: dict[int, list[str]] = defaultdict(list)
+    for oid, parent in run(_PARENTS):
+        parents[oid].append(parent)
     tables = tuple(
-        LiveTable(table, relative(schema), tuple(found), tuple(keys[oid]), tuple(references[oid]))
+        LiveTable(
+            table,
+            relative(schema),
+            tuple(found),
+            tuple(keys[oid]),
+            tuple(references[oid]),
+            parents=tuple(parents[oid]),
+        )
         for (oid, schema, table), found in columns.items()
     )
     objects = tuple(
-        LiveObject(kind, name, relative(schema), table, definition or "")
-        for kind, name, schema, table, definition in run(_OBJECTS)
+        LiveObject(kind, name, relative(schema), table, definition or "", body)
+        for kind, name, schema, table, definition, body in run(_OBJECTS)
     )
     return LiveSchema("postgresql", tables, objects, tuple(map(relative, path)) or (None,), default)
 

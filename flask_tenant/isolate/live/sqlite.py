@@ -10,6 +10,8 @@ from typing import Any
 from . import LiveColumn, LiveForeignKey, LiveKey, LiveObject, LiveSchema, LiveTable, Run
 
 _WITHOUT_ROWID = re.compile(r"WITHOUT\s+ROWID[\s,\w]*$", re.IGNORECASE)
+_BLANK = r"(?:\s|/\*.*?\*/|--[^\n]*\n)+"
+_REPLACES = re.compile(rf"\bON{_BLANK}CONFLICT{_BLANK}REPLACE\b", re.IGNORECASE | re.DOTALL)
 NEVER_REUSED = "/* AUTOINCREMENT */"
 """What stands behind the primary key of a table that was to have AUTOINCREMENT: SQLite keeps the text of its DDL."""
 
@@ -99,6 +101,7 @@ def _tables(run: Run, database: str, schema: str | None, *, keys: bool = True) -
             tuple(references[name]),
             rowid=not _WITHOUT_ROWID.search(sql or ""),
             never_reused=NEVER_REUSED in (sql or ""),
+            replaces=_REPLACES.search(sql or "") is not None,
         )
         for name, sql in found
     ]

@@ -109,6 +109,9 @@ class Cursor:
         self.frames: list[dict[str, bool]] = []  # names of CTEs, innermost last; False: not certainly visible
         self.scope = Scope()
         self.labels: set[str] = set()  # names that the statement itself gives to columns
+        self.bare = (
+            False  # whether a table is in reach as the database has it, of an UPDATE or around a fragment
+        )
         self.grouped = 0
         self.function = ""
         self.uncertain: set[int] = set()  # mentions that may belong to a subquery or to what is around it

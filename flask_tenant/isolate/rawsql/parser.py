@@ -86,6 +86,7 @@ class Parser(Writes, Commands):
         if self.lexed.comments:
             self.refuse("A comment in a part of a statement", 0, hint="Leave it out")
         scope = self.scope
+        self.bare = True
         if self.token.kind == END:
             return False
         if self.sqlite:
@@ -125,7 +126,7 @@ class Parser(Writes, Commands):
 
     def check_outside(self, mention: Mention) -> None:
         """Refuse what would reach a physical table around a fragment by more than its columns."""
-        if mention.name in ROW_ADDRESSES[self.dialect] and mention.name not in self.labels:
+        if mention.name in ROW_ADDRESSES[self.dialect]:
             self.refuse_address(mention.name, mention.at)
         # t.row_to_json is row_to_json(t) to PostgreSQL
         called = not self.sqlite and mention.qualifier is not None and mention.name in self.setup.functions

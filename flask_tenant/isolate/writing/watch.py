@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...decision import Decision, Overlay, Ruling, WriteRules
 from ...errors import StatementRefusedError
 from ...model import TableView
+from ..onward import REPLACING
+from ..overlay.relatives import check_relatives
 from ..rawsql.writes import replaced
 from .judge import Judge, expressions_of
-from .rows import declared, kinds_of, live_table
+from .rows import declared, kinds_of, live_table, padded
 from .shape import Shape, Verb
 
 if TYPE_CHECKING:
@@ -76,20 +78,28 @@ def watch_for(shape: Shape, ruling: Ruling, views: LiveViews, hooks: Hooks) -> W
 
     :raises StatementRefusedError: for a form in which it cannot be seen what is written
     """
-    decision = ruling.decision
+    decision, relatives = ruling.decision, views.catalog.relatives
+    if relatives:
+        check_relatives((table for _, table in shape.written), decision, relatives)
     for verb, table in shape.inner:
-        if _governed(decision, verb, table):
+        inner = views.find(table)
+        if _governed(decision, verb, table) or (
+            inner is not None and _writes_below(inner, verb, views, decision)
+        ):
             raise StatementRefusedError(
                 f"Rows of table {table!r}, which has write rules, are written within another statement",
                 value=table,
                 hint=_HINT_TEXT,
             )
+        _leads_past(inner, verb, views, decision)
     if shape.verb is None:
         return None
     view = views.find(shape.table, shape.schema)
+    verbs: list[Verb] = [shape.verb, "update"] if shape.upsert else [shape.verb]
+    for verb in verbs:
+        _leads_past(view, verb, views, decision)
     if view is None or view.shared:
         return None
-    verbs: list[Verb] = [shape.verb, "update"] if shape.upsert else [shape.verb]
     overlay = decision.overlays.get(view.name)
     rules = {verb: decision.writes.get((view.name, verb), _NONE) for verb in verbs}
     unseen = _unseen(overlay) if shape.verb != "delete" else set()
@@ -97,6 +107,8 @@ def watch_for(shape: Shape, ruling: Ruling, views: LiveViews, hooks: Hooks) -> W
         _governed(decision, "delete", view.name) or _governed(decision, "update", view.name)
     ):
         raise replaced(view.name)
+    if shape.replaces:
+        _leads_past(view, REPLACING, views, decision)
     below = tuple(_below(views, view, decision)) if shape.verb == "delete" else ()
     if "update" in rules:
         _keeps_keys(shape, view, views, decision)
@@ -106,6 +118,33 @@ def watch_for(shape: Shape, ruling: Ruling, views: LiveViews, hooks: Hooks) -> W
     if watch is not None:
         watch.below = below
     return watch
+
+
+def _leads_past(view: TableView | None, verb: str, views: LiveViews, decision: Decision) -> None:
+    """Refuse what makes the database itself write rows past the rules about them."""
+    if view is None:
+        return
+    for onward in views.catalog.onwards.of(view.name, verb):
+        if _governed(decision, onward.verb, onward.table) or (
+            onward.verb != "insert" and _filtered(decision, onward.table)
+        ):
+            raise StatementRefusedError(
+                f"Rules are about rows of {onward.table!r}, and the database itself would {onward.verb} some past "
+                f"them, by {onward.by}, when rows of {view.name!r} are written",
+                value=onward.table,
+                hint="Change the rules or the database; or name it in TENANT_UNRULED_OBJECTS if rules need not look",
+            )
+
+
+def _writes_below(view: TableView, verb: Verb, views: LiveViews, decision: Decision) -> bool:
+    """Whether the database itself may change rows of other tables that rules are about, by foreign keys."""
+    if verb == "delete":
+        return any(True for _ in _below(views, view, decision))
+    return verb == "update" and any(
+        key.on_update in _WRITES
+        and (_governed(decision, "update", table.name) or _filtered(decision, table.name))
+        for table, key in views.catalog.below(view)
+    )
 
 
 def _below(
@@ -158,7 +197,8 @@ def _watch(
     cascades: bool,
 ) -> Watch | None:
     table = live_table(live, view.name, view.schema)
-    judge = Judge(view.name, ruling, hooks, overlay, declared(table))
+    fixed = padded(table) if live.dialect == "postgresql" else frozenset()
+    judge = Judge(view.name, ruling, hooks, overlay, declared(table), fixed)
     assigned = _real(shape.assigned, view, live)
     named = _real(shape.named, view, live) if shape.named is not None else frozenset(view.columns)
     names: set[str] = set()

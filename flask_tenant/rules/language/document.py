@@ -8,15 +8,15 @@ of an alias fills any memory), a second document, a name that stands twice, deep
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from ..model import Place
 from .findings import Findings
+from .parsing import Parser, UncertainError, parsers
 
 LONGEST = 256 * 1024
 """Characters of a rule file."""
@@ -110,10 +110,19 @@ def read(name: str, text: str, findings: Findings) -> Document | None:
             Place(name, line, column), f"expected text, found the control character U+{ord(bad[0]):04X}"
         )
         return None
-    reader = _Reader(Document(name, text), findings)
+    for parser, final in parsers(text):
+        mistakes = findings if final else Findings()
+        found = _read(Document(name, text), parser, mistakes)
+        if found is not None or final:
+            return found
+    return None
+
+
+def _read(document: Document, parser: Parser, findings: Findings) -> Document | None:
+    name = document.name
     try:
-        return reader.document()
-    except _Refused:
+        return _Reader(document, findings).document(parser(document.text))
+    except (_Refused, UncertainError):
         return None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -157,8 +166,8 @@ class _Reader:
         self._findings = findings
         self._nodes = 0
 
-    def document(self) -> Document:
-        events = iter(YAML(typ="safe", pure=True).parse(self._document.text))
+    def document(self, parsed: Iterable[Any]) -> Document:
+        events = iter(parsed)
         documents = 0
         for event in events:
             what = type(event).__name__
@@ -180,7 +189,7 @@ class _Reader:
                 event,
                 "expected a value; anchors and aliases (& and *) are not read: write it out, or put it in quotes",
             )
-        if getattr(event, "ctag", None) is not None:
+        if getattr(event, "tag", None) is not None:
             self._refuse(
                 event,
                 "expected a value; YAML takes what begins with ! for a tag: put such a condition in quotes",
@@ -212,7 +221,7 @@ class _Reader:
         for event in events:
             if type(event).__name__ == "MappingEndEvent":
                 break
-            if type(event).__name__ != "ScalarEvent" or event.anchor or event.ctag is not None:
+            if type(event).__name__ != "ScalarEvent" or event.anchor or event.tag is not None:
                 self._refuse(event, "expected a name, followed by a colon")
             self._few(event, len(found))
             name = event.value

@@ -40,14 +40,14 @@ def file(tenant: int) -> str:
     return rules("".join(found), f"{{tenant: t{tenant}}}")
 
 
-def test_a_thousand_files_are_checked_in_a_minute_and_their_sets_loaded_in_five_seconds() -> None:
+def test_a_thousand_files_are_checked_in_forty_seconds_and_their_sets_loaded_in_five_seconds() -> None:
     files = [Source(f"t{tenant}.yaml", file(tenant)) for tenant in range(TENANTS)]
     check(files[:1], VOCABULARY)  # the grammar and the schema are read once
     before = time.process_time()
     stored = [dump(check([each], VOCABULARY).ruleset) for each in files]
     checking = time.process_time() - before
     assert len({*stored}) == TENANTS
-    assert checking <= 60 * SHARE * LENIENT, f"{checking:.1f} s"
+    assert checking <= 40 * SHARE * LENIENT, f"{checking:.1f} s"
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     before = time.process_time()
     loaded = [restore(each) for each in stored]
