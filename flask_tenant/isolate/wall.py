@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from sqlalchemy.sql.elements import TextClause
 
-from ..context import NO_TENANT_HINT, Scope, _scope, current_scope
+from ..context import NO_TENANT_HINT, Scope, _scope, commanded, current_scope
 from ..decision import Overlay, Ruling
 from ..errors import (
     CentralRefusedError,
@@ -81,6 +81,10 @@ class _Strict:
 
     def passes(self, error: TenancyError) -> bool:
         return False
+
+
+_ADDS = ("Create", "Add", "Set")
+"""How the names of SQLAlchemy's DDL constructs begin that take nothing away."""
 
 
 class Wall:
@@ -402,7 +406,10 @@ class Wall:
         name = (
             getattr(about, "name", None) or getattr(ddl, "table_name", None) or getattr(ddl, "statement", "")
         )
-        self._admit_ddl(type(ddl).__name__, str(name))
+        kind = type(ddl).__name__
+        if kind.startswith(_ADDS) and commanded() and (current_scope() or self.fallback()) is None:
+            return
+        self._admit_ddl(kind, str(name))
 
     def _admit_ddl(self, what: str, name: str, hint: str | None = None) -> None:
         scope = current_scope() or self.fallback()
@@ -413,7 +420,7 @@ class Wall:
                 value=name,
                 hint=hint
                 or "The schema belongs to all tenants: change it at start-up, by a migration, or in "
-                "central_context(reason=...)",
+                "central_context(reason=...); a command such as 'flask init-db' may create tables",
             )
 
     def schema_changed(self, connection: Connection) -> None:
