@@ -193,7 +193,7 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
     kw["factory"] = (
         GuardedConnection
         if factory is sqlite3.Connection
-        else type(f"Guarded{factory.__name__}", (GuardedConnection, factory), {})
+        else type(f"Guarded{factory.__name__}", (factory, GuardedConnection), {})
     )
     return connect(*args, **kw)
 
