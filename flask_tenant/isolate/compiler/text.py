@@ -10,7 +10,17 @@ from typing import Any, cast
 
 from sqlalchemy.sql import text as sql_text
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, TextClause
-from sqlalchemy.sql.functions import FunctionElement, cube, grouping_sets, rollup
+from sqlalchemy.sql.functions import (
+    FunctionElement,
+    aggregate_strings,
+    char_length,
+    cube,
+    grouping_sets,
+    localtimestamp,
+    next_value,
+    now,
+    rollup,
+)
 from sqlalchemy.sql.operators import exists
 from sqlalchemy.sql.selectable import TextualSelect
 
@@ -21,6 +31,9 @@ from ..hidden import WHERE
 from ..rawsql import Fragment, Place, Placeholders, Spliced
 from .base import hidden_column
 from .mentions import MentionsMixin
+
+_TRANSLATED = (aggregate_strings, char_length, cube, grouping_sets, localtimestamp, now, rollup)
+"""Functions that SQLAlchemy writes in each database's own words, which need not be a function's name there."""
 
 _SYMBOLS = re.compile(r"[!#%&*+/<=>?@^|~:.-]+\Z")
 _WORD_OPERATORS = frozenset(
@@ -227,13 +240,12 @@ class TextMixin(MentionsMixin):
     def visit_function(self, func: Any, add_to_result_map: Any = None, **kw: Any) -> str:
         name = ".".join((*func.packagenames, func.name)).lower()
         bare = name.removeprefix("pg_catalog.")
+        if isinstance(func, next_value):
+            name = bare = "nextval"
         known = (
             bare in SAFE[self.dialect.name]
             or name in self.wall.config.safe_functions
-            or isinstance(func, (cube, rollup, grouping_sets))
-            or (
-                name != "next_value" and hasattr(self, f"visit_{name}_func")
-            )  # now() is CURRENT_TIMESTAMP on SQLite
+            or type(func) in _TRANSLATED
             or (bare in _SAMPLES and func is self.ft_sample_method)
         )
         if not known and not self._ft_own_work(f"{name}()"):

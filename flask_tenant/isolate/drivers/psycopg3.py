@@ -10,7 +10,7 @@ from psycopg import sql as composed
 from psycopg.rows import tuple_row
 
 from ...errors import StatementRefusedError
-from ..guard import WORN, Vouched, as_text, check_encoding, made_elsewhere
+from ..guard import WORN, Vouched, as_set_up, as_text, check_encoding, made_elsewhere
 from ..messages import psycopg_error
 from ..ruled import execute_raw, refuse_ruled
 from .pooler import leads_to_pooler, refuse_lasting
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..wall import Wall
 
 _HINT = "Use execute() or executemany()"
+_LASTING = ("autocommit", "read_only", "deferrable")
+_PLAIN = ("row_factory", "cursor_factory", "server_cursor_factory", "prepare_threshold")
 _SENDS = frozenset({
     "_execute_gen", "_executemany_gen_pipeline", "_executemany_gen_no_pipeline", "_stream_send_gen",
     "_start_copy_gen", "_declare_gen",
@@ -158,7 +160,7 @@ class GuardedConnection(_GuardedConnection, psycopg.Connection[Any]):
         try:
             return super().wait(gen, *args, **kw)
         except psycopg.Error as error:
-            raise psycopg_error(error, self.ft_wall) from None
+            raise psycopg_error(error, self.ft_wall, self) from None
 
 
 class GuardedAsyncConnection(_GuardedConnection, psycopg.AsyncConnection[Any]):
@@ -169,7 +171,7 @@ class GuardedAsyncConnection(_GuardedConnection, psycopg.AsyncConnection[Any]):
         try:
             return await super().wait(gen, *args, **kw)
         except psycopg.Error as error:
-            raise psycopg_error(error, self.ft_wall) from None
+            raise psycopg_error(error, self.ft_wall, self) from None
 
 
 def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
@@ -183,10 +185,8 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
     inner = raw(found)
     inner.cursor_factory = inner.cursor_factory
     inner.server_cursor_factory = inner.server_cursor_factory
-    wanted, inner.prepare_threshold = (
-        inner.prepare_threshold,
-        None,
-    )  # the question itself is not to be prepared
+    wanted = inner.prepare_threshold
+    inner.prepare_threshold = None  # the question itself is not to be prepared
     inner.ft_pooled = leads_to_pooler(found, inner.info.backend_pid, found.cursor)
     if not inner.ft_pooled:
         inner.prepare_threshold = wanted
@@ -204,7 +204,8 @@ def arm(connection: Any, wall: Wall) -> bool:
     if not isinstance(found, _GuardedConnection):
         raise made_elsewhere(found)
     guarded: Any = found
-    if guarded.__dict__.pop(WORN, False):
+    plain = _PLAIN if isinstance(guarded, GuardedAsyncConnection) else (*_PLAIN, "isolation_level")
+    if guarded.__dict__.pop(WORN, False) or not as_set_up(guarded, _LASTING, plain):
         return False
     check_encoding(guarded.info.encoding)
     guarded.ft_wall = wall

@@ -215,9 +215,24 @@ def _own_work(base: type[Any], name: str) -> Any:
     return method
 
 
+def _told_to_all(original: Any) -> Any:
+    """Let the dialect's copies, one for each shape, know what the first connection tells of the database."""
+
+    @wraps(original)
+    def initialize(self: Any, connection: Any) -> None:
+        before = dict(vars(self))
+        original(self, connection)
+        told = {name: value for name, value in vars(self).items() if before.get(name, vars) is not value}
+        for other in (self.ft_plain, *self.ft_shapes.values()):
+            vars(other).update(told)
+
+    return initialize
+
+
 @cache
 def dialect_class(base: type[Any]) -> type[Any]:
     own = {name: _own_work(base, name) for name in dir(base) if _is_own_work(name, getattr(base, name))}
+    own["initialize"] = _told_to_all(own["initialize"])
     return type(f"Tenant{base.__name__}", (TenantDialect, base), {**own, "supports_statement_cache": True})
 
 

@@ -27,6 +27,16 @@ _WRAPS: dict[Place, tuple[str, str]] = {
     "group_by": ("SELECT 1 GROUP BY ", " "),
 }
 
+_CHANNELS = "Channels are shared by all tenants: use them through an exempt engine, with the tenant's id in the message"
+_INSTEAD = {
+    "COPY": "Use executemany() to write many rows, and SELECT to read them",
+    "EXPLAIN": "Ask for the plan in the database's own client: it shows the statistics of all tenants' rows",
+    "LISTEN": _CHANNELS,
+    "LOCK": "Use SELECT ... FOR UPDATE: a lock of the table would hold up all tenants",
+    "MERGE": "Use INSERT ... ON CONFLICT DO UPDATE",
+    "NOTIFY": _CHANNELS,
+}
+
 
 class Parser(Writes, Commands):
     """Reads one statement, or one fragment of one."""
@@ -57,7 +67,7 @@ class Parser(Writes, Commands):
         elif kind == "other":
             self.refuse(
                 f"{self.key or 'This'} statements are not among those that can be kept inside a tenant",
-                hint="Use SELECT, INSERT, UPDATE or DELETE",
+                hint=_INSTEAD.get(self.key, "Use SELECT, INSERT, UPDATE or DELETE"),
             )
         else:
             self.write_statement()

@@ -11,6 +11,8 @@ from .nodes import Query, Scope, Source
 from .stamping import Stamping
 from .words import NOT_ALIAS, ROW_ADDRESSES
 
+_DO = frozenset({"DO"})
+
 
 def replaced(table: str) -> StatementRefusedError:
     """Return the error for a REPLACE of a table whose rows rules are about."""
@@ -419,7 +421,7 @@ class Writes(Stamping):
                 self.order_list()
                 self.expect(")")
                 if self.accept("WHERE"):
-                    self.expression()
+                    self.expression(_DO)  # an ordinary name elsewhere, on SQLite
                 self.conflict_names.update(range(first, self.i))
             elif self.accept("ON", "CONSTRAINT"):
                 self.identifier("a constraint")
