@@ -26,7 +26,7 @@ class _Context(DefaultExecutionContext):
 
     ft_statement: str | None = None
     ft_sent: Any = None
-    """The parameters as the driver is to get them: an event listener may put others in their place."""
+    """Of insertmanyvalues, the parameters of the batch as the driver is to get them."""
     ft_asking = False
     ft_ruled = False
     """Whether the tenant has rules."""
@@ -66,7 +66,6 @@ class _Context(DefaultExecutionContext):
             wall.admit_text(compiled, holder)
         self: Any = super()._init_compiled(dialect, connection, *args, **kw)  # type: ignore[misc]
         self.ft_ruled = getattr(connection, "ft_ruling", None) is not None
-        self.ft_sent = self.parameters if self.executemany else self.parameters[0]
         return self._ft_vouch()
 
     @classmethod
