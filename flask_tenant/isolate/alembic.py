@@ -164,7 +164,7 @@ class _TenantSqliteImpl(_TenantImpl):
         return super()._exec(construct, *args, **kw)
 
     def start_migrations(self: Any) -> None:
-        super().start_migrations()  # type: ignore[misc]
+        super().start_migrations()
         if self.ft_config is not None and self.connection is not None:
             without_foreign_keys(self.connection)
 

@@ -22,6 +22,7 @@ from sqlalchemy.util import ScopedRegistry
 
 from ..context import Scope, _scope, current_scope
 from ..errors import TenantChangedError
+from .guard import OWNER, notes
 from .wall import Wall
 
 _HINT = "A session serves one tenant: close() or remove() it before entering another, or open a new one"
@@ -29,6 +30,9 @@ _HINT = "A session serves one tenant: close() or remove() it before entering ano
 
 _MARK = "ft_tenant_id"
 """Key in an object's ``info``: the tenant of the session that has loaded it. It is pickled with the object."""
+
+_BEGUN = "ft_begun"
+"""Where a session keeps the tenant in which its transaction was begun."""
 
 
 @cache
@@ -38,6 +42,7 @@ def _bound_map(base: Any) -> Any:
     class TenantIdentityMap(base):  # type: ignore[misc]
         ft_wall: Wall
         ft_tenant_id: int
+        ft_marked = False
 
         def _ft_check(self) -> None:
             scope = current_scope() or self.ft_wall.fallback()
@@ -69,11 +74,14 @@ def _bound_map(base: Any) -> Any:
             super().safe_discard(state)
 
         def _kill(self) -> None:
-            self._ft_mark_all()
+            if self._dict:
+                self._ft_mark_all()
+                self.ft_marked = True
             super()._kill()
 
-        def __del__(self) -> None:  # a session that nobody has closed
-            self._ft_mark_all()
+        def __del__(self) -> None:
+            if self._dict and not self.ft_marked:  # a session that nobody has closed
+                self._ft_mark_all()
 
         def _ft_mark_all(self) -> None:
             owner = self.ft_tenant_id
@@ -136,10 +144,10 @@ def bind_session(session: Session, wall: Wall) -> None:
             held.__class__ = _central_map(cast(Any, type(held)))
             held.ft_wall = wall
         return
-    scope = current_scope() or wall.fallback()
+    scope = _scope.get() or wall.fallback()
     if scope is None or scope.tenant_id is None:
         return
-    begun = session.info.get("ft_begun")
+    begun = getattr(session, _BEGUN, None)
     if begun is not None and begun != scope.tenant_id:
         raise TenantChangedError(
             f"A session begun under tenant {begun} reaches the database under tenant {scope.tenant_id}",
@@ -152,8 +160,8 @@ def bind_session(session: Session, wall: Wall) -> None:
         raise TenantChangedError(f"A session of central work is used in {scope!r}", hint=_HINT)
     else:
         held.__class__ = _bound_map(cast(Any, type(held)))
-        held.ft_wall = wall
-        held.ft_tenant_id = scope.tenant_id
+        # All at once: an exchanged class takes an object's compact layout away, see ``guard.notes``.
+        held.__dict__ = {**held.__dict__, "ft_wall": wall, "ft_tenant_id": scope.tenant_id}
 
 
 # ---- objects that come from another session
@@ -226,11 +234,11 @@ def _watch_merge() -> None:
     Session._merge = merge  # type: ignore[method-assign]
 
 
-def _begun(session: Session, transaction: Any) -> None:
+def _begun(session: Any, transaction: Any) -> None:
     # What is added to a session waits for its first flush: it belongs to the tenant in which it was added.
-    scope = current_scope()
     if transaction.parent is None:
-        session.info["ft_begun"] = scope.tenant_id if scope is not None else None
+        scope = _scope.get()
+        session.ft_begun = scope.tenant_id if scope is not None else None
 
 
 def _watch_expunge_all() -> None:
@@ -268,8 +276,8 @@ def _reached(session: Session, transaction: Any, connection: Connection) -> None
         bind_session(session, wall)
     except TenantChangedError:
         # The session keeps the connection, and asks no second time: it is its own tenant's, or nobody's.
-        owner = getattr(session.identity_map, "ft_tenant_id", session.info.get("ft_begun"))
-        connection.__dict__["ft_tenant_id"] = owner if owner is not None else "(central work)"
+        owner = getattr(session.identity_map, "ft_tenant_id", getattr(session, _BEGUN, None))
+        notes(connection)[OWNER] = owner if owner is not None else "(central work)"
         raise
 
 

@@ -15,7 +15,7 @@ import psycopg2.sql
 
 from ...errors import StatementRefusedError, TenancyError
 from ..functions import POSTGRESQL
-from ..guard import WORN, Vouched, as_set_up, as_text, check_encoding, made_elsewhere, refused
+from ..guard import OWNER, WORN, Vouched, as_set_up, as_text, check_encoding, made_elsewhere, notes, refused
 from ..messages import psycopg2_error
 from ..rawsql.lexer import NAME, NUMBER, OP, STRING, Token, scan
 from ..ruled import execute_raw
@@ -278,6 +278,7 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
         else type(f"Guarded{factory.__name__}", (factory, GuardedConnection), {"cursor": _checked_cursor})
     )
     found = connect(*args, **kw)
+    found.ft_notes, found.ft_held = {}, {}
     found.ft_pooled = leads_to_pooler(found, found.get_backend_pid(), lambda: own_cursor(found))
     return found
 
@@ -292,11 +293,11 @@ def arm(connection: Any, wall: Wall) -> bool:
     if not isinstance(connection, GuardedConnection):
         raise made_elsewhere(connection)
     plain = ("cursor_factory",) if connection.autocommit else ("cursor_factory", "isolation_level")
-    if connection.__dict__.pop(WORN, False) or not as_set_up(connection, _LASTING, plain):
+    if notes(connection).pop(WORN, False) or not as_set_up(connection, _LASTING, plain):
         return False
     check_encoding(psycopg2.extensions.encodings[connection.encoding])
     connection.ft_wall = wall
-    connection.__dict__.pop("ft_tenant_id", None)
+    notes(connection).pop(OWNER, None)
     return True
 
 

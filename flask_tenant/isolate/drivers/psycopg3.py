@@ -10,7 +10,7 @@ from psycopg import sql as composed
 from psycopg.rows import tuple_row
 
 from ...errors import StatementRefusedError
-from ..guard import WORN, Vouched, as_set_up, as_text, check_encoding, made_elsewhere
+from ..guard import OWNER, WORN, Vouched, as_set_up, as_text, check_encoding, made_elsewhere, notes
 from ..messages import psycopg_error
 from ..ruled import execute_raw, refuse_ruled
 from .pooler import leads_to_pooler, refuse_lasting
@@ -183,6 +183,7 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
     else:
         found = GuardedConnection.connect(*args, **kw)
     inner = raw(found)
+    inner.ft_notes, inner.ft_held = {}, {}
     inner.cursor_factory = inner.cursor_factory
     inner.server_cursor_factory = inner.server_cursor_factory
     wanted = inner.prepare_threshold
@@ -205,11 +206,11 @@ def arm(connection: Any, wall: Wall) -> bool:
         raise made_elsewhere(found)
     guarded: Any = found
     plain = _PLAIN if isinstance(guarded, GuardedAsyncConnection) else (*_PLAIN, "isolation_level")
-    if guarded.__dict__.pop(WORN, False) or not as_set_up(guarded, _LASTING, plain):
+    if notes(guarded).pop(WORN, False) or not as_set_up(guarded, _LASTING, plain):
         return False
     check_encoding(guarded.info.encoding)
     guarded.ft_wall = wall
-    guarded.__dict__.pop("ft_tenant_id", None)
+    notes(guarded).pop(OWNER, None)
     return True
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 from ...context import internal
 from ...errors import StatementRefusedError
 from ..drivers import driver_for
-from ..guard import ASKED, Vouched, with_comment
+from ..guard import Vouched, with_comment
 from ..ruled import execute_compiled, execute_raw
 
 if TYPE_CHECKING:
@@ -46,15 +46,12 @@ class TenantDialect(DefaultDialect):
         self._ft_ended(dbapi_connection)
 
     def _ft_ended(self, connection: Any) -> None:
-        rules = self.ft_wall.law.source
-        if rules is not None:
-            connection = getattr(
-                connection, "dbapi_connection", connection
-            )  # the pool resets its own wrapper
-            holder = driver_for(self.driver).raw(connection)
-            # A transaction without a tenant has nothing that could end, nor has a connection made before the wall.
-            if getattr(holder, "__dict__", {}).pop(ASKED, False):
-                rules.ended(holder)
+        holder = getattr(connection, "dbapi_connection", connection)  # the pool resets its own wrapper
+        if self.is_async:
+            holder = driver_for(self.driver).raw(holder)
+        held = getattr(holder, "ft_held", None)  # a connection made before the wall has none
+        if held:
+            held.clear()
 
     def connect(self, *args: Any, **kw: Any) -> Any:
         return driver_for(self.driver).connect(self.ft_wall, super().connect, args, kw)
@@ -89,8 +86,8 @@ class TenantDialect(DefaultDialect):
 
     def _ft_again(self, statement: str, context: Any) -> tuple[str, Rewritten | None]:
         """An event listener may have put a comment round a vouched statement. Anything else is raw SQL."""
-        vouched = getattr(context, "ft_statement", None)
-        if vouched is not None and with_comment(statement, vouched):
+        vouched = getattr(context, "ft_statement", None) or getattr(context, "statement", None)
+        if type(vouched) is Vouched and with_comment(statement, vouched):
             return Vouched(statement), None
         if self.is_async and context is not None:
             # The driver runs in a thread or task that knows no tenant: rewrite here.
