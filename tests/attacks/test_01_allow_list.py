@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from flask_tenant.errors import DdlRefusedError, StatementRefusedError
+from flask_tenant.errors import DdlRefusedError, HiddenColumnError, StatementRefusedError
 from flask_tenant.isolate.rawsql import RawSql
 from flask_tenant.model import TableView
 from tests.attacks.cases import Attack, attacks, on_postgresql, on_sqlite, parametrize, withstands
@@ -374,6 +374,10 @@ BEFORE_ANY_DATABASE = {
         "SELECT NULL::information_schema.tables",
         "SELECT elsewhere.customer.id FROM customer",
         "UPDATE line SET qty = 1 FROM (invoice CROSS JOIN product) RETURNING *",
+        "SET client_encoding = 'SJIS'",
+        "SET work_mem = '1MB'",
+        "SET TRANSACTION SNAPSHOT 'x'",
+        "SELECT E'a'\n'b' FROM customer",
         "UPDATE line SET qty = 1 RETURNING row_to_json(line.*)",
         "UPDATE line SET qty = (SELECT count(line.*))",
         "DELETE FROM line RETURNING xmax = 5",
@@ -383,7 +387,11 @@ BEFORE_ANY_DATABASE = {
         "UPDATE line SET qty = 1 RETURNING (SELECT old)",
         "INSERT INTO line (qty) SELECT 1 RETURNING new.*",
     ],
-    "sqlite": ['SELECT "cast"(1 AS text)', "SELECT elsewhere.customer.id FROM customer"],
+    "sqlite": [
+        'SELECT "cast"(1 AS text)',
+        "PRAGMA temp.cache_size",
+        "SELECT elsewhere.customer.id FROM customer",
+    ],
 }
 
 
@@ -405,6 +413,20 @@ def test_refused_before_any_database_is_asked(dialect: Any) -> None:
         assert raw.statement(
             "UPDATE line SET qty = 1 FROM product AS old RETURNING old.id, old", "none"
         ).parts
+
+
+def test_names_that_only_look_alike() -> None:
+    """PostgreSQL shows a common table expression to those behind it only, and cuts long names off."""
+    raw = RawSql("postgresql", WorldViews("postgresql"))
+    early = "WITH a AS (SELECT id FROM customer), customer AS (SELECT 1 AS id) SELECT * FROM a, customer"
+    assert raw.statement(early, "none").sql("7").count('"tenant_id" = 7') == 1
+    with pytest.raises(StatementRefusedError):
+        raw.statement('SELECT id AS "a%%b" FROM customer', "format")
+    with pytest.raises(StatementRefusedError):
+        raw.fragment("customer.row_to_json", "columns")
+    long = RawSql("postgresql", WorldViews("postgresql"), column="a" * 63)
+    with pytest.raises(HiddenColumnError):
+        long.statement(f"SELECT {'a' * 64} FROM customer", "none")
 
 
 class Masking:
