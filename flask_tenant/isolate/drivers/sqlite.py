@@ -209,7 +209,7 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
     kw["factory"] = (
         GuardedConnection
         if factory is sqlite3.Connection
-        else type(f"Guarded{factory.__name__}", (GuardedConnection, factory), {})
+        else type(f"Guarded{factory.__name__}", (factory, GuardedConnection), {})
     )
     found = connect(*args, **kw)
     raw(found).ft_notes, raw(found).ft_held = {}, {}

@@ -61,8 +61,8 @@ class TenantDialect(DefaultDialect):
             statement, known = self._ft_again(statement, context)
             if known is not None and self._ft_looked_at(cursor, statement, known, parameters, context):
                 return
-        if context is not None and parameters is not context.ft_sent:
-            check_parameters(context, [context.ft_sent], [parameters])
+        if context is not None and parameters is not (sent := context.ft_sent or context.parameters[0]):
+            check_parameters(context, [sent], [parameters])
         if context is not None and context.ft_ruled and ruled(self, cursor, statement, parameters, context):
             return
         cursor.execute(statement, parameters)  # what SQLAlchemy's own does for every driver that we guard
@@ -74,8 +74,8 @@ class TenantDialect(DefaultDialect):
                 cursor, statement, known, parameters, context, many=True
             ):
                 return
-        if context is not None and parameters is not context.ft_sent:
-            check_parameters(context, context.ft_sent, parameters)
+        if context is not None and parameters is not context.parameters:
+            check_parameters(context, context.parameters, parameters)
         if (
             context is not None
             and context.ft_ruled
