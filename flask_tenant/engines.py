@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from .application import Application
     from .extension import Tenancy
+    from .protocols import RuleHolder
 
 _exempt: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -94,7 +95,7 @@ class Users:
         speaker = self._speaker()
         return speaker.databases.tenants(connection) if speaker is not None else []
 
-    def ruling(self, holder: object) -> Ruling | None:
+    def ruling(self, holder: RuleHolder) -> Ruling | None:
         """What the rules of the current tenant have decided for the next statement.
 
         :raises RuleEngineError: when it cannot be told
@@ -106,13 +107,6 @@ class Users:
         if _here() is None:
             return None
         raise RuleEngineError("The application whose rules hold is gone")
-
-    def ended(self, holder: object) -> None:
-        """A transaction has ended."""
-        for joined in self._joined:
-            application = joined()
-            if application is not None:
-                application.governance.ended(holder)
 
     def active(self) -> bool:
         """Whether refusals are let through now."""
@@ -153,10 +147,10 @@ def _watch_engines() -> None:
 
 def _declared_first(original: Any) -> Any:
     @wraps(original)
-    def method(self: Engine, *args: Any, **kw: Any) -> Any:
+    def method(self: Engine) -> Any:
         if not is_tenanted(self.dialect):
             _declared(self)
-        return original(self, *args, **kw)
+        return original(self)
 
     return method
 

@@ -67,21 +67,25 @@ class Views(Protocol):
         """Return every known view."""
 
 
+class RuleHolder(Protocol):
+    """A connection, or what stands for a transaction before there is one."""
+
+    ft_held: dict[str, object]
+    """What holds until its transaction ends, and is dropped then."""
+
+
 class RuleSource(Protocol):
     """Says what rules hold for the running code."""
 
-    def ruling(self, holder: object) -> Ruling | None:
+    def ruling(self, holder: RuleHolder) -> Ruling | None:
         """Return what holds for the next statement, ``None`` when the current tenant has no rules.
 
         After ``None`` it is not asked again until the transaction has ended.
 
-        :param holder: what lives as long as the connection's checkout: within one transaction on it, one version of the
-            rules and one ``now`` hold, whatever is activated meanwhile; the facts are those of each statement
+        :param holder: within its transaction one version of the rules and one ``now`` hold, whatever is activated
+            meanwhile; the facts are those of each statement
         :raises RuleError: when it cannot be decided; nothing may reach the database then
         """
-
-    def ended(self, holder: object) -> None:
-        """Called when the holder's transaction has ended: the next statement may be under another version."""
 
 
 class Authenticator(Protocol):

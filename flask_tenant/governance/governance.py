@@ -24,6 +24,7 @@ from .proof import Application, Proof
 from .recording import KEY, Recorder, wanted
 
 if TYPE_CHECKING:
+    from ..protocols import RuleHolder
     from ..rules.language import Checked, Vocabulary
 
 
@@ -62,7 +63,7 @@ class Governance:
         return Rules(self._here, self._facts, self.book, self.tables)
 
     # ---- for the wall
-    def ruling(self, holder: object) -> Ruling | None:
+    def ruling(self, holder: RuleHolder) -> Ruling | None:
         """Return what rules hold for the next statement, ``None`` when the current tenant has none."""
         if self._running is None:
             scope = self._here()
@@ -70,11 +71,6 @@ class Governance:
                 return None  # such as our own, while the directory is being opened
             self._running = self.runtime
         return self._running.ruling(holder)
-
-    def ended(self, holder: object) -> None:
-        """A transaction has ended: the next one may be under other rules."""
-        if self._running is not None:
-            self._running.ended(holder)
 
     def tables(self) -> tuple[str, ...]:
         """Return the names of the tables that rules can be about."""

@@ -73,9 +73,6 @@ class Fixed:
         """Return what holds."""
         return self._ruling
 
-    def ended(self, holder: object) -> None:
-        """Nothing is pinned."""
-
 
 class Rehearsal:
     """Tries statements for one tenant.

@@ -82,7 +82,7 @@ _ABOUT_THE_TEXT = ("message_hint", "statement_position", "internal_position", "i
 
 def _ruled(connection: Any) -> bool:
     """Whether rules hold in the transaction of a driver's connection."""
-    return getattr(connection, "__dict__", {}).get(ASKED) is True
+    return getattr(connection, "ft_held", {}).get(ASKED) is True
 
 
 def _clean_field(name: str, value: str | None, column: str, *, ruled: bool) -> str | None:

@@ -42,6 +42,9 @@ _LOCKS = frozenset({"UPDATE", "SHARE", "NO", "KEY"})
 class _Course:
     """Stands for a session's transaction before the rules: one version of them decides where its reads go."""
 
+    def __init__(self) -> None:
+        self.ft_held: dict[str, object] = {}
+
 
 def listen() -> None:
     """Watch every session of the process. Nothing is, before an application has registered an engine."""
@@ -74,7 +77,7 @@ def _route(state: ORMExecuteState) -> None:
 def _free(session: Session) -> bool:
     """Whether a session has neither been at its usual engine nor holds what the next flush will write."""
     held: Any = session.identity_map
-    if _STAYS in session.info or _STAYS in held.__dict__ or session.twophase:
+    if _STAYS in session.info or hasattr(held, _STAYS) or session.twophase:
         return False
     return not (session.new or session.deleted or held.check_modified())
 
@@ -103,7 +106,8 @@ def _begun(session: Session, transaction: Any, connection: Connection) -> None:
     dialect: Any = connection.engine.dialect
     if getattr(dialect, "ft_wall", None) is not None and not getattr(dialect, "ft_replica", False):
         # In the map until the session is closed; in the info for this transaction, whatever becomes of the map.
-        session.info[_STAYS] = session.identity_map.__dict__[_STAYS] = True
+        session.info[_STAYS] = True
+        setattr(session.identity_map, _STAYS, True)
 
 
 def _ended(session: Session, transaction: Any) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.util import ScopedRegistry
 
 from ..context import Scope, _scope, current_scope
 from ..errors import TenantChangedError
+from .guard import OWNER, notes
 from .wall import Wall
 
 _HINT = "A session serves one tenant: close() or remove() it before entering another, or open a new one"
@@ -29,6 +30,9 @@ _HINT = "A session serves one tenant: close() or remove() it before entering ano
 
 _MARK = "ft_tenant_id"
 """Key in an object's ``info``: the tenant of the session that has loaded it. It is pickled with the object."""
+
+_BEGUN = "ft_begun"
+"""Where a session keeps the tenant in which its transaction was begun."""
 
 
 @cache
@@ -38,6 +42,7 @@ def _bound_map(base: Any) -> Any:
     class TenantIdentityMap(base):  # type: ignore[misc]
         ft_wall: Wall
         ft_tenant_id: int
+        ft_marked = False
 
         def _ft_check(self) -> None:
             scope = current_scope() or self.ft_wall.fallback()
@@ -69,11 +74,14 @@ def _bound_map(base: Any) -> Any:
             super().safe_discard(state)
 
         def _kill(self) -> None:
-            self._ft_mark_all()
+            if self._dict:
+                self._ft_mark_all()
+                self.ft_marked = True
             super()._kill()
 
-        def __del__(self) -> None:  # a session that nobody has closed
-            self._ft_mark_all()
+        def __del__(self) -> None:
+            if self._dict and not self.ft_marked:  # a session that nobody has closed
+                self._ft_mark_all()
 
         def _ft_mark_all(self) -> None:
             owner = self.ft_tenant_id
@@ -136,10 +144,10 @@ def bind_session(session: Session, wall: Wall) -> None:
             held.__class__ = _central_map(cast(Any, type(held)))
             held.ft_wall = wall
         return
-    scope = current_scope() or wall.fallback()
+    scope = _scope.get() or wall.fallback()
     if scope is None or scope.tenant_id is None:
         return
-    begun = session.info.get("ft_begun")
+    begun = getattr(session, _BEGUN, None)
     if begun is not None and begun != scope.tenant_id:
         raise TenantChangedError(
             f"A session begun under tenant {begun} reaches the database under tenant {scope.tenant_id}",
@@ -152,8 +160,8 @@ def bind_session(session: Session, wall: Wall) -> None:
         raise TenantChangedError(f"A session of central work is used in {scope!r}", hint=_HINT)
     else:
         held.__class__ = _bound_map(cast(Any, type(held)))
-        held.ft_wall = wall
-        held.ft_tenant_id = scope.tenant_id
+        # All at once: an exchanged class takes an object's compact layout away, see ``guard.notes``.
+        held.__dict__ = {**held.__dict__, "ft_wall": wall, "ft_tenant_id": scope.tenant_id}
 
 
 # ---- objects that come from another session
@@ -171,14 +179,11 @@ def _refuse_stranger(session: Session, state: Any) -> None:
     """Refuse an object of one tenant in a session of another."""
     if state.key is None:
         return  # a new object
+    wall = _wall_of(session, state)
+    if wall is None:
+        return
     owner = _owner(state)
     if owner is None:
-        return
-    try:
-        wall: Wall | None = getattr(session.get_bind(state.mapper).dialect, "ft_wall", None)
-    except UnboundExecutionError:
-        return
-    if wall is None or not _is_tenants(state, wall):
         return
     scope = current_scope() or wall.fallback()
     if scope is None or scope.tenant_id != owner:
@@ -189,8 +194,26 @@ def _refuse_stranger(session: Session, state: Any) -> None:
         )
 
 
+def _wall_of(session: Session, state: Any) -> Wall | None:
+    """The wall in front of an object's rows, ``None`` if they belong to no tenant."""
+    try:
+        wall: Wall | None = getattr(session.get_bind(state.mapper).dialect, "ft_wall", None)
+    except UnboundExecutionError:
+        return None
+    return wall if wall is not None and _is_tenants(state, wall) else None
+
+
 def _attaching(session: Session, instance: Any) -> None:
-    _refuse_stranger(session, instance_state(instance))
+    state: Any = instance_state(instance)
+    _refuse_stranger(session, state)
+    if (
+        state.key is not None
+        and state.session is not session
+        and not hasattr(session.identity_map, "ft_wall")
+    ):
+        wall = _wall_of(session, state)
+        if wall is not None:
+            bind_session(session, wall)  # it holds a tenant's object before it has reached the database
 
 
 def _pickling(state: Any, state_dict: dict[str, Any]) -> None:
@@ -211,11 +234,38 @@ def _watch_merge() -> None:
     Session._merge = merge  # type: ignore[method-assign]
 
 
-def _begun(session: Session, transaction: Any) -> None:
+def _begun(session: Any, transaction: Any) -> None:
     # What is added to a session waits for its first flush: it belongs to the tenant in which it was added.
-    scope = current_scope()
     if transaction.parent is None:
-        session.info["ft_begun"] = scope.tenant_id if scope is not None else None
+        scope = _scope.get()
+        session.ft_begun = scope.tenant_id if scope is not None else None
+
+
+def _watch_expunge_all() -> None:
+    """Bind the new identity map of a session that forgets its objects and goes on in the same transaction."""
+    original: Any = Session.expunge_all
+
+    @wraps(original)
+    def expunge_all(self: Session) -> None:
+        held: Any = self.identity_map
+        original(self)
+        if hasattr(held, "ft_wall") and self.in_transaction():
+            fresh: Any = self.identity_map
+            fresh.__dict__.update({k: v for k, v in vars(held).items() if k.startswith("ft_")})
+            fresh.ft_plain = vars(held).get("ft_plain", type(fresh))
+            fresh.__class__ = type(held)
+
+    Session.expunge_all = expunge_all  # type: ignore[method-assign]
+
+
+def _ended(session: Session, transaction: Any) -> None:
+    # close() forgets the objects first, and then ends the transaction: the session is nobody's from now on.
+    held: Any = session.identity_map
+    plain = held.__dict__.get("ft_plain") if transaction.parent is None else None
+    if plain is not None and not held.all_states():
+        held.__class__ = plain
+        for name in [name for name in vars(held) if name.startswith("ft_")]:
+            del held.__dict__[name]
 
 
 def _reached(session: Session, transaction: Any, connection: Connection) -> None:
@@ -226,8 +276,8 @@ def _reached(session: Session, transaction: Any, connection: Connection) -> None
         bind_session(session, wall)
     except TenantChangedError:
         # The session keeps the connection, and asks no second time: it is its own tenant's, or nobody's.
-        owner = getattr(session.identity_map, "ft_tenant_id", session.info.get("ft_begun"))
-        connection.__dict__["ft_tenant_id"] = owner if owner is not None else "(central work)"
+        owner = getattr(session.identity_map, "ft_tenant_id", getattr(session, _BEGUN, None))
+        notes(connection)[OWNER] = owner if owner is not None else "(central work)"
         raise
 
 
@@ -236,9 +286,11 @@ def listen() -> None:
     if not event.contains(Session, "after_transaction_create", _begun):
         event.listen(Session, "after_transaction_create", _begun)
         event.listen(Session, "after_begin", _reached)
+        event.listen(Session, "after_transaction_end", _ended)
         event.listen(Session, "before_attach", _attaching)
         event.listen(Mapper, "pickle", _pickling, raw=True)
         _watch_merge()
+        _watch_expunge_all()
 
 
 def _by_scope(original: Callable[[], Any], here: Callable[[], Scope | None]) -> Callable[[], Any]:

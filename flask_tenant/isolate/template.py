@@ -28,6 +28,7 @@ from ..errors import StatementRefusedError
 from ..model import TEMPLATE_ID, TableView, Tenant
 from ..protocols import Views
 from .config import TMP, IsolateConfig
+from .guard import OWNER, notes
 from .plain import plainly
 from .seeding import TENANT, copy_statement, physical
 
@@ -248,13 +249,13 @@ class Template:
 def _as_tenant(connection: Connection, tenant: Tenant) -> Iterator[None]:
     """Use a template's connection for one tenant."""
     shape: Any = connection.dialect
-    held = connection.__dict__.pop("ft_tenant_id", None)
+    held = notes(connection).pop(OWNER, None)
     connection.dialect = connection.engine.dialect
     try:
         with entered(Scope(tenant)):
             yield
     finally:
         connection.dialect = shape
-        connection.__dict__.pop("ft_tenant_id", None)
+        notes(connection).pop(OWNER, None)
         if held is not None:
-            connection.__dict__["ft_tenant_id"] = held
+            notes(connection)[OWNER] = held

@@ -29,9 +29,9 @@ from ..model import TEMPLATE_ID, TableView
 from ..protocols import Report, RuleSource
 from .alembic import migrating
 from .config import IsolateConfig
-from .ddl import settle, translate_ddl
+from .ddl import instead_of, settle, translate_ddl
 from .drivers.pooler import is_pooled, refuse_lasting
-from .guard import ASKED, WORN, unruled
+from .guard import ASKED, OWNER, WORN, held_by, notes, unruled
 from .overlay.denial import denied
 from .overlay.relatives import check_relatives
 from .overlay.shapes import shapes_of
@@ -223,7 +223,7 @@ class Wall:
         :param holder: what lives as long as the checkout: SQLAlchemy's connection, or the driver's
         """
         tenant_id = self.tenant_id()
-        owner: object = holder.__dict__.setdefault("ft_tenant_id", tenant_id)
+        owner: object = notes(holder).setdefault(OWNER, tenant_id)
         if owner != tenant_id:
             raise TenantChangedError(
                 f"A connection that serves tenant {owner} is used under tenant {tenant_id}",
@@ -255,12 +255,18 @@ class Wall:
             return
         # What pin() does, in fewer steps: every statement comes by.
         tenant_id = scope.tenant_id
-        if (
-            not tenant_id
-            or self.template
-            or connection.__dict__.setdefault("ft_tenant_id", tenant_id) != tenant_id
-        ):
+        if not tenant_id or self.template or notes(connection).setdefault(OWNER, tenant_id) != tenant_id:
             self.pin(connection)
+
+    def needs_pin_only(self, compiled: Any) -> bool:
+        """Whether a compiled statement, once it was let through, is so for every connection of its tenant."""
+        return (
+            self.shape == "tenant"
+            and not self.template
+            and compiled.ft_refusal is None
+            and not compiled.ft_private
+            and bool(compiled.ft_tables)
+        )
 
     def allow_batch_copy(self, table: str) -> None:
         """Let Alembic's batch mode copy a table with all tenants' rows: in migrations only."""
@@ -288,10 +294,10 @@ class Wall:
                 found = self.raw.central(text, placeholders)
             else:
                 if self.law.source is not None and not unruled(holder):
-                    holder.__dict__[ASKED] = True
+                    held_by(holder)[ASKED] = True
                     ruling = self.law.source.ruling(holder)
                     if ruling is None and current_scope() is not None:
-                        holder.__dict__[ASKED] = current_scope()
+                        held_by(holder)[ASKED] = current_scope()
                 if ruling is not None and ruling.decision.shape:
                     ruled = self.shapes(ruling.decision.shape)
                 found = ruled.raw.statement(text, placeholders)
@@ -364,12 +370,12 @@ class Wall:
                     "Use SET LOCAL; what is meant for all belongs into ALTER ROLE or ALTER DATABASE ... SET"
                 )
                 self.refuse(refuse_lasting(text.strip().split("\n")[0][:80], words[1].lower(), hint))
-            holder.__dict__[WORN] = True
+            notes(holder)[WORN] = True
         if words[0] != "PRAGMA" or ("=" not in words and "(" not in words):
             return
         name = (words[3] if words[2] == "." else words[1]).lower()
         if name == "foreign_keys":
-            holder.__dict__[WORN] = True
+            notes(holder)[WORN] = True
         elif name != "defer_foreign_keys":
             refusal = StatementRefusedError(
                 f"PRAGMA {name} is set for the connection, which other tenants use next",
@@ -384,7 +390,7 @@ class Wall:
 
         :raises DdlRefusedError: inside a tenant, and for what cannot be translated with certainty
         """
-        self._admit_ddl("A schema change", text.strip().split("\n")[0][:80])
+        self._admit_ddl("A schema change", text.strip().split("\n")[0][:80], instead_of(text))
         return translate_ddl(text, self.raw.dialect, self.config)
 
     def admit_ddl(self, ddl: Any) -> None:
@@ -398,14 +404,15 @@ class Wall:
         )
         self._admit_ddl(type(ddl).__name__, str(name))
 
-    def _admit_ddl(self, what: str, name: str) -> None:
+    def _admit_ddl(self, what: str, name: str, hint: str | None = None) -> None:
         scope = current_scope() or self.fallback()
         if scope is None or scope.tenant_id not in (None, TEMPLATE_ID):
             where = "while no tenant is active" if scope is None else f"inside tenant {scope.tenant}"
             raise DdlRefusedError(
                 f"{what} of {name!r} {where}",
                 value=name,
-                hint="The schema belongs to all tenants: change it at start-up, by a migration, or in "
+                hint=hint
+                or "The schema belongs to all tenants: change it at start-up, by a migration, or in "
                 "central_context(reason=...)",
             )
 

@@ -5,16 +5,17 @@ Within a transaction one version of the rules and one ``now`` hold; the facts ar
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any, Protocol
 
-from ..context import Scope
+from ..context import Scope, _scope
 from ..decision import Decision, Ruling
 from ..errors import RuleEngineError, TenancyError
 from ..model import Tenant
+from ..protocols import RuleHolder
 from . import facts as known
 from .compose import remember
 from .decide import Decider, kinds_asked
@@ -24,6 +25,8 @@ from .model import RuleSet
 
 PLANS = 1024
 """Tenants of which what was decided is kept."""
+
+_count = count()
 
 
 class RuleBook(Protocol):
@@ -50,12 +53,11 @@ class Plan:
 
 
 class _Pin:
-    """What holds for one holder until its transaction ends, and its last ruling."""
+    """What holds for one holder until its transaction ends, and its last ruling. The holder itself has it."""
 
-    __slots__ = ("alive", "last", "moment", "plan", "tenant_id")
+    __slots__ = ("last", "moment", "plan", "tenant_id")
 
-    def __init__(self, alive: Any, tenant_id: int, plan: Plan | None, moment: Moment | None) -> None:
-        self.alive = alive
+    def __init__(self, tenant_id: int, plan: Plan | None, moment: Moment | None) -> None:
         self.tenant_id = tenant_id
         self.plan = plan
         self.moment = moment
@@ -88,17 +90,19 @@ class Rules:
         self._tables = tables
         self._engine = engine
         self._clock = clock
-        self._pins: dict[int, _Pin] = {}
+        # Applications may share an engine, and each has rules of its own.
+        self._key = f"ft_rules_{next(_count)}"
         self._plans: dict[int, Plan] = {}
 
-    def ruling(self, holder: object) -> Ruling | None:
+    def ruling(self, holder: RuleHolder) -> Ruling | None:
         """Return what holds for the next statement, ``None`` when the current tenant has no rules."""
-        scope = self._here()
+        scope = _scope.get() or self._here()  # every transaction comes by
         if scope is None or not scope.tenant_id or scope.internal:
             return None  # central work, the template and ourselves
-        pin = self._pins.get(id(holder))
-        if pin is None or pin.tenant_id != scope.tenant_id or pin.alive() is not holder:
-            pin = self._pin(holder, scope)
+        held: dict[str, Any] = holder.ft_held
+        pin: _Pin | None = held.get(self._key)
+        if pin is None or pin.tenant_id != scope.tenant_id:
+            pin = held[self._key] = self._pin(scope)
         plan, moment = pin.plan, pin.moment
         if plan is None or moment is None:
             return None
@@ -109,10 +113,6 @@ class Rules:
         ruling = self._ruling(plan, facts)
         pin.last = (facts, ruling)
         return ruling
-
-    def ended(self, holder: object) -> None:
-        """Forget what was pinned to a holder."""
-        self._pins.pop(id(holder), None)
 
     def decide(self, rules: RuleSet, facts: dict[str, Any]) -> Decision:
         """Return what a rule set decides for given facts: for ``explain`` and cases.
@@ -154,23 +154,10 @@ class Rules:
                 value=plan.rules.tenant,
             ) from error
 
-    def _pin(self, holder: object, scope: Scope) -> _Pin:
-        number = id(holder)
-        try:
-            alive: Any = weakref.ref(holder, lambda gone: self._unpin(number, gone))
-        except TypeError:  # a plain sqlite3 connection: kept until its transaction ends
-            alive = lambda: holder  # noqa: E731
+    def _pin(self, scope: Scope) -> _Pin:
         plan = self._plan(scope)
         moment = Moment(scope, self._clock()) if plan is not None else None  # most tenants have no rules
-        pin = _Pin(alive, scope.tenant_id or 0, plan, moment)
-        self._pins[number] = pin
-        return pin
-
-    def _unpin(self, number: int, gone: object) -> None:
-        """A holder was collected; another may be at its place by now."""
-        pin = self._pins.get(number)
-        if pin is not None and pin.alive is gone:
-            del self._pins[number]
+        return _Pin(scope.tenant_id or 0, plan, moment)
 
     def _plan(self, scope: Scope) -> Plan | None:
         tenant = scope.tenant

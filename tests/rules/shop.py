@@ -106,9 +106,6 @@ class Rules:
             return None
         return self.made
 
-    def ended(self, holder: object) -> None:
-        pass
-
     def __enter__(self) -> Rules:
         shape = frozenset(self.overlays.items())
         decision = Decision(version=1, writes=self.writes, overlays=self.overlays, shape=shape, **self.more)

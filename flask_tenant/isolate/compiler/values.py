@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from ...context import _scope
 from ...errors import StatementRefusedError
+from ...expressions import Slot
+from ..guard import Vouched
 from ..hidden import STAMP, STAMP_KEY, WHERE, WHERE_KEY
 from .base import Base
 
@@ -17,6 +20,12 @@ class ValuesMixin(Base):
     and a thousand rows cost a thousand dictionary stores instead of a thousand look-ups."""
 
     ft_keys: tuple[str, ...] = ()
+    ft_slots: ClassVar[dict[str, Slot]] = {}
+    """The values of rules that the statement needs, by their key."""
+    ft_vouched: Vouched | None = None
+    """The compiled text, once it was let through."""
+    ft_plain: Any = None
+    """The dialect on which nothing is left to be looked at but whose connection it is."""
 
     def __init__(self, *args: Any, **kw: Any) -> None:
         if kw.get("schema_translate_map"):
@@ -29,14 +38,49 @@ class ValuesMixin(Base):
         super().__init__(*args, **kw)
         self.ft_keys = tuple(key for bind, key in _OURS if self.bind_names.pop(bind, None) is not None)
 
-    def construct_params(self, *args: Any, **kw: Any) -> Any:
-        values: Any = super().construct_params(*args, **kw)
+    _ft_own_params: Callable[..., Any]
+    """SQLAlchemy's own :meth:`construct_params`, without the detour by ``super()``: each row comes by."""
+
+    def __init_subclass__(cls, **kw: Any) -> None:
+        super().__init_subclass__(**kw)
+        cls._ft_own_params = super().construct_params
+
+    def construct_params(
+        self,
+        params: Any = None,
+        extracted_parameters: Any = None,
+        escape_names: bool = True,
+        _group_number: int | None = None,
+        _check: bool = True,
+        _no_postcompile: bool = False,
+        _collected_params: Any = None,
+    ) -> Any:
+        # All by name: to collect what is handed on takes longer than the rest of this.
+        if _collected_params is None:
+            values = self._ft_own_params(
+                params, extracted_parameters, escape_names, _group_number, _check, _no_postcompile
+            )
+        else:  # since SQLAlchemy 2.1
+            values = self._ft_own_params(
+                params,
+                extracted_parameters,
+                escape_names,
+                _group_number,
+                _check,
+                _no_postcompile,
+                _collected_params,
+            )
         if self.ft_keys:
-            # The wall has admitted the statement for this scope; a thousand rows come by here one by one.
+            # The wall admits the statement for this scope; a thousand rows come by here one by one.
             scope = _scope.get()
             tenant_id = scope.tenant_id if scope is not None else None
             if not tenant_id:
                 tenant_id = self.wall.tenant_id()
             for key in self.ft_keys:
                 values[key] = tenant_id
+        if self.ft_slots and escape_names:  # else for an execution, which is admitted first: see ft_fill()
+            self.ft_fill(values)
         return values
+
+    def ft_fill(self, values: Any) -> None:
+        """Put in the values of the rules in force."""

@@ -15,7 +15,7 @@ import psycopg2.sql
 
 from ...errors import StatementRefusedError, TenancyError
 from ..functions import POSTGRESQL
-from ..guard import WORN, Vouched, as_text, check_encoding, made_elsewhere, refused
+from ..guard import OWNER, WORN, Vouched, as_set_up, as_text, check_encoding, made_elsewhere, notes, refused
 from ..messages import psycopg2_error
 from ..rawsql.lexer import NAME, NUMBER, OP, STRING, Token, scan
 from ..ruled import execute_raw
@@ -32,6 +32,7 @@ _PLAIN = frozenset({
 })  # fmt: skip
 """Types that psycopg2 itself turns into one literal."""
 
+_LASTING = ("autocommit", "readonly", "deferrable")
 _CHARACTERISTICS = ("isolation_level", "readonly", "deferrable")
 """What psycopg2 sends with BEGIN; and in autocommit, where it sends none, as SET for the whole session."""
 
@@ -234,6 +235,7 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
         else type(f"Guarded{factory.__name__}", (GuardedConnection, factory), {})
     )
     found = connect(*args, **kw)
+    found.ft_notes, found.ft_held = {}, {}
     found.ft_pooled = leads_to_pooler(found, found.get_backend_pid(), lambda: own_cursor(found))
     return found
 
@@ -247,11 +249,12 @@ def arm(connection: Any, wall: Wall) -> bool:
     """Switch the guard on for the next user of a connection. Returns whether it may be handed out."""
     if not isinstance(connection, GuardedConnection):
         raise made_elsewhere(connection)
-    if connection.__dict__.pop(WORN, False):
+    plain = ("cursor_factory",) if connection.autocommit else ("cursor_factory", "isolation_level")
+    if notes(connection).pop(WORN, False) or not as_set_up(connection, _LASTING, plain):
         return False
     check_encoding(psycopg2.extensions.encodings[connection.encoding])
     connection.ft_wall = wall
-    connection.__dict__.pop("ft_tenant_id", None)
+    notes(connection).pop(OWNER, None)
     return True
 
 

@@ -7,11 +7,12 @@ past :meth:`GuardedConnection.cursor` is refused there.
 from __future__ import annotations
 
 import sqlite3
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from ...context import current_scope
 from ...errors import StatementRefusedError
-from ..guard import WORN, Vouched, made_elsewhere, refused
+from ..guard import OWNER, WORN, Vouched, as_set_up, made_elsewhere, notes, refused
 from ..messages import sqlite_error
 from ..ruled import execute_raw
 
@@ -23,10 +24,19 @@ if TYPE_CHECKING:
 _COPY = "it copies or reads the whole database file, all tenants included"
 
 
+_execute = sqlite3.Cursor.execute
+
+
 class GuardedCursor(sqlite3.Cursor):
     """Sends vouched statements on, and others through the raw SQL enforcer."""
 
     def execute(self, sql: str, parameters: Any = (), /) -> GuardedCursor:
+        if type(sql) is Vouched and type(self) is GuardedCursor:  # the usual case, without detours
+            try:
+                _execute(self, sql, parameters)
+            except sqlite3.Error as error:
+                raise sqlite_error(error, self._ft_wall) from None
+            return self
         text, table, known = (sql, None, None) if type(sql) is Vouched else self._ft_rewritten(sql)
         try:
             if known is None or not self._ft_ruled(text, known, parameters):
@@ -146,6 +156,8 @@ class GuardedConnection(sqlite3.Connection):
 
     def cursor(self, factory: Any = None, /) -> Any:  # type: ignore[override]
         if factory is None:
+            if type(self) is GuardedConnection:
+                return _cursor(self, GuardedCursor)
             factory = GuardedCursor
         elif not (isinstance(factory, type) and issubclass(factory, GuardedCursor)):
             factory = _guarded_cursor(factory)
@@ -174,6 +186,7 @@ class GuardedConnection(sqlite3.Connection):
 
 
 _all_changes = sqlite3.Connection.total_changes.__get__
+_cursor = sqlite3.Connection.cursor
 
 
 def _guarded_cursor(factory: Any) -> Any:
@@ -187,6 +200,9 @@ def _guarded_cursor(factory: Any) -> Any:
     return type(f"Guarded{factory.__name__}", (GuardedCursor, factory), {})
 
 
+_LASTING = ("isolation_level", "autocommit") if sys.version_info >= (3, 12) else ("isolation_level",)
+
+
 def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
     """Open a connection whose factory is ours, on top of the application's if it has one."""
     factory = kw.get("factory", sqlite3.Connection)
@@ -195,11 +211,15 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
         if factory is sqlite3.Connection
         else type(f"Guarded{factory.__name__}", (GuardedConnection, factory), {})
     )
-    return connect(*args, **kw)
+    found = connect(*args, **kw)
+    raw(found).ft_notes, raw(found).ft_held = {}, {}
+    return found
 
 
 def raw(connection: Any) -> Any:
     """Return the driver's own connection below SQLAlchemy's asyncio adapter."""
+    if type(connection) is GuardedConnection:
+        return connection
     inner = getattr(connection, "driver_connection", connection)
     return getattr(inner, "_conn", inner)
 
@@ -209,12 +229,16 @@ def arm(connection: Any, wall: Wall) -> bool:
     found = raw(connection)
     if not isinstance(found, GuardedConnection):
         raise made_elsewhere(found)
-    if found.ft_wall is None or found.__dict__.pop(WORN, False):
+    if not as_set_up(found, _LASTING, ("row_factory", "text_factory")):
+        return False
+    noted = notes(found)
+    if found.ft_wall is None or noted.pop(WORN, False):
         sqlite3.Cursor(found).execute(Vouched("PRAGMA foreign_keys = ON"))
     found.ft_wall = wall
-    found.ft_inserted = None
+    if found.ft_inserted is not None:
+        found.ft_inserted = None
     found.ft_changes = _all_changes(found)
-    found.__dict__.pop("ft_tenant_id", None)
+    noted.pop(OWNER, None)
     return True
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.base import OptionEngine
 
-from ...context import current_scope
+from ...context import _scope
 from ...decision import Ruling
 from ...model import TEMPLATE_ID
 from ..central import watch_central
 from ..ddl.common import running
 from ..drivers import driver_for
-from ..guard import ASKED, unruled
+from ..guard import ASKED, OWNER, held_by
 from ..overlay.shapes import dialect_for
 from ..overlay.values import in_force
 
@@ -28,25 +28,47 @@ class TenantConnection(Connection):
     It does by inheritance what listeners could do as well, because listeners cost every statement.
     """
 
-    def __init__(self, *args: Any, **kw: Any) -> None:
-        super().__init__(*args, **kw)
-        dialect = cast(Any, self.dialect)
-        scope = current_scope() or dialect.ft_wall.fallback()
+    def __init__(
+        self,
+        engine: Any,
+        connection: Any = None,
+        _has_events: bool | None = None,
+        _allow_revalidate: bool = True,
+        _allow_autobegin: bool = True,
+    ) -> None:
+        self.ft_notes: dict[str, Any] = {}
+        _init(self, engine, connection, _has_events, _allow_revalidate, _allow_autobegin)
+        dialect: Any = self.dialect
+        scope = _scope.get() or dialect.ft_wall.fallback()
         if scope is None or scope.internal:
             return
-        if dialect.ft_wall.views.suspected and not scope.central:
+        central = scope.tenant is None
+        if dialect.ft_wall.views.suspected and not central:
             dialect.ft_wall.views.look(self)
-        if scope.central:
+        if central:
             self.dialect = dialect.ft_shapes["central"]
             watch_central(self)
         elif scope.tenant_id == TEMPLATE_ID:
-            self.dialect = dialect.ft_shapes["template"]
-            followed = dialect.ft_template.watch(self)
-            wall = self.dialect.ft_wall.shaped("template")  # type: ignore[attr-defined]
-            wall.followed = followed
-            driver_for(dialect.driver).raw(self.connection.dbapi_connection).ft_wall = wall
-            if self.in_transaction():  # of our own reading
-                self.rollback()
+            self._ft_to_template()
+
+    def _ft_to_template(self) -> None:
+        dialect = cast(Any, self.dialect)
+        in_transaction = self.in_transaction()
+        self.dialect = dialect.ft_shapes["template"]
+        followed = dialect.ft_template.watch(self)
+        wall = self.dialect.ft_wall.shaped("template")  # type: ignore[attr-defined]
+        wall.followed = followed
+        driver_for(dialect.driver).raw(self.connection.dbapi_connection).ft_wall = wall
+        if self.in_transaction() and not in_transaction:  # of our own reading
+            self.rollback()
+
+    def ft_migrates(self) -> None:
+        """Take the template's shape, if a migration runs on a connection that was opened before anybody knew of it."""
+        dialect = cast(Any, self.dialect)
+        if _scope.get() is None and dialect.ft_wall.shape == "tenant" and OWNER not in self.ft_notes:
+            scope = dialect.ft_wall.fallback()
+            if scope is not None and scope.tenant_id == TEMPLATE_ID:
+                self._ft_to_template()
 
     # ---- rules
     ft_ruling: Ruling | None = None
@@ -56,11 +78,11 @@ class TenantConnection(Connection):
 
     def ft_rule(self) -> None:
         """Ask what rules hold for the next statement, and take the shape that they make."""
-        dialect = cast(Any, self.dialect)
+        dialect: Any = self.dialect
         wall: Wall | None = dialect.ft_wall
         if wall is None or wall.law.source is None:
             return
-        scope = current_scope()
+        scope = _scope.get()
         if scope is not None and scope.internal:
             return
         pooled = self._dbapi_connection
@@ -68,10 +90,11 @@ class TenantConnection(Connection):
             raw = driver_for(dialect.driver).raw(self.connection.dbapi_connection)
             self.ft_holder = (self._dbapi_connection, raw)
         holder = self.ft_holder[1]
-        holder.__dict__[ASKED] = True
+        held = held_by(holder)
+        held[ASKED] = True
         ruling = wall.law.source.ruling(holder)
         if ruling is None and scope is not None:
-            holder.__dict__[ASKED] = scope  # until the transaction ends, nothing will hold for it
+            held[ASKED] = scope  # until the transaction ends, nothing will hold for it
         before = self.ft_ruling
         if before is ruling:
             return
@@ -91,14 +114,20 @@ class TenantConnection(Connection):
         in_force.set(ruling)
         cast(Any, self.dialect).ft_wall.admit_reads(compiled.ft_reads, ruling)
 
-    def _execute_clauseelement(self, *args: Any, **kw: Any) -> Any:
-        dialect: Any = self.dialect
-        if self._transaction is None and (wall := dialect.ft_wall) is not None and wall.views.suspected:
-            wall.views.look(self)
+    def _execute_clauseelement(self, elem: Any, distilled_parameters: Any, execution_options: Any) -> Any:
+        if self._transaction is None:
+            dialect: Any = self.dialect
+            wall: Wall | None = dialect.ft_wall
+            if wall is not None and wall.views.suspected:
+                wall.views.look(self)
         pooled, holder = self.ft_holder
-        if pooled is None or pooled is not self._dbapi_connection or not unruled(holder):
+        if (
+            pooled is None
+            or pooled is not self._dbapi_connection
+            or holder.ft_held.get(ASKED, True) is not _scope.get()  # unruled(), two calls less
+        ):
             self.ft_rule()
-        return super()._execute_clauseelement(*args, **kw)
+        return _execute_clauseelement(self, elem, distilled_parameters, execution_options)
 
     def _execute_compiled(self, *args: Any, **kw: Any) -> Any:
         self.ft_rule()
@@ -117,6 +146,10 @@ class TenantConnection(Connection):
                 self, ddl, lambda: super(TenantConnection, self)._execute_ddl(ddl, *args, **kw)
             )
         return super()._execute_ddl(ddl, *args, **kw)
+
+
+_init: Any = Connection.__init__
+_execute_clauseelement: Any = Connection._execute_clauseelement
 
 
 class TenantOptionEngine(OptionEngine):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.sql.elements import TextClause
 
-from ...context import internal
+from ...context import _scope, internal
 from ...errors import StatementRefusedError
 from ..compiler.values import ValuesMixin
 from ..ddl import changes_tables
 from ..drivers import driver_for
-from ..guard import Vouched
+from ..guard import OWNER, Vouched
 from .connection import TenantConnection
 
 if TYPE_CHECKING:
@@ -21,29 +22,58 @@ if TYPE_CHECKING:
     from ..wall import Wall
 
 
+def columns_of(description: Any) -> Any:
+    """What makes a text's columns differ: their names and types, as the driver describes them."""
+    if description is None or type(description) is tuple:
+        return description
+    return [(column[0], column[1]) for column in description]
+
+
 class _Context(DefaultExecutionContext):
-    """Vouches for what our compilers have rendered."""
+    """Vouches for what our compilers have rendered.
+
+    A compiled statement is looked at when SQLAlchemy asks for its cursor: its parameters are collected then, and
+    nothing is rendered yet. That is one call less than around ``_init_compiled``, with a dozen arguments to hand on.
+    """
 
     ft_statement: str | None = None
+    """The batch of an insertmanyvalues statement that is being sent; else ``statement`` is vouched for itself."""
+    ft_sent: Any = None
+    """The parameters as the driver is to get them: an event listener may put others in their place."""
+    ft_admitted = False
+    """Whether the statement is a compiler's of ours, and was let through."""
     ft_asking = False
     ft_ruled = False
     """Whether the tenant has rules."""
 
-    def _ft_vouch(self) -> Any:
-        # One Vouched string for each compiled form: it is the statement, unless IN lists were expanded into it.
-        compiled: Any = self.compiled
-        text = self.statement
-        kept = compiled.__dict__.get("ft_vouched")
-        if kept is None or kept[0] is not text:
-            kept = compiled.__dict__["ft_vouched"] = (text, Vouched(text))
-        self.statement = self.ft_statement = kept[1]
-        return self
+    _ft_own_cursor: Any
+    _ft_own_pre_exec: Any = None
+    _ft_own_post_exec: Any = None
+    """The driver's own, where it has any."""
 
-    @classmethod
-    def _init_compiled(cls: Any, dialect: Any, connection: Any, *args: Any, **kw: Any) -> Any:
-        compiled = kw["compiled"] if "compiled" in kw else args[2]
+    def create_cursor(self) -> Any:
+        compiled: Any = self.compiled
+        if compiled is not None and not self.isddl:
+            scope = _scope.get()
+            connection: Any = self.root_connection
+            if not (
+                scope is not None
+                and getattr(compiled, "ft_plain", None) is self.dialect
+                and type(connection) is TenantConnection
+                and connection.ft_notes.get(OWNER, ()) == scope.tenant_id
+                and connection.ft_ruling is None
+            ):
+                self._ft_admit(compiled, connection)
+            vouched = getattr(compiled, "ft_vouched", None)
+            if vouched is not None:
+                self.ft_admitted, self.unicode_statement = True, vouched
+        return self._ft_own_cursor()
+
+    def _ft_admit(self, compiled: Any, connection: Any) -> None:
+        """Let a compiled statement through, or refuse it."""
         if not isinstance(compiled, ValuesMixin):
-            return super()._init_compiled(dialect, connection, *args, **kw)  # type: ignore[misc]
+            return  # the cursor will take it for raw SQL
+        dialect: Any = self.dialect
         wall: Wall = dialect.ft_wall
         if compiled.dialect is not dialect:
             raise StatementRefusedError(
@@ -59,19 +89,36 @@ class _Context(DefaultExecutionContext):
                 )
             if connection.ft_ruling is not None:
                 connection.ft_admit(compiled)
-        if compiled.isplaintext and compiled.__dict__.get("ft_setting", True) and wall.is_setting(compiled):
+                if compiled.ft_slots:
+                    # Now, because what SQLAlchemy has done since the rules were asked may have asked for others'.
+                    for row in self.compiled_parameters:
+                        compiled.ft_fill(row)
+        setting = compiled.isplaintext and wall.is_setting(compiled)
+        if setting:
             holder = driver_for(dialect.driver).raw(connection.connection.dbapi_connection)
             wall.admit_text(compiled, holder)
-        self: Any = super()._init_compiled(dialect, connection, *args, **kw)  # type: ignore[misc]
-        self.ft_ruled = getattr(connection, "ft_ruling", None) is not None
-        return self._ft_vouch()
+        if getattr(connection, "ft_ruling", None) is not None:
+            self.ft_ruled = True
+        if compiled.ft_vouched is None:
+            compiled.ft_vouched = Vouched(compiled.string)
+            if wall.needs_pin_only(compiled) and not setting:
+                compiled.ft_plain = dialect
+
+    def pre_exec(self) -> None:
+        if self.ft_admitted:
+            if type(self.statement) is not Vouched:  # IN lists were expanded into it
+                self.statement = Vouched(self.statement)
+            self.ft_sent = self.parameters if self.executemany else self.parameters[0]
+        if self._ft_own_pre_exec is not None:
+            self._ft_own_pre_exec()
 
     @classmethod
     def _init_ddl(cls, dialect: Any, connection: Any, *args: Any, **kw: Any) -> Any:
         compiled = kw["compiled_ddl"] if "compiled_ddl" in kw else args[2]
         dialect.ft_wall.admit_ddl(compiled.statement)
         self: Any = super()._init_ddl(dialect, connection, *args, **kw)  # type: ignore[misc]
-        return self._ft_vouch()
+        self.statement = Vouched(self.statement)
+        return self
 
     @classmethod
     def _init_statement(cls, dialect: Any, connection: Any, *args: Any, **kw: Any) -> Any:
@@ -81,7 +128,8 @@ class _Context(DefaultExecutionContext):
         return super()._init_statement(dialect, connection, *args, **kw)  # type: ignore[misc]
 
     def post_exec(self) -> None:
-        super().post_exec()
+        if self._ft_own_post_exec is not None:
+            self._ft_own_post_exec()
         if not self.is_text and not self.isddl:
             return
         known = self.compiled.__dict__.get("ft_changes") if self.compiled is not None else None
@@ -89,6 +137,31 @@ class _Context(DefaultExecutionContext):
             known = self._ft_changes_tables()
         if known:
             self.dialect.ft_wall.schema_changed(self.root_connection)  # type: ignore[attr-defined]
+
+    def _setup_dml_or_text_result(self) -> Any:
+        compiled: Any = self.compiled
+        if (
+            not self.is_text
+            or compiled is None
+            or compiled._result_columns
+            or "sqlite_raw_colnames" in self.execution_options
+        ):
+            return super()._setup_dml_or_text_result()  # type: ignore[no-untyped-call]
+        # SQLAlchemy keeps what it makes of a result's columns with the compiled form of its own statements, but works
+        # it out anew for each text. It depends on nothing but how the driver describes the columns. What was kept is
+        # never changed, for another thread may be about to use it: a text whose columns change goes on with a copy.
+        cursor: Any = self.cursor
+        described = columns_of(cursor.description)
+        kept = compiled.__dict__.get("ft_described")
+        if kept is not None and kept == described and compiled._cached_metadata is not None:
+            return super()._setup_dml_or_text_result()  # type: ignore[no-untyped-call]
+        self.compiled = alone = copy.copy(compiled)
+        alone._cached_metadata = None
+        result = super()._setup_dml_or_text_result()  # type: ignore[no-untyped-call]
+        self.compiled = compiled
+        if described is not None and compiled.__dict__.setdefault("ft_described", described) is described:
+            compiled._cached_metadata = result._metadata
+        return result
 
     def _ft_changes_tables(self) -> bool:
         known = changes_tables(cast(str, self.statement))
@@ -159,6 +232,27 @@ class _SqliteContext(_Context):
         return next(iter(known.writes), None) if known.kind == "insert" else None
 
 
+_USUAL = (
+    "root_connection", "_dbapi_connection", "dialect", "extracted_parameters", "invoked_statement",
+    "compiled", "cache_hit", "execution_options", "result_column_struct", "isinsert", "isupdate",
+    "isdelete", "is_text", "is_crud", "_is_explicit_returning", "_is_implicit_returning",
+    "compiled_parameters", "execute_style", "unicode_statement", "ft_admitted", "ft_sent", "_is_server_side", "cursor",
+    "statement", "parameters", "_soft_closed", "inserted_primary_key_rows", "returned_default_rows",
+)  # fmt: skip
+"""Attributes of an execution context, most of them SQLAlchemy's own."""
+
+
 @cache
 def context_class(base: type[Any], sqlite: bool) -> type[Any]:
-    return type(f"Tenant{base.__name__}", (_SqliteContext if sqlite else _Context, base), {})
+    own = {"_ft_own_cursor": base.create_cursor}
+    for name in ("pre_exec", "post_exec"):
+        if getattr(base, name) is not getattr(DefaultExecutionContext, name):
+            own[f"_ft_own_{name}"] = getattr(base, name)
+    made = type(f"Tenant{base.__name__}", (_SqliteContext if sqlite else _Context, base), own)
+    # CPython lays out a class's instances by the attributes of the first few. Those are of PRAGMAs and the like here,
+    # that have half of them, and every later one would carry a dictionary, three times resized: a tenth of what a
+    # statement by key takes.
+    first: Any = object.__new__(made)
+    for name in _USUAL:
+        setattr(first, name, None)
+    return made

@@ -82,13 +82,10 @@ class OverlayMixin(Base):
             self._ft_binds.append(bind)
         return bind
 
-    def construct_params(self, *args: Any, **kw: Any) -> Any:
-        values: Any = super().construct_params(*args, **kw)
-        if self.ft_slots:
-            ruling, dialect = in_force.get(), cast(Any, self.dialect.name)
-            for key, slot in self.ft_slots.items():
-                values[key] = driver_value(slot, ruling, dialect)
-        return values
+    def ft_fill(self, values: Any) -> None:
+        ruling, dialect = in_force.get(), cast(Any, self.dialect.name)
+        for key, slot in self.ft_slots.items():
+            values[key] = driver_value(slot, ruling, dialect)
 
     # ---- which tables
     def _ft_overlay(self, table: TableClause | None) -> TableOverlay | None:

@@ -90,20 +90,16 @@ class Rules:
 
     def __init__(self) -> None:
         self.rulings: dict[str, Ruling | Callable[[], Ruling | None]] = {}
-        self.holders: list[object] = []
-        self.endings: list[object] = []
+        self.holders: list[Any] = []
 
-    def ruling(self, holder: object) -> Ruling | None:
+    def ruling(self, holder: Any) -> Ruling | None:
         """What holds for the running code."""
+        holder.ft_held.setdefault("asked", len(self.holders))
         self.holders.append(holder)
         scope = current_scope()
         slug = scope.tenant.slug if scope is not None and scope.tenant is not None else ""
         found = self.rulings.get(slug)
         return found() if callable(found) else found
-
-    def ended(self, holder: object) -> None:
-        """The holder's transaction has ended."""
-        self.endings.append(holder)
 
 
 def decide(overlays: Mapping[str, Overlay], values: tuple[Any, ...] = (), **more: Any) -> Ruling:

@@ -210,9 +210,6 @@ class Fixed:
         scope = current_scope()
         return self.found if scope is not None and scope.tenant is not None else None
 
-    def ended(self, holder: object) -> None:
-        pass
-
 
 @pytest.fixture
 def pets(database_url: str) -> Iterator[tuple[sa.Engine, Fixed, Flask]]:
