@@ -16,7 +16,7 @@ from .syntax import parse
 LONGEST_PARTIAL = 32
 """Characters of a text that a mask may leave."""
 
-_MASKS = """expected empty, last(4), first(4) or a constant such as 0 or "'secret'\""""
+_MASKS = """expected empty, last(n), first(n) or a constant such as 0 or "'secret'\""""
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
