@@ -271,6 +271,8 @@ def test_masks_never_give_back_what_another_takes():
             assert shown(found) == set.intersection(*map(shown, some)), some
             for order in itertools.permutations(some):
                 assert strictest(order) == found, "in whatever order"
+            if Means.EMPTY in {one.means for one in some}:
+                assert found.means is Means.EMPTY, "a constant says that there is a value"
             if found.means is Means.CONSTANT:
                 assert {one.value for one in some if one.means is Means.CONSTANT} == {found.value}
     assert strictest([MASKS[3], Mask(Means.EMPTY, applies=BIG)]).applies is None
