@@ -102,6 +102,8 @@ def watch_for(shape: Shape, ruling: Ruling, views: LiveViews, hooks: Hooks) -> W
         return None
     overlay = decision.overlays.get(view.name)
     rules = {verb: decision.writes.get((view.name, verb), _NONE) for verb in verbs}
+    if any(found.settings for found in rules.values()):  # what they set is written by an UPDATE of ours
+        _leads_past(view, "update", views, decision)
     unseen = _unseen(overlay) if shape.verb != "delete" else set()
     if shape.replaces and (
         _governed(decision, "delete", view.name) or _governed(decision, "update", view.name)

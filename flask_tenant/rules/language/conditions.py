@@ -134,7 +134,10 @@ def _name(node: Node, names: Names) -> Expression:
         raise ConditionError(f'there is no fact "{name}"; the column is written row.{name}', node.at)
     if name in WORDS:
         raise ConditionError(f'"{name}" is a function: it takes something in parentheses', node.at)
-    raise ConditionError(f'there is no fact "{name}"{nearest(name, names.facts)}', node.at)
+    hint = nearest(name, names.facts)
+    if not hint and "." not in name:
+        hint = f"""; a text stands in quotes, also in those of YAML: "'{name}'\""""
+    raise ConditionError(f'there is no fact "{name}"{hint}', node.at)
 
 
 def _column(node: Node, image: str, name: str, names: Names) -> Expression:
@@ -304,6 +307,16 @@ def _fitting(function: str, arguments: tuple[Expression, ...], node: Node) -> Ca
     return Call(kind, function, arguments)
 
 
+_HINTS = {
+    frozenset({Kind.NUMBER, Kind.TEXT}): ": a number stands without quotes, with a point: 1000.50",
+    frozenset({Kind.INT, Kind.TEXT}): ": a number stands without quotes, a text within them",
+    frozenset({Kind.BOOL, Kind.TEXT}): ": true and false stand without quotes",
+    frozenset({Kind.DATE, Kind.INT}): ': a date is written date("2026-01-31")',
+    frozenset({Kind.TIME, Kind.INT}): ': a time is written timestamp("2026-01-31T12:00:00Z")',
+}
+"""What operators mean when they compare values of these kinds."""
+
+
 def _misfit(function: str, given: tuple[Kind, ...]) -> str:
     types = " and ".join(kind.value for kind in given)
     if function in kinds.ORDERINGS and set(given) == {Kind.TEXT}:
@@ -313,9 +326,11 @@ def _misfit(function: str, given: tuple[Kind, ...]) -> str:
     if function in kinds.EQUALITIES | kinds.ORDERINGS:
         if set(given) & kinds.DAYS and Kind.TEXT in given:
             return f'{function} cannot compare {types}: write date("2026-01-31") or timestamp("2026-01-31T12:00:00Z")'
-        return f"{function} cannot compare {types}"
+        return f"{function} cannot compare {types}{_HINTS.get(frozenset(given), '')}"
     if function == "in":
         return f"in takes a text in a list of texts, or a whole number in a list of those, not {types}"
     if function == "if":
         return f"? : takes a condition and two values of one type, not {types}"
+    if set(given) & kinds.DAYS and Kind.INT in given:
+        return f"{function} does not take {types}: write a number of days as days(90)"
     return f"{function} does not take {types}"

@@ -149,6 +149,10 @@ def _read(document: Document, parser: Parser, findings: Findings) -> Document | 
 def _hint(problem: str) -> str:
     if "alias" in problem:
         return '; a star stands in quotes: "*"'
+    if "'\\t'" in problem:
+        return "; lines are indented with blanks, never with tabs"
+    if "block mapping start" in problem or "block sequence start" in problem:
+        return "; this line stands further to the right or left than those that it belongs to"
     if "block end" in problem or "mapping values" in problem or "flow mapping" in problem:
         return "; a value that begins with a quote, or holds a colon or a brace, stands in quotes as a whole"
     return ""

@@ -78,6 +78,8 @@ def _value(keyword: str, wanted: Any, found: Any, rules: Any) -> str:
         message = f"expected {' or '.join(_TYPES[each] for each in types)}, found {_found(found)}"
         quoted = "string" in types and not isinstance(found, dict | list)
         return f"{message}: put it in quotes if it is meant as text" if quoted else message
+    if keyword == "enum" and wanted == ["all"]:
+        return f"expected all, {{plan: NAME}} or {{tenant: SLUG}}, found {_found(found)}"
     if keyword == "enum":
         return f"expected {' or '.join(wanted)}, found {_found(found)}" + (
             nearest(found, wanted) if isinstance(found, str) and len(wanted) > 1 else ""

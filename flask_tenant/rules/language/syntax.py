@@ -108,10 +108,19 @@ def _unexpected(text: str, error: UnexpectedToken) -> tuple[str, int]:
         "OR": "||",
         "NOT": "!",
         "is": "==",
+        "IS": "==",
         "like": ".contains",
+        "LIKE": ".contains",
     }
     if word in hints:
         return f'"{word}" is written {hints[word]}', at
+    before = re.search(r"\b(?:not|NOT)\s+$", text[:at])
+    if before:
+        return f'"{before[0].strip()}" is written !', before.start()
+    if word == "," and text[:at].count("(") > text[:at].count(")"):
+        return 'expected ")"; a list stands in square brackets: ["a", "b"]', at
+    if word == "," and re.search(r"\d$", text[:at]):
+        return "a number with decimals has a point: 1000.50", at
     if any(name in error.accepts for name in ("IDENT", "STRING_LIT")):
         return f'expected a value, found "{word}"', at
     return f'expected an operator such as && or ==, found "{word}"', at
@@ -120,6 +129,10 @@ def _unexpected(text: str, error: UnexpectedToken) -> tuple[str, int]:
 def _strange(text: str, at: int) -> str:
     hints = {"=": "a comparison is written ==", "&": "and is written &&", "|": "or is written ||"}
     found = text[at]
+    if found.isalpha():
+        return (
+            f'the letter "{found}" has no meaning outside of a text: names are made of a to z, 0 to 9 and _'
+        )
     return hints.get(found) or f'the character "{found}" has no meaning in a condition'
 
 

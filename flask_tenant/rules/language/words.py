@@ -16,6 +16,7 @@ from .syntax import parse
 LONGEST_PARTIAL = 32
 """Characters of a text that a mask may leave."""
 
+_MASKS = """expected empty, last(n), first(n) or a constant such as 0 or "'secret'\""""
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
@@ -24,7 +25,10 @@ def mask(text: str, kind: Kind | None, rule: str) -> Mask:
 
     :raises ConditionError: when it is anything else, or does not go with the column
     """
-    node = parse(text)
+    try:
+        node = parse(text)
+    except ConditionError:
+        raise ConditionError(f"{_MASKS}, found {text}") from None
     if node.what == "name" and node.value == "empty":
         return Mask(Means.EMPTY, rule=rule)
     if node.what == "call" and node.value in {"last", "first"}:
@@ -41,7 +45,7 @@ def mask(text: str, kind: Kind | None, rule: str) -> Mask:
         return Mask(Means.LAST if node.value == "last" else Means.FIRST, count=number, rule=rule)
     if node.what in {"name", "null"}:
         raise ConditionError(
-            f"expected empty, last(n), first(n) or a constant such as 'secret', found {node.value or 'null'}",
+            f"{_MASKS}, found {node.value or 'null'}",
             node.at,
         )
     constant = conditions.typed(node, Names({}))

@@ -9,7 +9,7 @@ import pytest
 from flask_tenant.decision import Denial, Mask, Means, Overlay
 from flask_tenant.errors import RuleEngineError
 from flask_tenant.expressions import FALSE, Column, Constant, Fact, Kind, Slot
-from flask_tenant.rules.compose import strictest
+from flask_tenant.rules.compose import Composer, strictest
 from flask_tenant.rules.decide import Decider
 from flask_tenant.rules.engine import Reference, durable_rules
 from flask_tenant.rules.model import (
@@ -271,8 +271,20 @@ def test_masks_never_give_back_what_another_takes():
             assert shown(found) == set.intersection(*map(shown, some)), some
             for order in itertools.permutations(some):
                 assert strictest(order) == found, "in whatever order"
+            if Means.EMPTY in {one.means for one in some}:
+                assert found.means is Means.EMPTY, "a constant says that there is a value"
             if found.means is Means.CONSTANT:
                 assert {one.value for one in some if one.means is Means.CONSTANT} == {found.value}
     assert strictest([MASKS[3], Mask(Means.EMPTY, applies=BIG)]).applies is None
     both = strictest([Mask(Means.LAST, count=4, applies=MINE), Mask(Means.EMPTY, applies=BIG)])
     assert (both.means, both.applies) == (Means.EMPTY, boolean("||", MINE, BIG))
+
+
+def test_what_was_added_up_before_changes_nothing():
+    """Only groups whose guards have changed are added up anew: whichever began to hold, or holds no longer."""
+    every = [frozenset(some) for size in range(4) for some in itertools.combinations(range(3), size)]
+    for first, second in itertools.product(every, repeat=2):
+        used = Composer(ACME, TABLES)
+        used.compose(first)
+        assert used.compose(second) == Composer(ACME, TABLES).compose(second), (first, second)
+    assert len({str(Composer(ACME, TABLES).compose(one)) for one in every}) > 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 
 from flask_tenant.errors import RuleDeniedError
 from flask_tenant.expressions import Kind
-from tests.rules.shop import WAYS, Order, Shop, big, col, denies, op, order
+from tests.rules.shop import WAYS, Order, Shop, big, col, const, denies, op, order
 
 PAID = op("==", col("status", Kind.TEXT), op("coalesce", col("status", Kind.TEXT), kind=Kind.TEXT))
 MESSAGE = ("Orders of ", col("total", Kind.NUMBER), " need approval.")
@@ -176,3 +177,12 @@ def test_other_tenants_and_central_work_are_under_no_rules_of_acme(shop: Shop) -
     with shop.ruled(DELETE), shop.as_("bella"), shop.engine.connect() as connection:
         assert shop.send("text", 'DELETE FROM "order"', connection) == 4
         connection.rollback()
+
+
+def test_what_a_row_was_before_has_its_types_too(shop: Shop) -> None:
+    """SQLite gives dates as texts."""
+    early = op("<", col("issued_on", Kind.DATE, "old"), const(date(2024, 2, 1), Kind.DATE))
+    with shop.ruled({("order", "update"): denies("early", early)}):
+        with pytest.raises(RuleDeniedError, match="'early' forbids"):
+            shop.send("text", """UPDATE "order" SET issued_on = '2024-06-01' WHERE id = 1""")
+        assert shop.send("text", """UPDATE "order" SET issued_on = '2024-01-01' WHERE id = 3""") == 1
