@@ -13,7 +13,7 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 from ...context import internal
 from ...errors import StatementRefusedError
 from ..drivers import driver_for
-from ..guard import Vouched, with_comment
+from ..guard import Vouched, vouched, with_comment
 from ..ruled import execute_compiled, execute_raw
 
 if TYPE_CHECKING:
@@ -81,14 +81,14 @@ class TenantDialect(DefaultDialect):
 
     def _ft_again(self, statement: str, context: Any) -> tuple[str, Rewritten | None]:
         """An event listener may have put a comment round a vouched statement. Anything else is raw SQL."""
-        vouched = getattr(context, "ft_statement", None) or getattr(context, "statement", None)
-        if type(vouched) is Vouched and with_comment(statement, vouched):
+        ours = getattr(context, "ft_statement", None) or getattr(context, "statement", None)
+        if type(ours) is Vouched and with_comment(statement, ours):
             return Vouched(statement), None
         if self.is_async and context is not None:
             # The driver runs in a thread or task that knows no tenant: rewrite here.
             holder = driver_for(self.driver).raw(context.root_connection.connection.dbapi_connection)
             text, known = self.ft_wall.rewrite(statement, self._ft_style, holder)
-            return Vouched(text), known
+            return vouched(text), known
         return statement, None
 
     def _ft_looked_at(
@@ -111,13 +111,13 @@ class TenantDialect(DefaultDialect):
         if type(context.statement) is not Vouched:
             yield from batches
             return
-        last = vouched = None
+        last = sent = None
         for batch in batches:
             text, *rest = batch
             if text is not last:  # it is the same for each row where SQLAlchemy sends them one by one
-                last, vouched = text, Vouched(text)
-            context.ft_statement = vouched
-            yield type(batch)(vouched, *rest)
+                last, sent = text, Vouched(text)
+            context.ft_statement = sent
+            yield type(batch)(sent, *rest)
 
 
 def ruled(
