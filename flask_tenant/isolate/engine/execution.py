@@ -253,8 +253,9 @@ _USUAL = (
     "isdelete", "is_text", "is_crud", "_is_explicit_returning", "_is_implicit_returning",
     "compiled_parameters", "execute_style", "unicode_statement", "ft_admitted", "_is_server_side", "cursor",
     "statement", "parameters", "_soft_closed", "inserted_primary_key_rows", "returned_default_rows",
+    "no_parameters", "_preserve_raw_colnames",
 )  # fmt: skip
-"""Attributes of an execution context, most of them SQLAlchemy's own."""
+"""Attributes of an execution context, most of them SQLAlchemy's own. There is room for 30."""
 
 
 @cache
