@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .protocols import Adapter
 
 NO_TENANT_HINT = (
-    "Enter one with tenant_context('slug'), name a default for shells and tests with TENANT_DEFAULT, "
-    "or do central work in central_context(reason=...)"
+    "Enter one with tenant_context('slug') or, for a command, 'flask tenant run --tenant slug COMMAND'; name a default "
+    "for shells and tests with TENANT_DEFAULT, or do central work in central_context(reason=...)"
 )
 
 
@@ -124,11 +124,15 @@ class entered:  # noqa: N801 - read as a word: with entered(scope)
         # A scope within this one that nobody left, such as a loop's that was ended by break, ends with it.
         if here is scope or (here is not None and scope in here.chain()):
             _scope.set(scope)
-            try:
-                for adapter in reversed(self._adapters[: self._opened]):
+            failed: BaseException | None = None
+            for adapter in reversed(self._adapters[: self._opened]):
+                try:
                     adapter.leave(scope)
-            finally:
-                _scope.set(scope.outer)
+                except BaseException as error:
+                    failed = failed or error  # the others are closed nevertheless
+            _scope.set(scope.outer)
+            if failed is not None:
+                raise failed
 
 
 class nobody:  # noqa: N801

@@ -47,6 +47,7 @@ class Side:
         assert process.stdin is not None
         assert process.stdout is not None
         self._orders, self._answers = process.stdin, process.stdout
+        stack.callback(self._answers.close)
         stack.callback(self._orders.close)
         self.name = name
         if self._answers.readline() != "ready\n":

@@ -74,8 +74,9 @@ class Found:
         return self.tally.seen[kind] + self.operator.get(kind, 0) + self.fate.get(kind, 0)
 
 
-KINDS = ("right", "hung up", "injected", "configured", "suspended", "killed", "frozen", "emptied")
-"""What has to happen in a run, or it has shown nothing."""
+KINDS = ("right", "hung up", "injected", "configured", "closed", "suspended", "killed", "frozen", "emptied")
+"""What has to happen in a run, or it has shown nothing. *closed* is what the operator did to a tenant, *suspended* what
+clients were told."""
 
 
 @contextmanager
@@ -131,9 +132,9 @@ def run(
             for program in ("gunicorn", "uvicorn")
         ]
         ports = [port for _, port in served]
-        operator = Operator(state, slugs, slugs[: max(tenants // 10, 1)], stop)
         fate, tally = Fate(redis, stop, every), Tally()
-        client = Client(ports, slugs, operator.may_be_closed, tally, stop)
+        operator = Operator(state, slugs, slugs[: max(tenants // 10, 1)], tally.refused, stop)
+        client = Client(ports, slugs, operator.may_be_closed, operator.must_be_closed, tally, stop)
         found = Found(seconds, tally, operator.done, fate.done)
         pool = stack.enter_context(ThreadPoolExecutor(clients + 2))
         stack.callback(stop.set)

@@ -26,11 +26,13 @@ class Tally:
     """What clients have seen.
 
     :param seen: kind of answer -> how many
+    :param refused: slug of a suspended tenant -> how many were refused as such
     :param leaks: answers that carried somebody else's canary
     :param wrong: other answers that should not have been
     """
 
     seen: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
     leaks: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
@@ -53,11 +55,13 @@ class Client:
     """Sends requests until it is told to stop.
 
     :param may_be_closed: whether a tenant may be suspended about now
+    :param must_be_closed: whether it has been for so long that every server has to know
     """
 
     ports: Sequence[int]
     slugs: Sequence[str]
     may_be_closed: Callable[[str], bool]
+    must_be_closed: Callable[[str], bool]
     tally: Tally
     stop: Event
 
@@ -66,7 +70,7 @@ class Client:
         choice = random.Random(seed)
         while not self.stop.is_set():
             slug, (path,) = choice.choice(self.slugs), choice.choices(PATHS, WEIGHTS)
-            closable = self.may_be_closed(slug)
+            closable, closed = self.may_be_closed(slug), self.must_be_closed(slug)
             try:
                 status, body = ask(choice.choice(self.ports), slug, path)
             except OSError as error:
@@ -74,9 +78,11 @@ class Client:
                     self.tally.wrong, "no answer", f"{slug} {path}: {type(error).__name__}: {error}"
                 )
                 continue
-            self.judge(slug, path, status, body, closable or self.may_be_closed(slug))
+            self.judge(slug, path, status, body, closable or self.may_be_closed(slug), closed)
 
-    def judge(self, slug: str, path: str, status: int, body: bytes, closable: bool) -> None:
+    def judge(
+        self, slug: str, path: str, status: int, body: bytes, closable: bool, closed: bool = False
+    ) -> None:
         """Look for what is wrong with an answer."""
         tally = self.tally
         canaries = CANARY.findall(body)
@@ -84,12 +90,16 @@ class Client:
         what = f"{slug} {path}: {status}: {body[:200]!r}"
         if others:
             tally.bad(tally.leaks, "leak", what)
-        elif path == "/hang-up":
+        elif path == "/hang-up" and not (closed and canaries):
             tally.note("hung up")
-        elif path == "/injected" and status == 503:
+        elif path == "/injected" and status == 503 and not closed:
             tally.note("injected")
         elif status == 403 and closable and not canaries:
             tally.note("suspended")
+            with tally.lock:
+                tally.refused[slug] += 1
+        elif closed:
+            tally.bad(tally.wrong, "served although suspended", what)
         elif status != 200:
             tally.bad(tally.wrong, f"status {status}", what)
         elif len(canaries) != {"/row": 1, "/write": 1}.get(path, ROWS):

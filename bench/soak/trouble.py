@@ -6,7 +6,7 @@ import itertools
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from typing import Protocol
 
@@ -39,19 +39,34 @@ class RedisServer(Protocol):
 class Operator:
     """Changes tenants' configuration, and suspends and resumes some of them.
 
+    A tenant stays suspended until a client has been refused for it.
+
     :param closable: slugs of those that are suspended now and then
+    :param refused: how often clients have been refused, by slug
     """
 
     def __init__(
-        self, state: Application, slugs: Sequence[str], closable: Sequence[str], stop: Event
+        self,
+        state: Application,
+        slugs: Sequence[str],
+        closable: Sequence[str],
+        refused: Mapping[str, int],
+        stop: Event,
     ) -> None:
         self._state, self._slugs, self._closable, self._stop = state, slugs, closable, stop
+        self._refused = refused
         self._closed_until = dict.fromkeys(closable, 0.0)
+        self._closed: tuple[str, float, int] | None = None
         self.done: Counter[str] = Counter()
 
     def may_be_closed(self, slug: str) -> bool:
         """Whether a request about now may find the tenant suspended."""
         return time.monotonic() < self._closed_until.get(slug, 0.0)
+
+    def must_be_closed(self, slug: str) -> bool:
+        """Whether a request from now on has to find the tenant suspended, wherever it goes."""
+        closed = self._closed
+        return closed is not None and closed[0] == slug and time.monotonic() > closed[1] + SEEN_SECONDS
 
     def run(self) -> None:
         """Change something ten times a second."""
@@ -61,14 +76,23 @@ class Operator:
                 return
             directory.set_config(directory.get(choice.choice(self._slugs)), "number", number)
             self.done["configured"] += 1
-            if number % 10 == 0:
-                slug = choice.choice(self._closable)
-                self._closed_until[slug] = float("inf")
-                tenant = directory.set_state(directory.get(slug), TenantState.SUSPENDED)
-                self._stop.wait(0.5)
-                directory.set_state(tenant, TenantState.ACTIVE)
-                self._closed_until[slug] = time.monotonic() + SEEN_SECONDS
-                self.done["suspended"] += 1
+            if self._closed is not None:
+                self._reopen(*self._closed)
+            elif number % 10 == 0:
+                self._close(choice.choice(self._closable))
+
+    def _close(self, slug: str) -> None:
+        before = self._refused[slug]
+        self._closed_until[slug] = float("inf")
+        self._state.directory.set_state(self._state.directory.get(slug), TenantState.SUSPENDED)
+        self._closed = slug, time.monotonic(), before
+        self.done["closed"] += 1
+
+    def _reopen(self, slug: str, since: float, before: int) -> None:
+        if self._refused[slug] > before:
+            self._closed = None
+            self._state.directory.set_state(self._state.directory.get(slug), TenantState.ACTIVE)
+            self._closed_until[slug] = time.monotonic() + SEEN_SECONDS
 
 
 class Fate:

@@ -122,20 +122,27 @@ class Governance:
     def vocabulary(self) -> Vocabulary:
         """Return what rule files may name: the tables as they stand in the databases now, and what is registered."""
         from ..rules.language import Vocabulary
-        from .vocabulary import keys_of, tables_of
+        from .vocabulary import generated_of, keys_of, tables_of
 
         tables: dict[str, Mapping[str, Any]] = {}
         keys: dict[str, frozenset[str]] = {}
+        generated: dict[str, Mapping[str, str]] = {}
         passing: dict[tuple[str, str], tuple[tuple[str, str, str], ...]] = {}
         unknown: list[tuple[str, str]] = []
         for isolation in dict.fromkeys(self.application.databases.isolations.values()):
             tables.update(tables_of(isolation))
             keys.update(keys_of(isolation))
+            generated.update(generated_of(isolation))
             onwards = isolation.catalog.onwards
             passing.update({does: found for does, found in onwards.known.items() if does[1] != REPLACING})
             unknown += onwards.unknown
         return Vocabulary(
-            tables=tables, keys=keys, passing=passing, passing_unknown=unknown, **registered(self.application)
+            tables=tables,
+            keys=keys,
+            generated=generated,
+            passing=passing,
+            passing_unknown=unknown,
+            **registered(self.application),
         )
 
     def check(

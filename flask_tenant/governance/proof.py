@@ -106,31 +106,34 @@ class Proof:
             return  # no table: nothing can be read that rules would have to keep
         table, column, kind = found
         statement = sa.text(f"SELECT {_quoted(engine, column)} FROM {_quoted(engine, table)}")
-        self._denied(engine, statement, table)
-        self._filtered(engine, statement, table, column, kind)
+        names = (table, *isolation.catalog.relatives.get(table, ()))  # whose rows are the same
+        self._denied(engine, statement, names)
+        self._filtered(engine, statement, names, column, kind)
 
-    def _denied(self, engine: Engine, statement: sa.TextClause, table: str) -> None:
-        rules = _canary(table, Deny(("This is only a test.",)))
+    def _denied(self, engine: Engine, statement: sa.TextClause, names: tuple[str, ...]) -> None:
+        rules = _canary(names, Deny(("This is only a test.",)))
         try:
             reached = self._reached(engine, statement, rules)
         except RuleDeniedError:
             return
         except TenancyError as error:
             raise _not_enforced(f"the statement failed otherwise: {error.message}") from error
-        raise _not_enforced(f"a statement on {table!r} that a rule denies reached the driver: {reached[0]!r}")
+        raise _not_enforced(
+            f"a statement on {names[0]!r} that a rule denies reached the driver: {reached[0]!r}"
+        )
 
     def _filtered(
-        self, engine: Engine, statement: sa.TextClause, table: str, column: str, kind: Kind
+        self, engine: Engine, statement: sa.TextClause, names: tuple[str, ...], column: str, kind: Kind
     ) -> None:
         value: Any = secrets.randbelow(2**30) + 2**29 if kind is Kind.INT else secrets.token_hex(12)
         keep = Call(Kind.BOOL, "==", (Column(kind, column), Slot(kind, 0)))
-        rules = _canary(table, Filter(Condition(((0, keep),))), (Constant(kind, value),))
+        rules = _canary(names, Filter(Condition(((0, keep),))), (Constant(kind, value),))
         try:
             text, parameters = self._reached(engine, statement, rules)
         except TenancyError as error:
             raise _not_enforced(f"a statement that a rule filters failed: {error.message}") from error
         if value not in _values(parameters):
-            raise _not_enforced(f"a filter on {table!r} is not part of what reached the driver: {text!r}")
+            raise _not_enforced(f"a filter on {names[0]!r} is not part of what reached the driver: {text!r}")
 
     def _reached(self, engine: Engine, statement: sa.TextClause, rules: RuleSet) -> tuple[str, Any]:
         """Execute a statement for the canary up to the driver; what would have got there."""
@@ -202,9 +205,9 @@ def _stopped(connection: Connection) -> Iterator[None]:
         event.remove(connection, "before_cursor_execute", stop)
 
 
-def _canary(table: str, effect: Any, slots: tuple[Expression, ...] = ()) -> RuleSet:
+def _canary(names: tuple[str, ...], effect: Any, slots: tuple[Expression, ...] = ()) -> RuleSet:
     asked = Call(Kind.BOOL, "==", (Fact(Kind.TEXT, "tenant.slug"), Constant(Kind.TEXT, CANARY.slug)))
-    rule = Rule("canary", "all", _HERE, ("read",), (table,), Condition(((0, None),)), (effect,))
+    rule = Rule("canary", "all", _HERE, ("read",), names, Condition(((0, None),)), (effect,))
     return RuleSet(
         CANARY.slug, (rule,), (Guard(asked, possible=True),), slots, {"tenant.slug": Kind.TEXT}, version=-1
     )

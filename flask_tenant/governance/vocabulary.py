@@ -58,6 +58,19 @@ def keys_of(isolation: Isolation) -> Mapping[str, frozenset[str]]:
     return found
 
 
+def generated_of(isolation: Isolation) -> Mapping[str, Mapping[str, str]]:
+    """Return each table's generated columns, and the SQL by which the database works them out."""
+    inspector = _inspector(isolation)
+    found: dict[str, dict[str, str]] = {}
+    for view in isolation.views.all():
+        if view.shared or view.schema is not None:
+            continue
+        for column in inspector.get_columns(view.name):
+            if column.get("computed"):
+                found.setdefault(view.name, {})[column["name"]] = column["computed"]["sqltext"]
+    return found
+
+
 def _inspector(isolation: Isolation) -> sa.Inspector:
     with internal():
         return sa.inspect(isolation.engine)

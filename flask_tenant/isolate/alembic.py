@@ -121,6 +121,12 @@ class _TenantImpl:
             _look_at(construct, self.ft_config)
         return super()._exec(construct, *args, **kw)  # type: ignore[misc]
 
+    def start_migrations(self: Any) -> None:
+        """Let a connection that was opened earlier serve the migration, as those of other runners than Alembic's do."""
+        if self.ft_config is not None and self.connection is not None:
+            self.connection.ft_migrates()
+        super().start_migrations()  # type: ignore[misc]
+
     def add_column(self: Any, table_name: str, column: Any, **kw: Any) -> None:
         """Write a column's own keys as constraints of the table, where the hidden column can join them."""
         table = column.table
@@ -158,7 +164,7 @@ class _TenantSqliteImpl(_TenantImpl):
         return super()._exec(construct, *args, **kw)
 
     def start_migrations(self: Any) -> None:
-        super().start_migrations()  # type: ignore[misc]
+        super().start_migrations()
         if self.ft_config is not None and self.connection is not None:
             without_foreign_keys(self.connection)
 

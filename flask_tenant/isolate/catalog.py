@@ -14,6 +14,7 @@ from .config import IsolateConfig
 from .ddl.settle import wanted_triggers
 from .live import LiveForeignKey, LiveObject, LiveSchema, LiveTable, read_schema
 from .onward import Onwards, onwards
+from .overlay.relatives import relatives_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class _Snapshot:
     names: tuple[str, ...] = ()
     below: dict[tuple[str | None, str], tuple[Below, ...]] = field(default_factory=dict)
     onwards: Onwards = field(default_factory=Onwards)
+    relatives: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 WRITING = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
@@ -133,7 +135,7 @@ class Catalog:
         names = tuple(sorted({view.name for view in views.values()}))
         objects = tuple(self._objects(live))
         onward = onwards(live, (found.live for found in objects), self.config.unruled_objects)
-        self._snapshot = _Snapshot(live, views, objects, names, _below(live), onward)
+        self._snapshot = _Snapshot(live, views, objects, names, _below(live), onward, relatives_of(live))
 
     def _objects(self, live: LiveSchema) -> Iterable[CatalogObject]:
         # A trigger is ours when it is what we would make, not when it bears a name of ours.
@@ -173,6 +175,11 @@ class Catalog:
     def onwards(self) -> Onwards:
         """What the database writes by itself when a statement writes."""
         return self._snapshot.onwards
+
+    @property
+    def relatives(self) -> dict[str, frozenset[str]]:
+        """Tables that share rows with others, and these."""
+        return self._snapshot.relatives
 
     @property
     def passes_on(self) -> bool:

@@ -36,7 +36,7 @@ SQLITE = (
         jsonb_extract jsonb_insert jsonb_object jsonb_patch jsonb_remove jsonb_replace jsonb_set
         jsonb_tree julianday length like likelihood likely ln log log10 log2 lower ltrim max min mod
         nullif octet_length pi pow power printf quote radians random randomblob regexp replace round
-        rtrim sign sin sinh soundex sqrt strftime substr substring subtype tan tanh time timediff
+        rtrim sign sin sinh soundex sqlite_version sqrt strftime substr substring subtype tan tanh time timediff
         trim trunc typeof unhex unicode unistr unistr_quote unixepoch unlikely upper zeroblob"""
     )
 )
@@ -113,12 +113,12 @@ _POSTGRESQL_SEARCH = _names(
 )
 
 _POSTGRESQL_OTHERS = _names(
-    """abbrev area bound_box broadcast cast center coalesce collation current_schema current_user
+    """abbrev area bound_box broadcast cast center coalesce collation current_database current_schema current_user
     diagonal diameter family gen_random_uuid grouping hash_array hash_record hashtext
     hashtextextended height host hostmask inet_merge inet_same_family isclosed ishorizontal isopen
     isparallel isperp isvertical masklen netmask network npoints nullif num_nonnulls num_nulls
     pclose pg_column_size pg_size_bytes pg_size_pretty pg_typeof popen radius session_user
-    set_masklen slope treat uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7 width
+    set_masklen slope treat uuid_extract_timestamp uuid_extract_version uuidv4 uuidv7 version width
     xml_is_well_formed xml_is_well_formed_content xml_is_well_formed_document xmlattributes
     xmlcomment xmlconcat xmlelement xmlexists xmlforest xmlparse xmlpi xmlroot xmlserialize xpath
     xpath_exists"""
@@ -140,16 +140,31 @@ SAFE = {"sqlite": SQLITE, "postgresql": POSTGRESQL}
 AGGREGATES = {"sqlite": SQLITE_AGGREGATES, "postgresql": POSTGRESQL_AGGREGATES}
 
 _LOCKS = "Advisory locks are shared by all tenants; name the function as safe if that is meant"
+_CHANNELS = "Channels are shared by all tenants; name the function as safe if that is meant"
+_SEQUENCES = (
+    "For an automatic id, leave the column out of the INSERT and read it with RETURNING. Other sequences count "
+    "for all tenants together: if that is meant, name nextval as safe in TENANT_SAFE_FUNCTIONS"
+)
 
 HINTS = {
     "last_insert_rowid": "The row's address is not its id here: use cursor.lastrowid or RETURNING",
-    "nextval": "Leave the column out of the INSERT, and read the id with RETURNING",
+    "nextval": _SEQUENCES,
     "currval": "Read the id with RETURNING",
     "lastval": "Read the id with RETURNING",
     "setval": "Automatic ids are shared by tenants: leave them to the database",
     "pg_sleep": "Wait in the application",
-    "pg_advisory_lock": _LOCKS,
-    "pg_advisory_xact_lock": _LOCKS,
+    **dict.fromkeys(
+        (
+            f"pg_{way}advisory_{kind}lock{shared}"
+            for way in ("", "try_")
+            for kind in ("", "xact_")
+            for shared in ("", "_shared")
+        ),
+        _LOCKS,
+    ),
+    "pg_advisory_unlock": _LOCKS,
+    "pg_advisory_unlock_shared": _LOCKS,
+    "pg_notify": _CHANNELS,
     "changes": "Use cursor.rowcount",
     "total_changes": "Use cursor.rowcount",
     "set_config": "Settings belong to the connection, which other tenants use next",

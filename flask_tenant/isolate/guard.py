@@ -8,6 +8,7 @@ raw SQL enforcer, or refused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from ..context import _scope
@@ -38,6 +39,31 @@ def held_by(holder: Any) -> dict[str, Any]:
     """What holds on a driver's connection until its transaction ends: which rules, and whether there are none."""
     found: dict[str, Any] = holder.ft_held
     return found
+
+
+_SET_UP = "ft_set_up"
+
+
+def as_set_up(connection: Any, lasting: Sequence[str], plain: Sequence[str]) -> bool:
+    """Whether the attributes of a driver's connection are what they were when it was first handed out.
+
+    They are no SQL, and a rollback does not take them back: in autocommit, the next tenant's would do nothing.
+
+    :param connection: the driver's own
+    :param lasting: attributes that say how transactions run; a connection with others is not handed out again
+    :param plain: attributes that can be put back, which is done here
+    """
+    kept = notes(connection).setdefault(_SET_UP, {})
+    for name in (*lasting, *plain):
+        now = getattr(connection, name)
+        before = kept.setdefault(name, now)
+        # SQLAlchemy leaves False where there was nothing.
+        if now is before or all(value is None or value is False for value in (now, before)):
+            continue
+        if name in lasting:
+            return False
+        setattr(connection, name, before)
+    return True
 
 
 def unruled(holder: Any) -> bool:

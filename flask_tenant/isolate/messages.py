@@ -12,12 +12,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import RuleDeniedError
+from .guard import ASKED
 from .rawsql.cursor import IN_THE_WAY
 
 if TYPE_CHECKING:
     from .wall import Wall
 
 _ROW = re.compile(r"Failing row contains \(\d+, ")
+_VALUES = re.compile(r"(Failing row contains|conflicts with existing key \(.*\)=) ?\(.*\)", re.DOTALL)
+"""Values of a row that is there: masked and hidden columns with their own, whoever asks."""
 _EXCERPT = re.compile(r"^LINE \d+:.*\n?[ \t]*\^?[ \t]*$\n?", re.MULTILINE)
 
 
@@ -33,12 +36,15 @@ def _patterns(column: str) -> tuple[re.Pattern[str], ...]:
     )
 
 
-def cleaned(message: str, column: str) -> str:
+def cleaned(message: str, column: str, *, ruled: bool = False) -> str:
     """Return a database's message without the hidden column.
 
     :param message: as SQLite or PostgreSQL worded it
     :param column: the hidden column's name
+    :param ruled: whether rules hold: what they do not show must not stand in the message either
     """
+    if ruled:
+        message = _VALUES.sub(r"\1 (not shown)", message)
     key, hint, listed, anywhere = _patterns(column)
     message = _EXCERPT.sub("", message)
     message = key.sub(r"\1\2", message)
@@ -74,15 +80,20 @@ _ABOUT_THE_TEXT = ("message_hint", "statement_position", "internal_position", "i
 """What PostgreSQL says of the text that it has got, which is not what the application has sent."""
 
 
-def _clean_field(name: str, value: str | None, column: str) -> str | None:
+def _ruled(connection: Any) -> bool:
+    """Whether rules hold in the transaction of a driver's connection."""
+    return getattr(connection, "ft_held", {}).get(ASKED) is True
+
+
+def _clean_field(name: str, value: str | None, column: str, *, ruled: bool) -> str | None:
     if not value or (name == "column_name" and value == column):
         return None
     if name in _ABOUT_THE_TEXT:
         return value if name == "message_hint" and column not in value else None
-    return cleaned(value, column) if name in _MESSAGES else value
+    return cleaned(value, column, ruled=ruled) if name in _MESSAGES else value
 
 
-def psycopg_error(error: Any, wall: Wall | None) -> Exception:
+def psycopg_error(error: Any, wall: Wall | None, connection: Any) -> Exception:
     """Return psycopg 3's error with a cleaned message and cleaned diagnostics."""
     from psycopg.pq import DiagnosticField
 
@@ -91,17 +102,17 @@ def psycopg_error(error: Any, wall: Wall | None) -> Exception:
     denied = _in_the_way(error)
     if denied is not None:
         return denied
-    column, info = wall.config.column, error._info
+    column, info, ruled = wall.config.column, error._info, _ruled(connection)
     if info is not None and not isinstance(info, dict):
         fields = {}
         for field in DiagnosticField:
             value = info.error_field(field)
             text = _clean_field(
-                field.name.lower(), value.decode("utf-8", "replace") if value else None, column
+                field.name.lower(), value.decode("utf-8", "replace") if value else None, column, ruled=ruled
             )
             fields[field] = text.encode() if text is not None else None
         error._info = fields
-    error.args = (cleaned(str(error.args[0]), column), *error.args[1:])
+    error.args = (cleaned(str(error.args[0]), column, ruled=ruled), *error.args[1:])
     return error  # type: ignore[no-any-return]
 
 
@@ -119,7 +130,7 @@ def _cleaned_class(own: type[Any]) -> type[Any]:
     return type(own.__name__, (own,), {**fields, "__module__": own.__module__})
 
 
-def psycopg2_error(error: Any, wall: Wall | None) -> Exception:
+def psycopg2_error(error: Any, wall: Wall | None, connection: Any) -> Exception:
     """Return psycopg2's error with a cleaned message and cleaned diagnostics.
 
     Its own are read-only, so it becomes an instance of a subclass that has the same name.
@@ -129,10 +140,14 @@ def psycopg2_error(error: Any, wall: Wall | None) -> Exception:
     denied = _in_the_way(error)
     if denied is not None:
         return denied
-    column = wall.config.column
-    found: Any = _cleaned_class(cast(Any, type(error)))(cleaned(str(error.args[0]), column), *error.args[1:])
-    found.diag = SimpleNamespace(**{n: _clean_field(n, getattr(error.diag, n, None), column) for n in _DIAG})
+    column, ruled = wall.config.column, _ruled(connection)
+    message = cleaned(str(error.args[0]), column, ruled=ruled)
+    found: Any = _cleaned_class(cast(Any, type(error)))(message, *error.args[1:])
+    fields = {
+        name: _clean_field(name, getattr(error.diag, name, None), column, ruled=ruled) for name in _DIAG
+    }
+    found.diag = SimpleNamespace(**fields)
     found.pgcode = error.pgcode
-    found.pgerror = cleaned(error.pgerror, column) if error.pgerror else None
+    found.pgerror = cleaned(error.pgerror, column, ruled=ruled) if error.pgerror else None
     found.cursor = error.cursor
     return found  # type: ignore[no-any-return]

@@ -179,14 +179,11 @@ def _refuse_stranger(session: Session, state: Any) -> None:
     """Refuse an object of one tenant in a session of another."""
     if state.key is None:
         return  # a new object
+    wall = _wall_of(session, state)
+    if wall is None:
+        return
     owner = _owner(state)
     if owner is None:
-        return
-    try:
-        wall: Wall | None = getattr(session.get_bind(state.mapper).dialect, "ft_wall", None)
-    except UnboundExecutionError:
-        return
-    if wall is None or not _is_tenants(state, wall):
         return
     scope = current_scope() or wall.fallback()
     if scope is None or scope.tenant_id != owner:
@@ -197,8 +194,26 @@ def _refuse_stranger(session: Session, state: Any) -> None:
         )
 
 
+def _wall_of(session: Session, state: Any) -> Wall | None:
+    """The wall in front of an object's rows, ``None`` if they belong to no tenant."""
+    try:
+        wall: Wall | None = getattr(session.get_bind(state.mapper).dialect, "ft_wall", None)
+    except UnboundExecutionError:
+        return None
+    return wall if wall is not None and _is_tenants(state, wall) else None
+
+
 def _attaching(session: Session, instance: Any) -> None:
-    _refuse_stranger(session, instance_state(instance))
+    state: Any = instance_state(instance)
+    _refuse_stranger(session, state)
+    if (
+        state.key is not None
+        and state.session is not session
+        and not hasattr(session.identity_map, "ft_wall")
+    ):
+        wall = _wall_of(session, state)
+        if wall is not None:
+            bind_session(session, wall)  # it holds a tenant's object before it has reached the database
 
 
 def _pickling(state: Any, state_dict: dict[str, Any]) -> None:
@@ -226,6 +241,33 @@ def _begun(session: Any, transaction: Any) -> None:
         session.ft_begun = scope.tenant_id if scope is not None else None
 
 
+def _watch_expunge_all() -> None:
+    """Bind the new identity map of a session that forgets its objects and goes on in the same transaction."""
+    original: Any = Session.expunge_all
+
+    @wraps(original)
+    def expunge_all(self: Session) -> None:
+        held: Any = self.identity_map
+        original(self)
+        if hasattr(held, "ft_wall") and self.in_transaction():
+            fresh: Any = self.identity_map
+            fresh.__dict__.update({k: v for k, v in vars(held).items() if k.startswith("ft_")})
+            fresh.ft_plain = vars(held).get("ft_plain", type(fresh))
+            fresh.__class__ = type(held)
+
+    Session.expunge_all = expunge_all  # type: ignore[method-assign]
+
+
+def _ended(session: Session, transaction: Any) -> None:
+    # close() forgets the objects first, and then ends the transaction: the session is nobody's from now on.
+    held: Any = session.identity_map
+    plain = held.__dict__.get("ft_plain") if transaction.parent is None else None
+    if plain is not None and not held.all_states():
+        held.__class__ = plain
+        for name in [name for name in vars(held) if name.startswith("ft_")]:
+            del held.__dict__[name]
+
+
 def _reached(session: Session, transaction: Any, connection: Connection) -> None:
     wall = getattr(connection.dialect, "ft_wall", None)
     if wall is None:
@@ -244,9 +286,11 @@ def listen() -> None:
     if not event.contains(Session, "after_transaction_create", _begun):
         event.listen(Session, "after_transaction_create", _begun)
         event.listen(Session, "after_begin", _reached)
+        event.listen(Session, "after_transaction_end", _ended)
         event.listen(Session, "before_attach", _attaching)
         event.listen(Mapper, "pickle", _pickling, raw=True)
         _watch_merge()
+        _watch_expunge_all()
 
 
 def _by_scope(original: Callable[[], Any], here: Callable[[], Scope | None]) -> Callable[[], Any]:

@@ -29,10 +29,11 @@ from ..model import TEMPLATE_ID, TableView
 from ..protocols import Report, RuleSource
 from .alembic import migrating
 from .config import IsolateConfig
-from .ddl import settle, translate_ddl
+from .ddl import instead_of, settle, translate_ddl
 from .drivers.pooler import is_pooled, refuse_lasting
 from .guard import ASKED, OWNER, WORN, Vouched, held_by, notes, unruled
 from .overlay.denial import denied
+from .overlay.relatives import check_relatives
 from .overlay.shapes import shapes_of
 from .overlay.tables import Overlays, TableOverlay
 from .overlay.values import literal_value
@@ -167,7 +168,11 @@ class Wall:
         """Refuse a statement that reads what rules deny.
 
         :raises RuleDeniedError: with the rule's message; nothing has been executed
+        :raises StatementRefusedError: for a table whose rows other rules are about, under another name
         """
+        relatives = self.views.catalog.relatives
+        if relatives:
+            check_relatives(tables, ruling.decision, relatives)
         denials = ruling.decision.reads
         for name in sorted(tables) if denials else ():
             denial = denials.get(name)
@@ -388,7 +393,7 @@ class Wall:
 
         :raises DdlRefusedError: inside a tenant, and for what cannot be translated with certainty
         """
-        self._admit_ddl("A schema change", text.strip().split("\n")[0][:80])
+        self._admit_ddl("A schema change", text.strip().split("\n")[0][:80], instead_of(text))
         return translate_ddl(text, self.raw.dialect, self.config)
 
     def admit_ddl(self, ddl: Any) -> None:
@@ -402,14 +407,15 @@ class Wall:
         )
         self._admit_ddl(type(ddl).__name__, str(name))
 
-    def _admit_ddl(self, what: str, name: str) -> None:
+    def _admit_ddl(self, what: str, name: str, hint: str | None = None) -> None:
         scope = current_scope() or self.fallback()
         if scope is None or scope.tenant_id not in (None, TEMPLATE_ID):
             where = "while no tenant is active" if scope is None else f"inside tenant {scope.tenant}"
             raise DdlRefusedError(
                 f"{what} of {name!r} {where}",
                 value=name,
-                hint="The schema belongs to all tenants: change it at start-up, by a migration, or in "
+                hint=hint
+                or "The schema belongs to all tenants: change it at start-up, by a migration, or in "
                 "central_context(reason=...)",
             )
 

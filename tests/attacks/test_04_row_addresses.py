@@ -47,6 +47,10 @@ UPDATE visit SET hits = 0 WHERE rowid = 4
 DELETE FROM visit RETURNING rowid
 
 SELECT x.rowid FROM (SELECT rowid, * FROM visit) x
+
+UPDATE visit SET page = (SELECT '' AS rowid), hits = (SELECT rowid) RETURNING hits
+
+DELETE FROM visit WHERE 1 IN (SELECT 1 AS rowid) RETURNING (SELECT rowid FROM (SELECT 1 AS one))
 """,
     answered=False,
 ) + attacks(
@@ -78,6 +82,10 @@ UPDATE visit SET hits = 0 WHERE ctid = '(0,4)'
 DELETE FROM visit RETURNING ctid
 
 SELECT max(ctid) FROM customer
+
+UPDATE visit SET hits = (SELECT 1 AS ctid), page = (SELECT ctid::text FROM (SELECT 1 AS one) q) RETURNING page
+
+UPDATE customer SET note = (SELECT customer.ctid::text FROM (invoice AS customer CROSS JOIN visit) AS j LIMIT 1)
 """,
     answered=False,
 )
@@ -106,6 +114,10 @@ def test_core(world: World, name: str) -> None:
         sa.select(sa.table("customer", sa.column("id"), sa.column(name))),
         sa.select(table.c.id).where(sa.text(f"{name} IS NOT NULL")),
         sa.select(table.c.id).order_by(sa.text(name)),
+        # names that the statement itself gives somewhere are not meant by those elsewhere
+        sa.select(sa.text(f"(SELECT 1 AS {name}), {name}")).select_from(table),
+        sa.select(sa.text(f"(SELECT 1 AS {name}), (SELECT {name})")).select_from(table),
+        sa.select(table.c.id).where(sa.text(f"(SELECT 1 AS {name}) = 1 AND {name} IS NOT NULL")),
     ]
     exists = name in ("rowid", "_rowid_", "oid") if world.sqlite else name in ("ctid", "xmin")
     for statement in statements:

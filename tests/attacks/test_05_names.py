@@ -251,3 +251,23 @@ def test_quoted_names_are_just_names(world: World) -> None:
             with pytest.raises((TenancyError, sa.exc.DBAPIError)) as caught:
                 connection.execute(sa.select(sa.table(name, sa.column("name"))))
             world.says_nothing(str(caught.value), name)
+
+
+def test_a_text_and_an_expression_of_a_tables_name(world: World) -> None:
+    """A text in a statement cannot know what the statement's common table expressions are called."""
+    shadow = sa.select(sa.literal("x").label("name")).cte("customer")
+    inside = sa.text("(SELECT max(name) FROM customer)")
+    for statement in (
+        sa.select(inside).add_cte(shadow),
+        sa.select(shadow.c.name, inside),
+        sa.select(sa.text("name")).select_from(sa.text("customer")).add_cte(shadow),
+    ):
+        with world.single.connect() as connection:
+            assert "x" in connection.execute(statement).one()
+        with world.as_(), world.engine.connect() as connection:
+            with pytest.raises(StatementRefusedError, match="bears the same name"):
+                connection.execute(statement)
+    other = sa.select(sa.literal("x").label("name")).cte("another")
+    with world.as_(), world.engine.connect() as connection:
+        assert connection.execute(sa.select(other.c.name, inside)).one() == ("x", "canary-acme-2")
+        assert connection.execute(sa.select(shadow.c.name)).scalar() == "x"

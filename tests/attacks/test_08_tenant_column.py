@@ -101,6 +101,14 @@ UPDATE visit SET (page, tenant_id) = ('x', 2)
 
 SELECT (c).tenant_id FROM customer c
 
+UPDATE invoice AS note SET number = (SELECT row_to_json(note)::text FROM customer AS c(a, b, d, e, f, g) LIMIT 1)
+
+DELETE FROM visit AS note RETURNING (SELECT note::text FROM customer AS c(a, b, d, e, f, g) LIMIT 1)
+
+UPDATE customer SET note = (SELECT row_to_json(customer)::text FROM (invoice AS customer CROSS JOIN visit) AS j LIMIT 1)
+
+UPDATE customer SET note = (SELECT to_json(customer.*)::text FROM (invoice AS customer CROSS JOIN visit) AS j LIMIT 1)
+
 SELECT c.tenant_id FROM customer AS c
 """,
     answered=False,

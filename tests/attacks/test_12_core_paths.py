@@ -232,6 +232,96 @@ def test_schema_translation_is_refused(world: World) -> None:
                 connection.execute(sa.select(Customer.name))
 
 
+def both(world: World, statement: Any) -> tuple[Any, Any]:
+    """The answers here and on the attacker's own database."""
+    with world.single.connect() as connection:
+        right = connection.execute(statement).all()
+    with world.as_(), world.engine.connect() as connection:
+        return connection.execute(statement).all(), right
+
+
+def test_functions_that_sqlalchemy_has_names_of_its_own_for(world: World) -> None:
+    names = sa.select(Customer.name).order_by(Customer.id).subquery()
+    for statement in (
+        sa.select(sa.func.char_length(Customer.name)).order_by(Customer.id),
+        sa.select(sa.func.aggregate_strings(names.c.name, "/")),
+        sa.select(sa.func.now() > sa.literal_column("'2020-01-01'")),
+        sa.select(sa.func.localtimestamp() > sa.literal_column("'2020-01-01'")),
+        sa.select(Customer.name).where(sa.func.now() < sa.literal_column("'2020-01-01'")),
+    ):
+        found, right = both(world, statement)
+        assert found == right
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT customer_id FROM invoice WHERE total < :most", " select id from customer", "VALUES (1), (3)"],
+)
+def test_a_query_as_text_in_brackets(world: World, query: str) -> None:
+    """``in_()`` puts brackets round a text."""
+    text = sa.text(query).bindparams(**({"most": 15} if ":most" in query else {}))
+    statement = sa.select(Customer.name).where(Customer.id.in_(text)).order_by(Customer.id)
+    found, right = both(world, statement)
+    assert found == right
+    assert found
+    wider = (
+        sa.select(Customer.name).where(Customer.id.in_(sa.text("SELECT 1) OR (1=1"))).order_by(Customer.id)
+    )
+    assert both(world, wider) == ([("canary-acme-1",), ("canary-acme-2",)],) * 2
+    with world.as_(), world.engine.connect() as connection:
+        for escape in (") UNION (SELECT id FROM visit", "); DELETE FROM visit; SELECT (1", ") -- "):
+            beyond = sa.select(Customer.name).where(Customer.id.in_(sa.text(query + escape)))
+            with pytest.raises(StatementRefusedError):
+                connection.execute(beyond, {"most": 1})
+
+
+class Spliced(sa.types.UserDefinedType[str]):
+    """A type whose name is SQL."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **kw: Any) -> str:
+        return "text), (SELECT max(name) FROM customer), CAST(1 AS text"
+
+
+TYPES: list[Any] = [Spliced(), sa.dialects.postgresql.REGCLASS(), sa.Enum("x", name="customer")]
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: type(kind).__name__)
+def test_types_are_types(world: World, kind: Any) -> None:
+    if world.sqlite and kind is not TYPES[0]:
+        pytest.skip("SQLite takes any word for a type, and looks none up")
+    statement = sa.select(sa.cast(sa.null(), kind))
+    with world.physical.connect() as connection:  # the control
+        row = connection.execute(statement).one()
+        assert len(row) == 1 or "canary-corto-4" in row
+    with world.as_(), world.engine.connect() as connection:
+        with pytest.raises(StatementRefusedError):
+            connection.execute(statement)
+        for plain in (
+            sa.Numeric(10, 2),
+            sa.String(collation="NOCASE" if world.sqlite else "C"),
+            sa.DateTime(),
+        ):
+            assert connection.execute(sa.select(sa.cast(sa.null(), plain))).scalar() is None
+
+
+@on_postgresql
+def test_intervals_are_types(world: World) -> None:
+    from sqlalchemy.dialects.postgresql import INTERVAL
+
+    with world.as_(), world.engine.connect() as connection:
+        days = sa.cast(sa.literal("1 day 2 hours"), INTERVAL(fields="DAY TO HOUR"))
+        assert connection.execute(sa.select(days)).scalar_one().total_seconds() == 26 * 3600
+        hours = sa.text("SELECT CAST('90 minutes' AS interval hour), '1'::interval day to second (3)")
+        assert connection.execute(hours).one()[0].total_seconds() == 3600
+        escape = sa.cast(
+            sa.literal("1"), INTERVAL(fields="DAY), (SELECT max(name) FROM customer), CAST(1 AS int")
+        )
+        with pytest.raises(StatementRefusedError):
+            connection.execute(sa.select(escape))
+
+
 @on_postgresql
 def test_explicit_schemas(world: World) -> None:
     public = sa.Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from flask_tenant import TenancyError
+from flask_tenant.errors import StatementRefusedError
 from tests.attacks.cases import on_sqlite
 from tests.attacks.world import Customer, Setting, World, foreign_words, visit
 
@@ -130,6 +131,70 @@ def test_a_vouched_text_that_is_changed(world: World, change: Any) -> None:
                 assert not any(word in repr(rows) for word in foreign_words())
                 assert world.others(connection) == world.neighbours()
             connection.rollback()
+
+
+def _edited(change: Callable[[Any], Any], parameters: Any, many: bool) -> Any:
+    def one(row: Any) -> Any:
+        return {k: change(v) for k, v in row.items()} if isinstance(row, dict) else tuple(map(change, row))
+
+    return [one(row) for row in parameters] if many else one(parameters)
+
+
+PARAMETERS: dict[str, Callable[[Any, bool], Any]] = {
+    "another tenant's": lambda given, many: _edited(lambda v: 2 if v == 1 else v, given, many),
+    "as text": lambda given, many: _edited(str, given, many),
+    "one row less": lambda given, many: given[1:] if many else given,
+    "none": lambda given, many: type(given)(),
+}
+SENT: dict[str, tuple[Any, Any]] = {
+    "select": (sa.select(Customer.name).where(Customer.id > 0), None),
+    "insert": (sa.insert(visit), {"page": "x", "hits": 7}),
+    "rows": (sa.insert(visit), [{"page": "x", "hits": 7}, {"page": "y", "hits": 8}]),
+    "returning": (sa.insert(visit).returning(visit.c.page), [{"page": "x", "hits": 7}, {"page": "y", "hits": 8}]),
+    "update": (sa.update(visit).where(visit.c.hits == sa.bindparam("was")), [{"was": 0, "hits": 7}, {"was": 5, "hits": 8}]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("comment", ["", "/* trace */ "])
+@pytest.mark.parametrize("name", SENT)
+def test_parameters_that_are_changed(world: World, name: str, comment: str) -> None:
+    """A listener may send others: not in the tenant's place."""
+    statement, rows = SENT[name]
+    assert world.ids["acme"] == 1
+    assert world.ids["bella"] == 2
+    for how, change in PARAMETERS.items():
+
+        def edit(
+            conn: Any, cursor: Any, text: str, given: Any, context: Any, many: bool, change: Any = change
+        ) -> Any:
+            return comment + text, change(given, isinstance(given, list))
+
+        with world.as_(), world.engine.connect() as connection:
+            with listening(world.engine, "before_cursor_execute", edit, retval=True):
+                if how == "one row less" and (
+                    name != "update" and (name != "rows" or world.driver == "psycopg2")
+                ):
+                    connection.execute(statement, rows)  # one row, or one statement for all
+                else:
+                    with pytest.raises(StatementRefusedError, match="event listener"):
+                        connection.execute(statement, rows)
+            assert world.others(connection) == world.neighbours()
+            connection.rollback()
+
+
+def test_parameters_that_are_copied_or_are_the_applications(world: World) -> None:
+    def edit(conn: Any, cursor: Any, text: str, given: Any, context: Any, many: bool) -> Any:
+        return text, _edited(
+            lambda v: "canary-acme-1" if v == "nobody" else v, given, isinstance(given, list)
+        )
+
+    with world.as_(), world.engine.connect() as connection:
+        with listening(world.engine, "before_cursor_execute", edit, retval=True):
+            asked = sa.select(Customer.name).where(Customer.name == "nobody")
+            assert connection.execute(asked).scalars().all() == ["canary-acme-1"]
+            connection.execute(sa.insert(visit), [{"page": "nobody", "hits": 7}] * 3)
+        assert connection.scalar(sa.select(sa.func.count()).where(visit.c.page == "canary-acme-1")) == 3
+        connection.rollback()
 
 
 @pytest.mark.parametrize("text", ["/* sqlcommenter */ {}", "{} /* route='/x' */", "/* a */ {} /* b */"])

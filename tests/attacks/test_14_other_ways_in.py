@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool, SingletonThreadPool, StaticPool
 
 from flask_tenant import Tenancy, TenancyError, tenant_context
+from flask_tenant.context import current_scope
 from flask_tenant.errors import ConfigurationError, NoTenantError, StatementRefusedError, UnknownEngineError
 from tests.attacks.cases import on_postgresql, on_sqlite
 from tests.attacks.world import HIDDEN, Country, Customer, World, fill, make_app, visit
@@ -361,6 +362,14 @@ def test_psycopgs_own_ways(world: World) -> None:
             } == MINE
         finally:
             driver.cursor_factory = psycopg.Cursor
+        driver.cursor_factory = psycopg.RawCursor
+        try:
+            assert {row[0] for row in driver.execute(EVERY + " WHERE id > $1 OR 1=1", (0,))} == MINE
+            # no placeholder to this cursor, but an operator and its operand
+            hidden = "SELECT 1000 %(SELECT balance + $1 FROM customer ORDER BY balance DESC LIMIT 1)s"
+            assert driver.execute(hidden, (0,)).fetchone() == (1000 % 200,)
+        finally:
+            driver.cursor_factory = psycopg.Cursor
         with driver.pipeline():
             cursor = driver.execute(EVERY)
             assert {row[0] for row in cursor.fetchall()} == MINE
@@ -369,6 +378,25 @@ def test_psycopgs_own_ways(world: World) -> None:
         )
         assert world.others(connection) == world.neighbours()
         connection.rollback()
+
+
+def test_a_listener_that_asks_at_checkout(world: World) -> None:
+    """It was there before the wall, and is told of a new connection before anybody has used it."""
+    seen: list[Any] = []
+
+    def ask(driver: Any, *_: Any) -> None:
+        if (scope := current_scope()) is not None and not scope.internal:
+            cursor = driver.cursor()
+            cursor.execute(EVERY)
+            seen.append({row[0] for row in cursor.fetchall()})
+            cursor.close()
+
+    engine = sa.create_engine(world.engine.url, poolclass=NullPool)
+    sa.event.listen(engine, "checkout", ask)
+    app, _tenancy = make_app(engine)
+    with tenant_context("acme", app), engine.connect():
+        assert seen == [MINE]
+    engine.dispose()
 
 
 @pytest.mark.databases("postgresql+psycopg2")

@@ -10,7 +10,7 @@ from typing import Any
 import flask
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, make_transient, scoped_session, sessionmaker
+from sqlalchemy.orm import Session, make_transient, make_transient_to_detached, scoped_session, sessionmaker
 
 from flask_tenant import Tenancy, TenancyError, central_context, current_tenant, for_each_tenant
 from flask_tenant.context import current_scope
@@ -176,6 +176,77 @@ def test_objects_of_another_session_that_is_open(world: World) -> None:
         with pytest.raises((TenantChangedError, sa.exc.InvalidRequestError)):
             session.add(stranger)
     theirs.close()
+
+
+def _forgets(session: Session, theirs: Customer) -> Any:
+    session.get(Customer, 2)
+    session.expunge_all()
+    return session.get(Customer, 1)
+
+
+def _forgets_within(session: Session, theirs: Customer) -> Any:
+    with session.begin_nested():
+        return _forgets(session, theirs)
+
+
+def _forgets_and_goes_on(session: Session, theirs: Customer) -> Any:
+    _forgets(session, theirs)
+    session.rollback()
+    return session.get(Customer, 1)
+
+
+def _adds(session: Session, theirs: Customer) -> Any:
+    session.add(theirs)
+
+
+def _forged(session: Session, theirs: Customer) -> Any:
+    forged = Customer(id=1, name="canary-acme-1")
+    make_transient_to_detached(forged)
+    session.add(forged)
+    return forged
+
+
+HOLDING: list[Callable[[Session, Customer], Any]] = [
+    _forgets,
+    _forgets_within,
+    _forgets_and_goes_on,
+    _adds,
+    _forged,
+    lambda session, theirs: session.merge(theirs, load=False),
+    lambda session, theirs: session.add(pickle.loads(pickle.dumps(theirs))),
+]
+
+
+@pytest.mark.parametrize("hold", HOLDING)
+def test_a_session_that_came_by_an_object_in_another_way(
+    world: World, hold: Callable[[Session, Customer], Any]
+) -> None:
+    """Its identity map is a new one, or was filled before the session had reached the database."""
+    session = Session(world.engine)
+    with world.as_():
+        with Session(world.engine, expire_on_commit=False) as other:
+            theirs: Any = other.get(Customer, 1)
+        kept = hold(session, theirs), theirs
+    with world.as_("bella"):
+        with pytest.raises(TenantChangedError):
+            session.get(Customer, 1)
+        for end in (session.close, session.expunge_all):
+            end()
+            found: Any = session.get(Customer, 1)
+            assert found.name == "canary-bella-1"
+        session.close()
+    with world.as_():
+        again: Any = session.get(Customer, 1)
+        assert again.name == "canary-acme-1"
+        session.expunge_all()
+        session.commit()
+    with world.as_("bella"):
+        found = session.get(Customer, 1)
+        assert found.name == "canary-bella-1", (
+            "a session without objects is free when its transaction is over"
+        )
+    session.close()
+    assert kept
 
 
 def test_objects_of_ones_own_come_back(world: World) -> None:

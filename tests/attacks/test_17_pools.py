@@ -6,6 +6,7 @@ pgbouncer in transaction mode is in test_17_pgbouncer.py. The settings and roles
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -128,6 +129,62 @@ def test_the_next_user_is_the_next_tenant(narrow: Any, end: str, way: Way) -> No
                 ENDS[end](connection)
             except (TenancyError, sa.exc.SQLAlchemyError):
                 assert end in ("error", "refusal")
+
+
+@on_postgresql
+@pytest.mark.parametrize("end", ENDS)
+def test_settings_do_not_stay_however_it_ends(narrow: Any, end: str) -> None:
+    app, engine = narrow
+    for change, show in list(SETTINGS.values())[:3]:
+        with tenant_context("acme", app), engine.connect() as connection:
+            before = connection.exec_driver_sql(show).scalar()
+            connection.exec_driver_sql(change)
+            assert connection.exec_driver_sql(show).scalar() != before, "no teeth"
+            connection.commit()  # or the database itself would take it back
+            with suppress(TenancyError, sa.exc.SQLAlchemyError):
+                ENDS[end](connection)
+        with tenant_context("bella", app), engine.connect() as connection:
+            assert connection.exec_driver_sql(show).scalar() == before, change
+
+
+def read_only(driver: Any, **more: Any) -> None:
+    """As psycopg2 or psycopg say it; SQLite does not."""
+    if hasattr(driver, "set_session"):
+        driver.set_session(readonly=True, **more)
+    elif hasattr(driver, "read_only"):
+        driver.read_only = True
+
+
+LEFT: dict[str, Callable[[Any], Any]] = {
+    "autocommit": lambda driver: setattr(driver, "autocommit", True),
+    "isolation level": lambda driver: setattr(driver, "isolation_level", 4),
+    "no transactions": lambda driver: setattr(driver, "isolation_level", None),
+    "read only": read_only,
+    "read only in autocommit": lambda driver: read_only(driver, autocommit=True),
+    "row factory": lambda driver: setattr(driver, "row_factory", lambda *_: lambda *_: "canary-acme"),
+    "cursor factory": lambda driver: setattr(driver, "cursor_factory", None),
+}
+
+
+@pytest.mark.parametrize("name", LEFT)
+def test_what_is_left_on_the_drivers_connection(narrow: Any, name: str) -> None:
+    """The next tenant's transaction is one, and what it does there is done."""
+    app, engine = narrow
+    with tenant_context("acme", app), engine.connect() as connection:
+        with suppress(AttributeError, TypeError, ValueError):  # nothing that this driver has
+            LEFT[name](connection.connection.driver_connection)
+    with tenant_context("bella", app):
+        with engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            assert getattr(driver, "isolation_level", None) in (None, "", 1)
+            connection.execute(sa.update(visit).values(hits=visit.c.hits + 100))
+            connection.rollback()
+        with engine.begin() as connection:
+            assert sorted(connection.scalars(sa.select(visit.c.hits))) == [0, 1, 2]
+            assert len(connection.exec_driver_sql("SELECT name FROM customer").all()) == 3
+            cursor = connection.connection.cursor()
+            cursor.execute("SELECT page FROM visit")
+            assert {tuple(row) for row in cursor.fetchall()} == {("canary-bella",)}
 
 
 def test_an_open_transaction_is_rolled_back(narrow: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from flask_tenant.registry import state_of
 
 def make_site(folder: Path, **config: Any) -> Flask:
     """Build the application, and the tenants acme and bella with a canary each."""
+    with closing(sqlite3.connect(folder / "site.db")) as made:
+        # Streams that read again and again would keep a writer waiting, on a busy machine for too long.
+        made.execute("PRAGMA journal_mode = WAL")
     app = Flask("site")
     app.config.update(
         {"SECRET_KEY": "a secret", "TENANT_BASE_DOMAIN": "example.com"},

@@ -13,9 +13,15 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, scoped_session, sessionmaker
 
-from flask_tenant import Tenancy, tenant_context
+from flask_tenant import Tenancy, central_context, tenant_context
 from flask_tenant.engines import exempt_engine
-from flask_tenant.errors import ConfigurationError, NoTenantError, TenantChangedError, UnknownEngineError
+from flask_tenant.errors import (
+    ConfigurationError,
+    NoTenantError,
+    StatementRefusedError,
+    TenantChangedError,
+    UnknownEngineError,
+)
 from flask_tenant.registry import state_of
 from tests.integrations.helpers import at, table, with_tenants
 
@@ -279,3 +285,52 @@ def test_several_tenanted_engines_are_filled_together_or_not_at_all(tmp_path: Pa
     with app.app_context(), tenant_context("acme"):
         found = [db.session.scalars(sa.select(model)).one() for model in db.models]
         assert [found[0].what, found[1].text, found[2].text] == ["seed"] * 3
+
+
+@BOTH
+def test_the_first_connection_may_ask_for_autocommit(database_url: str) -> None:
+    """As migrations do: what SQLAlchemy learns from its first connection is known in every scope."""
+    engine = sa.create_engine(database_url)
+    app = Flask("plain")
+    Tenancy(engines=[engine]).init_app(app)
+    with engine.connect() as connection:  # at start-up: in the template
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        Base.metadata.create_all(connection)
+        connection.execute(sa.insert(Note).values(title="seeded"))
+    with_tenants(app)
+    note = Base.metadata.tables["note"]
+    with central_context(reason="test"), engine.connect() as connection:
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        labelled = connection.execute(sa.select(note.c.title)).all()
+        assert connection.dialect.server_version_info
+    assert {row.title for row in labelled} == {"seeded"}
+    engine.dispose()
+
+
+ASKED = {
+    "sqlite": ["SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'note'"],
+    "postgresql": [
+        "SELECT count(*) FROM pg_database WHERE datname = current_database()",
+        "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = 'note'",
+        "SELECT count(*) FROM information_schema.columns WHERE table_name = 'note' AND column_name = 'title'",
+    ],
+}
+
+
+@BOTH
+def test_start_up_asks_the_catalogue_and_tenants_do_not(database_url: str) -> None:
+    engine = sa.create_engine(database_url)
+    app = Flask("plain")
+    Tenancy(engines=[engine]).init_app(app)
+    Base.metadata.create_all(engine)
+    statements = ASKED[engine.dialect.name]
+    with engine.connect() as connection:
+        for statement in statements:
+            assert connection.scalar(sa.text(statement)) == 1, statement
+            assert connection.exec_driver_sql(statement).scalar() == 1, statement
+    with_tenants(app)
+    with app.app_context(), tenant_context("acme"), engine.connect() as connection:
+        for statement in statements:
+            with pytest.raises(StatementRefusedError, match=r"inspect\(\)"):
+                connection.scalar(sa.text(statement))
+    engine.dispose()

@@ -271,6 +271,10 @@ INSERT INTO customer (name, email) VALUES ('new', 'a1@x.test') ON CONFLICT (emai
 
 INSERT INTO customer (id, name) VALUES (1, 'again') ON CONFLICT (id) DO UPDATE SET name = 'again', balance = customer.balance + 1
 
+INSERT INTO setting (key, value) VALUES ('title', 'other') ON CONFLICT (key) WHERE value IS NOT NULL DO UPDATE SET value = excluded.value
+
+INSERT INTO setting (key, value) VALUES ('title', 'other') ON CONFLICT (key) WHERE value IS NOT NULL DO NOTHING
+
 INSERT INTO setting (key, value) SELECT key || '2', value FROM setting
 
 INSERT INTO setting SELECT 'copy of ' || key, value FROM setting WHERE key LIKE 't%'
@@ -504,6 +508,8 @@ INSERT INTO setting (key, value) SELECT name, city FROM customer WHERE true ON C
 
 INSERT INTO setting (key, value) VALUES ('title', 'x') ON CONFLICT (key COLLATE BINARY) DO UPDATE SET value = excluded.value
 
+SELECT sqlite_version() > '3', name FROM customer
+
 INSERT INTO setting (key, value) VALUES ('title', 'x') ON CONFLICT DO UPDATE SET value = 'y'
 
 INSERT INTO main.setting (key, value) VALUES ('m', 'n')
@@ -695,6 +701,8 @@ WITH a AS (SELECT 1) , b AS (INSERT INTO setting (key, value) VALUES ('k', 'v') 
 INSERT INTO customer AS c (name, email) VALUES ('x', 'a1@x.test') ON CONFLICT (email) DO UPDATE SET name = c.name || excluded.name WHERE c.active >= 0 RETURNING c.*
 
 INSERT INTO setting (key, value) VALUES ('title', 'x') ON CONFLICT ON CONSTRAINT setting_pkey DO UPDATE SET value = excluded.value
+
+SELECT version() LIKE 'PostgreSQL%', name FROM customer
 
 INSERT INTO invoice (number, created) SELECT 'n' || id, '2020-01-01' FROM customer
 

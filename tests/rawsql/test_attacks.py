@@ -203,7 +203,6 @@ POSTGRESQL = [
     "SELECT pg_backend_pid()",
     "SELECT txid_current()",
     "SELECT pg_sleep(0)",
-    "SELECT version()",
     "SELECT lo_create(0)",
     "SELECT pg_notify('x', 'y')",
     "SELECT pg_timezone_names()",

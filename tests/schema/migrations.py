@@ -8,6 +8,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 
 ENV = """
     from alembic import context
@@ -169,6 +172,16 @@ def configured(folder: Path, engine: sa.Engine) -> Config:
 def upgrade(folder: Path, engine: sa.Engine, to: str = "head", **kw: bool) -> None:
     """Run ``alembic upgrade``."""
     command.upgrade(configured(folder, engine), to, **kw)
+
+
+def upgrade_by_context(folder: Path, engine: sa.Engine, to: str) -> None:
+    """Upgrade as Flask-Alembic does: no ``env.py``, and a connection that is older than the migration."""
+    scripts = ScriptDirectory.from_config(configured(folder, engine))
+    with engine.connect() as connection:
+        options = {"fn": lambda revision, _: scripts._upgrade_revs(to, revision)}
+        context = MigrationContext.configure(connection, opts=options)
+        with context.begin_transaction(), Operations.context(context):
+            context.run_migrations()
 
 
 def downgrade(folder: Path, engine: sa.Engine, to: str) -> None:

@@ -110,8 +110,11 @@ def _rows(plain: sa.Engine, table: str, columns: str) -> list[tuple[object, ...]
         return [tuple(r) for r in connection.exec_driver_sql(f"SELECT {columns} FROM {table} ORDER BY 1, 2")]
 
 
-def test_batch_mode_carries_every_tenant_s_rows(walled: sa.Engine, plain: sa.Engine, folder: Path) -> None:
-    migrations.upgrade(folder, walled, "r1")
+@pytest.mark.parametrize("upgrade", [migrations.upgrade, migrations.upgrade_by_context])
+def test_batch_mode_carries_every_tenant_s_rows(
+    walled: sa.Engine, plain: sa.Engine, folder: Path, upgrade: Callable[..., None]
+) -> None:
+    upgrade(folder, walled, "r1")
     _fill(plain)
     run(plain, "UPDATE invoice SET payer_id = NULL WHERE tenant_id = 2")
     tables = (
@@ -121,7 +124,7 @@ def test_batch_mode_carries_every_tenant_s_rows(walled: sa.Engine, plain: sa.Eng
     before = [_rows(plain, *table) for table in tables]
     assert len(before[0]) == 6
     assert len(before[1]) == 3
-    migrations.upgrade(folder, walled, "r3")
+    upgrade(folder, walled, "r3")
     assert [_rows(plain, *table) for table in tables] == before
     assert _rows(plain, "customer", "tenant_id, short") == [(t, s) for t in (0, 1, 2) for s in ("A", "B")]
     assert len(_rows(plain, "log", "tenant_id, text")) == 6

@@ -44,8 +44,27 @@ class Base(SQLCompiler):
         """The names of those of them that it reads; what is only inserted into is not read."""
         self.ft_private: set[str] = set()
         """Directory and catalogue tables that the statement names."""
+        self.ft_named: set[str] = set()
+        """The names of tables in fragments of text."""
         self._ft_known: dict[TableClause, bool] = {}
         super().__init__(*args, **kw)  # compiles
+        if self.ft_named and self.ctes:
+            self._ft_check_ctes()
+
+    def _ft_check_ctes(self) -> None:
+        """Refuse a text that names a table where a common table expression of the statement bears the same name.
+
+        The database would take the name for the expression, and we have taken it for the table.
+        """
+        for _, name in self.ctes_by_level_name:
+            if name in self.ft_named:
+                self._ft_refused(
+                    StatementRefusedError(
+                        f"A text names table {name!r}, and a common table expression bears the same name",
+                        value=name,
+                        hint="Give the common table expression a name of its own",
+                    )
+                )
 
     @property
     def wall(self) -> Wall:

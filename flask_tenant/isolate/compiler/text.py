@@ -10,7 +10,17 @@ from typing import Any, cast
 
 from sqlalchemy.sql import text as sql_text
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, TextClause
-from sqlalchemy.sql.functions import FunctionElement, cube, grouping_sets, rollup
+from sqlalchemy.sql.functions import (
+    FunctionElement,
+    aggregate_strings,
+    char_length,
+    cube,
+    grouping_sets,
+    localtimestamp,
+    next_value,
+    now,
+    rollup,
+)
 from sqlalchemy.sql.operators import exists
 from sqlalchemy.sql.selectable import TextualSelect
 
@@ -21,6 +31,9 @@ from ..hidden import WHERE
 from ..rawsql import Fragment, Place, Placeholders, Spliced
 from .base import hidden_column
 from .mentions import MentionsMixin
+
+_TRANSLATED = (aggregate_strings, char_length, cube, grouping_sets, localtimestamp, now, rollup)
+"""Functions that SQLAlchemy writes in each database's own words, which need not be a function's name there."""
 
 _SYMBOLS = re.compile(r"[!#%&*+/<=>?@^|~:.-]+\Z")
 _WORD_OPERATORS = frozenset(
@@ -79,6 +92,7 @@ _PREFIXES = frozenset(
 )
 _SAMPLES = frozenset({"bernoulli", "system"})
 _COMMENT = re.compile(r"/\*(?:(?!\*/|/\*).)*\*/\Z", re.DOTALL)
+_QUERY = re.compile(r"\s*(?:SELECT|VALUES|WITH)\b", re.IGNORECASE)
 _FIELD = re.compile(r"\w+\Z")
 
 
@@ -141,6 +155,7 @@ class TextMixin(MentionsMixin):
         else:
             place = "order_by"
         found = self.wall.raw.fragment(text, place, placeholders)
+        self.ft_named.update(view.name for view in found.reads)
         if found.star and not (
             len(self.stack) in (self.ft_counting, self.ft_existing) and text.strip() == "*"
         ):
@@ -153,6 +168,15 @@ class TextMixin(MentionsMixin):
         self.ft_tables.update((v.schema, v.name) for v in found.reads if not v.shared)
         self.ft_reads.update(v.name for v in found.reads)
         return found
+
+    def visit_grouping(self, grouping: Any, asfrom: bool = False, **kw: Any) -> str:
+        inner = grouping.element
+        if isinstance(inner, TextClause) and _QUERY.match(inner.text) and not self._ft_own_work("text()"):
+            # in_(text("SELECT ...")): SQLAlchemy writes the brackets that make an expression of a query
+            bracketed = TextClause(f"({inner.text})")
+            bracketed._bindparams = inner._bindparams
+            return cast(str, bracketed._compiler_dispatch(self, **kw))
+        return cast(str, super().visit_grouping(grouping, asfrom=asfrom, **kw))  # type: ignore[misc]
 
     def visit_tstring(self, tstring: Any, **kw: Any) -> str:
         raise StatementRefusedError(
@@ -193,14 +217,35 @@ class TextMixin(MentionsMixin):
             self._ft_refused(hidden_column(label.name))  # GROUP BY and ORDER BY could mean either
         return cast(str, super().visit_label(label, *args, **kw))  # type: ignore[misc]
 
+    # ---- types
+    def visit_typeclause(self, typeclause: Any, **kw: Any) -> str:
+        text = cast(str, super().visit_typeclause(typeclause, **kw))  # type: ignore[misc]
+        self._ft_check_type(text)
+        return text
+
+    def render_bind_cast(self, type_: Any, dbapi_type: Any, sqltext: str) -> str:
+        text = cast(str, super().render_bind_cast(type_, dbapi_type, sqltext))
+        self._ft_check_type(text.removeprefix(f"{sqltext}::"))
+        return text
+
+    def _ft_check_type(self, text: str) -> None:
+        """Refuse a type that is rendered as more than the name of one: it may be of the application's making."""
+        if not self._ft_own_work("a type"):
+            try:
+                self.wall.raw.check_type(text)
+            except StatementRefusedError as refusal:
+                self._ft_refused(refusal)
+
     # ---- what must be a word or a sign
     def visit_function(self, func: Any, add_to_result_map: Any = None, **kw: Any) -> str:
         name = ".".join((*func.packagenames, func.name)).lower()
         bare = name.removeprefix("pg_catalog.")
+        if isinstance(func, next_value):
+            name = bare = "nextval"
         known = (
             bare in SAFE[self.dialect.name]
             or name in self.wall.config.safe_functions
-            or isinstance(func, (cube, rollup, grouping_sets))
+            or type(func) in _TRANSLATED
             or (bare in _SAMPLES and func is self.ft_sample_method)
         )
         if not known and not self._ft_own_work(f"{name}()"):

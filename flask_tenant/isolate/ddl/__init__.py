@@ -12,12 +12,13 @@ from .common import TenantDDL, running
 from .postgresql import PostgresqlTenantDDL
 from .settle import changes_tables, sequence_table, settle
 from .sqlite import SqliteTenantDDL
-from .text import is_ddl, split_statements, translate_ddl
+from .text import instead_of, is_ddl, split_statements, translate_ddl
 
 __all__ = [
     "FOREIGN_KEYS_OFF",
     "changes_tables",
     "ddl_compiler_for",
+    "instead_of",
     "is_ddl",
     "running",
     "sequence_table",

@@ -45,6 +45,16 @@ _PASSED = {
 DDL_WORDS = frozenset(_PASSED)
 """The words that start the statements that are read here."""
 
+_WHOLE = (
+    "It works on the rows of all tenants: do it as the database's owner, or in central_context(reason=...)"
+)
+_INSTEAD = {
+    "TRUNCATE": "It would empty the table for all tenants: use DELETE FROM",
+    **dict.fromkeys(("VACUUM", "REINDEX", "CLUSTER", "REFRESH"), _WHOLE),
+    "TEMP": "Use a common table expression (WITH ...) in place of a temporary table",
+}
+_INSTEAD["TEMPORARY"] = _INSTEAD["TEMP"]
+
 _HIDDEN_TYPES = {"sqlite": "INTEGER", "postgresql": "BIGINT"}
 _BEFORE_NAMES = frozenset(
     (
@@ -73,6 +83,12 @@ def is_ddl(text: str, dialect_name: str) -> bool:
     """
     found = [pieces[0].word for pieces in statements(read(text, dialect_name))]
     return bool(found) and all(word in DDL_WORDS for word in found)
+
+
+def instead_of(text: str) -> str | None:
+    """What an application does inside a tenant in place of a statement that is for all of them, where it is known."""
+    words = [*text.upper().split(maxsplit=2), "", ""]
+    return _INSTEAD.get(words[1] if words[0] == "CREATE" else words[0])
 
 
 def split_statements(text: str, dialect_name: str) -> list[str]:
@@ -309,4 +325,4 @@ class _Statement:
             )
 
 
-__all__ = ["DDL_WORDS", "DdlRefusedError", "is_ddl", "split_statements", "translate_ddl"]
+__all__ = ["DDL_WORDS", "DdlRefusedError", "instead_of", "is_ddl", "split_statements", "translate_ddl"]

@@ -41,8 +41,10 @@ def leads_to_pooler(connection: Any, process: int, cursor: Any) -> bool:
         asking.execute(f"SELECT 1 WHERE pg_catalog.pg_backend_pid() = {process}")
         same: bool = asking.rowcount == 1
         asking.close()
-    finally:
         connection.autocommit = before
+    except BaseException:
+        connection.close()
+        raise
     return not same
 
 

@@ -7,7 +7,7 @@ import decimal
 import uuid
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg2
 import psycopg2.extensions
@@ -15,7 +15,7 @@ import psycopg2.sql
 
 from ...errors import StatementRefusedError, TenancyError
 from ..functions import POSTGRESQL
-from ..guard import OWNER, WORN, Vouched, as_text, check_encoding, made_elsewhere, notes, refused
+from ..guard import OWNER, WORN, Vouched, as_set_up, as_text, check_encoding, made_elsewhere, notes, refused
 from ..messages import psycopg2_error
 from ..rawsql.lexer import NAME, NUMBER, OP, STRING, Token, scan
 from ..ruled import execute_raw
@@ -32,6 +32,7 @@ _PLAIN = frozenset({
 })  # fmt: skip
 """Types that psycopg2 itself turns into one literal."""
 
+_LASTING = ("autocommit", "readonly", "deferrable")
 _CHARACTERISTICS = ("isolation_level", "readonly", "deferrable")
 """What psycopg2 sends with BEGIN; and in autocommit, where it sends none, as SET for the whole session."""
 
@@ -122,7 +123,7 @@ class _Guard:
         try:
             return super().execute(text, vars)  # type: ignore[misc]
         except psycopg2.Error as error:
-            raise psycopg2_error(error, self._ft_wall) from None
+            raise psycopg2_error(error, self._ft_wall, cast(Any, self).connection) from None
 
     def _ft_ruled(self, text: str, known: Rewritten, params: Any, *, many: bool = False) -> bool:
         """Run a rewritten statement under rules; false when none is about it."""
@@ -138,7 +139,7 @@ class _Guard:
         try:
             return super().executemany(text, rows)  # type: ignore[misc]
         except psycopg2.Error as error:
-            raise psycopg2_error(error, self._ft_wall) from None
+            raise psycopg2_error(error, self._ft_wall, cast(Any, self).connection) from None
 
     @property
     def _ft_wall(self) -> Wall | None:
@@ -215,7 +216,7 @@ class GuardedConnection(psycopg2.extensions.connection):
         try:
             super().commit()
         except psycopg2.Error as error:
-            raise psycopg2_error(error, self.ft_wall) from None
+            raise psycopg2_error(error, self.ft_wall, self) from None
 
     def set_client_encoding(self, encoding: str) -> None:
         super().set_client_encoding(encoding)
@@ -248,7 +249,8 @@ def arm(connection: Any, wall: Wall) -> bool:
     """Switch the guard on for the next user of a connection. Returns whether it may be handed out."""
     if not isinstance(connection, GuardedConnection):
         raise made_elsewhere(connection)
-    if notes(connection).pop(WORN, False):
+    plain = ("cursor_factory",) if connection.autocommit else ("cursor_factory", "isolation_level")
+    if notes(connection).pop(WORN, False) or not as_set_up(connection, _LASTING, plain):
         return False
     check_encoding(psycopg2.extensions.encodings[connection.encoding])
     connection.ft_wall = wall

@@ -10,7 +10,17 @@ from psycopg import sql as composed
 from psycopg.rows import tuple_row
 
 from ...errors import StatementRefusedError
-from ..guard import OWNER, WORN, Vouched, as_text, check_encoding, made_elsewhere, notes, vouched
+from ..guard import (
+    OWNER,
+    WORN,
+    Vouched,
+    as_set_up,
+    as_text,
+    check_encoding,
+    made_elsewhere,
+    notes,
+    vouched,
+)
 from ..messages import psycopg_error
 from ..ruled import execute_raw, refuse_ruled
 from .pooler import leads_to_pooler, refuse_lasting
@@ -20,6 +30,8 @@ if TYPE_CHECKING:
     from ..wall import Wall
 
 _HINT = "Use execute() or executemany()"
+_LASTING = ("autocommit", "read_only", "deferrable")
+_PLAIN = ("row_factory", "cursor_factory", "server_cursor_factory", "prepare_threshold")
 _SENDS = frozenset({
     "_execute_gen", "_executemany_gen_pipeline", "_executemany_gen_no_pipeline", "_stream_send_gen",
     "_start_copy_gen", "_declare_gen",
@@ -39,25 +51,30 @@ def _rewritten(cursor: Any, query: Any, params: Any) -> tuple[Any, Rewritten | N
         query = query.as_string(connection)
     elif isinstance(query, bytes):
         query = as_text(query, connection.info.encoding)
-    text, known = wall.rewrite(query, _style(params), connection)
+    text, known = wall.rewrite(query, _style(cursor, params), connection)
     return vouched(text), known if wall.rules is not None else None
 
 
-def _style(params: Any) -> Placeholders:
-    return "none" if params is None else "format"
+_RAW = (psycopg.RawCursor, psycopg.AsyncRawCursor, psycopg.RawServerCursor, psycopg.AsyncRawServerCursor)
+
+
+def _style(cursor: Any, params: Any) -> Placeholders:
+    if params is None:
+        return "none"
+    return "numeric_dollar" if isinstance(cursor, _RAW) else "format"
 
 
 def _ruled(cursor: Any, text: Any, known: Any, params: Any, *, many: bool = False) -> bool:
     """Run a rewritten statement under rules; false when none is about it."""
     wall = cursor.connection.ft_wall
-    return execute_raw(wall, cursor, "psycopg", text, known, params, _style(params), many=many)
+    return execute_raw(wall, cursor, "psycopg", text, known, params, _style(cursor, params), many=many)
 
 
 def _alone(cursor: Any, query: Any, params: Any) -> Any:
     """Return the text for a way on which rules cannot look at rows; refuse it when there are such rules."""
     text, known = _rewritten(cursor, query, params)
     if known is not None:
-        refuse_ruled(cursor.connection.ft_wall, cursor.connection, text, known, _style(params))
+        refuse_ruled(cursor.connection.ft_wall, cursor.connection, text, known, _style(cursor, params))
     return text
 
 
@@ -150,7 +167,7 @@ class GuardedConnection(_GuardedConnection, psycopg.Connection[Any]):
         try:
             return super().wait(gen, *args, **kw)
         except psycopg.Error as error:
-            raise psycopg_error(error, self.ft_wall) from None
+            raise psycopg_error(error, self.ft_wall, self) from None
 
 
 class GuardedAsyncConnection(_GuardedConnection, psycopg.AsyncConnection[Any]):
@@ -161,7 +178,7 @@ class GuardedAsyncConnection(_GuardedConnection, psycopg.AsyncConnection[Any]):
         try:
             return await super().wait(gen, *args, **kw)
         except psycopg.Error as error:
-            raise psycopg_error(error, self.ft_wall) from None
+            raise psycopg_error(error, self.ft_wall, self) from None
 
 
 def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
@@ -195,7 +212,8 @@ def arm(connection: Any, wall: Wall) -> bool:
     if not isinstance(found, _GuardedConnection):
         raise made_elsewhere(found)
     guarded: Any = found
-    if notes(guarded).pop(WORN, False):
+    plain = _PLAIN if isinstance(guarded, GuardedAsyncConnection) else (*_PLAIN, "isolation_level")
+    if notes(guarded).pop(WORN, False) or not as_set_up(guarded, _LASTING, plain):
         return False
     check_encoding(guarded.info.encoding)
     guarded.ft_wall = wall

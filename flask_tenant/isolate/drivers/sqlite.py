@@ -7,11 +7,12 @@ past :meth:`GuardedConnection.cursor` is refused there.
 from __future__ import annotations
 
 import sqlite3
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from ...context import current_scope
 from ...errors import StatementRefusedError
-from ..guard import OWNER, WORN, Vouched, made_elsewhere, notes, refused, vouched
+from ..guard import OWNER, WORN, Vouched, as_set_up, made_elsewhere, notes, refused, vouched
 from ..messages import sqlite_error
 from ..ruled import execute_raw
 
@@ -199,6 +200,9 @@ def _guarded_cursor(factory: Any) -> Any:
     return type(f"Guarded{factory.__name__}", (GuardedCursor, factory), {})
 
 
+_LASTING = ("isolation_level", "autocommit") if sys.version_info >= (3, 12) else ("isolation_level",)
+
+
 def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
     """Open a connection whose factory is ours, on top of the application's if it has one."""
     factory = kw.get("factory", sqlite3.Connection)
@@ -225,6 +229,8 @@ def arm(connection: Any, wall: Wall) -> bool:
     found = raw(connection)
     if not isinstance(found, GuardedConnection):
         raise made_elsewhere(found)
+    if not as_set_up(found, _LASTING, ("row_factory", "text_factory")):
+        return False
     noted = notes(found)
     if found.ft_wall is None or noted.pop(WORN, False):
         sqlite3.Cursor(found).execute(Vouched("PRAGMA foreign_keys = ON"))

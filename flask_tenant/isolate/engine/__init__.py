@@ -100,7 +100,7 @@ def install(engine: Engine, wall: Wall, template: Template) -> None:
         if record.info.pop(FOREIGN_KEYS_OFF, False):  # a batch migration had this connection
             connection.cursor().execute(Vouched("PRAGMA foreign_keys = ON"))
 
-    event.listen(engine.pool, "checkout", arm)
+    event.listen(engine.pool, "checkout", arm, insert=True)  # before listeners that use the connection
     engine.dispose()
 
 

@@ -14,7 +14,7 @@ from ...model import TEMPLATE_ID
 from ..central import watch_central
 from ..ddl.common import running
 from ..drivers import driver_for
-from ..guard import ASKED, held_by
+from ..guard import ASKED, OWNER, held_by
 from ..overlay.shapes import dialect_for
 from ..overlay.values import in_force
 
@@ -49,13 +49,26 @@ class TenantConnection(Connection):
             self.dialect = dialect.ft_shapes["central"]
             watch_central(self)
         elif scope.tenant_id == TEMPLATE_ID:
-            self.dialect = dialect.ft_shapes["template"]
-            followed = dialect.ft_template.watch(self)
-            wall = self.dialect.ft_wall.shaped("template")  # type: ignore[attr-defined]
-            wall.followed = followed
-            driver_for(dialect.driver).raw(self.connection.dbapi_connection).ft_wall = wall
-            if self.in_transaction():  # of our own reading
-                self.rollback()
+            self._ft_to_template()
+
+    def _ft_to_template(self) -> None:
+        dialect = cast(Any, self.dialect)
+        in_transaction = self.in_transaction()
+        self.dialect = dialect.ft_shapes["template"]
+        followed = dialect.ft_template.watch(self)
+        wall = self.dialect.ft_wall.shaped("template")  # type: ignore[attr-defined]
+        wall.followed = followed
+        driver_for(dialect.driver).raw(self.connection.dbapi_connection).ft_wall = wall
+        if self.in_transaction() and not in_transaction:  # of our own reading
+            self.rollback()
+
+    def ft_migrates(self) -> None:
+        """Take the template's shape, if a migration runs on a connection that was opened before anybody knew of it."""
+        dialect = cast(Any, self.dialect)
+        if _scope.get() is None and dialect.ft_wall.shape == "tenant" and OWNER not in self.ft_notes:
+            scope = dialect.ft_wall.fallback()
+            if scope is not None and scope.tenant_id == TEMPLATE_ID:
+                self._ft_to_template()
 
     # ---- rules
     ft_ruling: Ruling | None = None

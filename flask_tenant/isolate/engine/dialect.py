@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from functools import cache, wraps
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine.default import DefaultDialect
@@ -60,6 +61,8 @@ class TenantDialect(DefaultDialect):
             statement, known = self._ft_again(statement, context)
             if known is not None and self._ft_looked_at(cursor, statement, known, parameters, context):
                 return
+        if context is not None and parameters is not context.ft_sent:
+            check_parameters(context, [context.ft_sent], [parameters])
         if context is not None and context.ft_ruled and ruled(self, cursor, statement, parameters, context):
             return
         cursor.execute(statement, parameters)  # what SQLAlchemy's own does for every driver that we guard
@@ -71,6 +74,8 @@ class TenantDialect(DefaultDialect):
                 cursor, statement, known, parameters, context, many=True
             ):
                 return
+        if context is not None and parameters is not context.ft_sent:
+            check_parameters(context, context.ft_sent, parameters)
         if (
             context is not None
             and context.ft_ruled
@@ -111,13 +116,40 @@ class TenantDialect(DefaultDialect):
         if type(context.statement) is not Vouched:
             yield from batches
             return
-        last = sent = None
+        last = made = None
         for batch in batches:
             text, *rest = batch
             if text is not last:  # it is the same for each row where SQLAlchemy sends them one by one
-                last, sent = text, Vouched(text)
-            context.ft_statement = sent
-            yield type(batch)(sent, *rest)
+                last, made = text, Vouched(text)
+            context.ft_statement, context.ft_sent = made, rest[0]
+            yield type(batch)(made, *rest)
+
+
+def check_parameters(context: Any, sent: Any, given: Any) -> None:
+    """Refuse parameters in which a listener to ``before_cursor_execute`` has changed the tenant.
+
+    Where they have no names, none that equals the tenant's id may be another now.
+
+    :param sent: the parameters as we have made them, one for each row
+    :param given: what the driver is about to get in their place
+    """
+    ours = getattr(context.compiled, "ft_keys", ())
+    if not ours or context.ft_asking:
+        return
+    tenant_id = context.dialect.ft_wall.tenant_id()
+    for before, after in zip_longest(sent, given, fillvalue=()):
+        if isinstance(before, dict):
+            mine = {key: value for key, value in before.items() if key.startswith(ours)}
+            same = isinstance(after, dict) and mine.items() <= after.items()
+        else:
+            same = len(before) == len(after) and all(
+                new == value for value, new in zip(before, after, strict=True) if value == tenant_id
+            )
+        if not same:
+            raise StatementRefusedError(
+                "An event listener has changed the parameters of a statement, the tenant's own among them",
+                hint="Leave parameters that are not the application's as they are in before_cursor_execute",
+            )
 
 
 def ruled(
@@ -180,9 +212,24 @@ def _own_work(base: type[Any], name: str) -> Any:
     return method
 
 
+def _told_to_all(original: Any) -> Any:
+    """Let the dialect's copies, one for each shape, know what the first connection tells of the database."""
+
+    @wraps(original)
+    def initialize(self: Any, connection: Any) -> None:
+        before = dict(vars(self))
+        original(self, connection)
+        told = {name: value for name, value in vars(self).items() if before.get(name, vars) is not value}
+        for other in (self.ft_plain, *self.ft_shapes.values()):
+            vars(other).update(told)
+
+    return initialize
+
+
 @cache
 def dialect_class(base: type[Any]) -> type[Any]:
     own = {name: _own_work(base, name) for name in dir(base) if _is_own_work(name, getattr(base, name))}
+    own["initialize"] = _told_to_all(own["initialize"])
     return type(f"Tenant{base.__name__}", (TenantDialect, base), {**own, "supports_statement_cache": True})
 
 

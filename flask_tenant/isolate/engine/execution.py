@@ -56,6 +56,8 @@ class _Context(DefaultExecutionContext):
 
     ft_statement: str | None = None
     """The batch of an insertmanyvalues statement that is being sent; else ``statement`` is vouched for itself."""
+    ft_sent: Any = None
+    """The parameters as the driver is to get them: an event listener may put others in their place."""
     ft_admitted = False
     """Whether the statement is a compiler's of ours, and was let through."""
     ft_asking = False
@@ -121,8 +123,10 @@ class _Context(DefaultExecutionContext):
                 compiled.ft_plain = dialect
 
     def pre_exec(self) -> None:
-        if self.ft_admitted and type(self.statement) is not Vouched:  # IN lists were expanded into it
-            self.statement = Vouched(self.statement)
+        if self.ft_admitted:
+            if type(self.statement) is not Vouched:  # IN lists were expanded into it
+                self.statement = Vouched(self.statement)
+            self.ft_sent = self.parameters if self.executemany else self.parameters[0]
         if self._ft_own_pre_exec is not None:
             self._ft_own_pre_exec()
 
@@ -251,7 +255,7 @@ _USUAL = (
     "root_connection", "_dbapi_connection", "dialect", "extracted_parameters", "invoked_statement",
     "compiled", "cache_hit", "execution_options", "result_column_struct", "isinsert", "isupdate",
     "isdelete", "is_text", "is_crud", "_is_explicit_returning", "_is_implicit_returning",
-    "compiled_parameters", "execute_style", "unicode_statement", "ft_admitted", "_is_server_side", "cursor",
+    "compiled_parameters", "execute_style", "unicode_statement", "ft_admitted", "ft_sent", "_is_server_side", "cursor",
     "statement", "parameters", "_soft_closed", "inserted_primary_key_rows", "returned_default_rows",
     "no_parameters", "_preserve_raw_colnames",
 )  # fmt: skip

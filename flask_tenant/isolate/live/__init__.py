@@ -72,6 +72,7 @@ class LiveTable:
     :param never_reused: whether SQLite was asked for AUTOINCREMENT, which composite keys cannot have
     :param rowid: whether a single INTEGER key numbers itself (SQLite tables that are not WITHOUT ROWID)
     :param replaces: whether it was declared to delete rows that are in a new one's way (SQLite's ON CONFLICT REPLACE)
+    :param parents: tables that have its rows, too: it is a partition of theirs, or inherits from them
     """
 
     name: str
@@ -82,6 +83,7 @@ class LiveTable:
     rowid: bool = False
     never_reused: bool = False
     replaces: bool = False
+    parents: tuple[str, ...] = ()
 
     @property
     def fullname(self) -> str:

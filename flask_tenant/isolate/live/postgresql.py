@@ -78,6 +78,13 @@ _FOREIGN_KEYS = """
     ORDER BY o.conname
 """
 
+_PARENTS = """
+    SELECT i.inhrelid::bigint, c.relname::text
+    FROM pg_catalog.pg_inherits i
+    JOIN pg_catalog.pg_class c ON c.oid = i.inhparent
+    WHERE c.relkind IN ('r', 'p')
+"""
+
 _UNINDEXED = f"""
     SELECT n.nspname::text, c.relname::text
     FROM pg_catalog.pg_class c
@@ -142,8 +149,18 @@ def read_schema(run: Run) -> LiveSchema:
         references[oid].append(
             LiveForeignKey(name, _names(own), relative(schema), table, _names(referred), *actions)
         )
+    parents: dict[int, list[str]] = defaultdict(list)
+    for oid, parent in run(_PARENTS):
+        parents[oid].append(parent)
     tables = tuple(
-        LiveTable(table, relative(schema), tuple(found), tuple(keys[oid]), tuple(references[oid]))
+        LiveTable(
+            table,
+            relative(schema),
+            tuple(found),
+            tuple(keys[oid]),
+            tuple(references[oid]),
+            parents=tuple(parents[oid]),
+        )
         for (oid, schema, table), found in columns.items()
     )
     objects = tuple(

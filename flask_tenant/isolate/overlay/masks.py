@@ -13,7 +13,7 @@ from ...decision import Mask, Means
 from ...errors import RuleEngineError
 from ...expressions import Kind
 from ..live import LiveColumn
-from .render import Dialect, Place, literal, render
+from .render import Dialect, Place, known, literal, render
 
 STARS = "****"
 """Stands for what a partial mask takes away. Always four: the length of a value says something about it."""
@@ -58,7 +58,7 @@ def _shown(mask: Mask, column: LiveColumn, raw: str, place: Place) -> str:
     else:
         part = f"substr({text}, 1, {count}) || '{STARS}'"
     part = f"CASE WHEN length({text}) > {count} THEN {part} ELSE '{STARS}' END" if count else f"'{STARS}'"
-    return _typed(f"(CASE WHEN {raw} IS NOT NULL THEN {part} END)", column, dialect)
+    return _typed(f"(CASE WHEN {known(raw, dialect)} THEN {part} END)", column, dialect)
 
 
 def _empty(column: LiveColumn, dialect: Dialect) -> str:

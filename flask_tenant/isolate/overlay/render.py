@@ -261,7 +261,15 @@ def _in(call: Call, place: Place) -> str:
         inside = f"{left} COLLATE BINARY IN (SELECT ft_item.value FROM json_each({right}) AS ft_item)"
     else:
         inside = f"{left} = ANY({right})"
-    return f"(CASE WHEN {left} IS NOT NULL AND {right} IS NOT NULL THEN {inside} END)"
+    return f"(CASE WHEN {known(left, place.dialect)} AND {known(right, place.dialect)} THEN {inside} END)"
+
+
+def known(text: str, dialect: Dialect) -> str:
+    """Return the question whether a value is not NULL.
+
+    SQLite 3.40 answers ``column IS NOT NULL`` in RETURNING with true wherever the table's first column is NOT NULL.
+    """
+    return f"typeof({text}) <> 'null'" if dialect == "sqlite" else f"{text} IS NOT NULL"
 
 
 def _days(duration: Expression, place: Place) -> str:
@@ -422,5 +430,5 @@ RENDERERS: dict[str, Renderer] = {
     "coalesce": _coalesce,
     "is_true": _behind("IS TRUE"),
     "not_false": _behind("IS NOT FALSE"),
-    "is_known": _behind("IS NOT NULL"),
+    "is_known": lambda call, place: f"({known(render(call.arguments[0], place), place.dialect)})",
 }

@@ -164,6 +164,7 @@ class RawSql:
         self._tenant: Callable[[str, Placeholders], Rewritten]
         self._central: Callable[[str, Placeholders], Rewritten]
         self._fragment: Callable[[str, Place, Placeholders], Fragment]
+        self._type: Callable[[str], None]
         self._shapes: weakref.WeakSet[RawSql] = weakref.WeakSet()
         self.seeds: RawSql = self
         if not template:
@@ -186,6 +187,7 @@ class RawSql:
         self._tenant = lru_cache(CACHE_ENTRIES)(self._work_out)
         self._central = lru_cache(CACHE_ENTRIES)(self._work_out_central)
         self._fragment = lru_cache(CACHE_ENTRIES)(self._work_out_fragment)
+        self._type = lru_cache(CACHE_ENTRIES)(self._work_out_type)
 
     def overlaid(self, overlays: Overlays) -> RawSql:
         """Return what rewrites for a shape: the same tables, with what rules add to them."""
@@ -228,6 +230,13 @@ class RawSql:
             return self._work_out_fragment(text, place, placeholders)
         return self._fragment(text, place, placeholders)
 
+    def check_type(self, text: str) -> None:
+        """Let the name of a type pass, as something else has rendered it.
+
+        :raises StatementRefusedError: when it is more than a type, or one that shows what belongs to all tenants
+        """
+        self._type(text)
+
     def classify(self, text: str, placeholders: Placeholders = "none") -> Kind:
         """Return the kind of a statement, without reading further than its first words.
 
@@ -258,6 +267,9 @@ class RawSql:
             return Rewritten((text,), (), kind, frozenset(parser.reads), frozenset(parser.writes))
         except RecursionError:
             raise _too_deep(text) from None
+
+    def _work_out_type(self, text: str) -> None:
+        Parser(self._setup, f"({text})", "none").only_type()
 
     def _work_out_fragment(self, text: str, place: Place, placeholders: Placeholders) -> Fragment:
         try:

@@ -38,38 +38,11 @@ _LOCAL_SETTINGS = words(
     enable_indexscan enable_material enable_mergejoin enable_nestloop enable_seqscan enable_sort
     extra_float_digits geqo jit lc_time synchronous_commit work_mem"""
 )
-_SETTINGS = frozenset(
-    {
-        *("application_name", "client_encoding", "client_min_messages", "datestyle", "idle_session_timeout"),
-        *(
-            "idle_in_transaction_session_timeout",
-            "intervalstyle",
-            "lock_timeout",
-            "statement_timeout",
-            "timezone",
-        ),
-    }
-)
-_LOCAL_SETTINGS = frozenset(
-    {
-        *(
-            "constraint_exclusion",
-            "enable_bitmapscan",
-            "enable_hashagg",
-            "enable_hashjoin",
-            "enable_indexonlyscan",
-        ),
-        *("enable_indexscan", "enable_material", "enable_mergejoin", "enable_nestloop", "enable_seqscan"),
-        *("enable_sort", "extra_float_digits", "geqo", "jit", "lc_time", "synchronous_commit", "work_mem"),
-    }
-)
 _SETTINGS = _CONNECTION_SETTINGS | _LOCAL_SETTINGS
-_SHOWN = _SETTINGS | {
-    "standard_conforming_strings",
-    "server_encoding",
-    "max_identifier_length",
-    "integer_datetimes",
-}
+_SHOWN = _SETTINGS | words(
+    """integer_datetimes max_identifier_length server_encoding server_version server_version_num
+    standard_conforming_strings"""
+)
 _UTF8 = frozenset({"utf8", "utf-8", "unicode"})
 
 

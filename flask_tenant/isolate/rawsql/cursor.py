@@ -10,6 +10,7 @@ from ...errors import StatementRefusedError
 from ...expressions import Slot
 from ...model import TableView
 from ...protocols import Views
+from .catalogues import catalogue
 from .lexer import END, NAME, OP, QUOTED, Dialect, Placeholders, Token, fold, scan
 from .nodes import Scope, Source
 
@@ -108,6 +109,9 @@ class Cursor:
         self.frames: list[dict[str, bool]] = []  # names of CTEs, innermost last; False: not certainly visible
         self.scope = Scope()
         self.labels: set[str] = set()  # names that the statement itself gives to columns
+        self.bare = (
+            False  # whether a table is in reach as the database has it, of an UPDATE or around a fragment
+        )
         self.grouped = 0
         self.function = ""
         self.uncertain: set[int] = set()  # mentions that may belong to a subquery or to what is around it
@@ -333,13 +337,16 @@ class Cursor:
         schema = self.tokens[chain[0]].name if len(chain) > 1 else None
         ours = bool(self.setup.prefix) and name.startswith(self.setup.prefix)
         view = None if ours else self.setup.views.find(name, schema)
+        if view is None and self.setup.template:
+            view = catalogue(self.dialect, name, schema)
         if view is None:
             shown = f"{schema}.{name}" if schema else name
             self.refuse(
                 f"No table {shown!r} is known to belong to the application",
                 chain[0],
                 value=shown,
-                hint="Use the application's own tables; the database's catalogues show all tenants",
+                hint="Use the application's own tables. For the schema, use SQLAlchemy's inspect(): the database's "
+                "catalogues show all tenants",
             )
         if not view.shared and not view.columns:
             self.refuse(f"The columns of table {view.name!r} are not known", chain[0], value=view.name)

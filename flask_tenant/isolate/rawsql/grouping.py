@@ -9,9 +9,10 @@ from .relations import MANY_SOURCES, Relations
 from .words import ROW_ADDRESSES, words
 
 _GIVE_ARGUMENTS = words(
-    "any_value array_agg coalesce first_value greatest lag last_value lead least nth_value nullif"
+    """any_value array_agg coalesce first_value greatest json_populate_record jsonb_populate_record lag last_value
+    lead least nth_value nullif pg_typeof"""
 )
-"""Functions that give what they got, or a list of it."""
+"""Functions that give what they got, a list of it, or its type."""
 
 
 class Grouping(Relations):
@@ -19,7 +20,11 @@ class Grouping(Relations):
 
     def refuse_whole_rows(self, arm: Arm) -> None:
         """Refuse rows as values of the answer: they would be of type ``record``, not of the table's type."""
-        whole = {s.alias for s in arm.scope.sources if s.kind == "table" and s.alias not in s.columns}
+        whole = {
+            s.alias
+            for s in arm.scope.sources
+            if s.kind == "table" and not s.behind and (s.renamed or s.alias not in s.columns)
+        }
         for mention in arm.scope.mentions:
             if mention.qualifier is not None or mention.name not in whole or mention.at > arm.last:
                 continue
@@ -49,6 +54,8 @@ class Grouping(Relations):
         added = []
         for source in scope.sources:
             if source.kind != "table" or source.view is None or not source.view.primary_key:
+                continue
+            if source.behind or source.renamed:
                 continue
             columns = source.view.columns
             others = {c for other in scope.sources if other is not source for c in other.columns}

@@ -46,6 +46,8 @@ class Source:
     inner: str = ""
     nullable: bool = False
     nested: bool = False
+    renamed: bool = False  # its alias names its columns anew
+    behind: bool = False  # a member of a join that has an alias: nothing outside the join can name it
 
     @property
     def table(self) -> TableView:

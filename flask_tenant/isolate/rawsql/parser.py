@@ -27,6 +27,16 @@ _WRAPS: dict[Place, tuple[str, str]] = {
     "group_by": ("SELECT 1 GROUP BY ", " "),
 }
 
+_CHANNELS = "Channels are shared by all tenants: use them through an exempt engine, with the tenant's id in the message"
+_INSTEAD = {
+    "COPY": "Use executemany() to write many rows, and SELECT to read them",
+    "EXPLAIN": "Ask for the plan in the database's own client: it shows the statistics of all tenants' rows",
+    "LISTEN": _CHANNELS,
+    "LOCK": "Use SELECT ... FOR UPDATE: a lock of the table would hold up all tenants",
+    "MERGE": "Use INSERT ... ON CONFLICT DO UPDATE",
+    "NOTIFY": _CHANNELS,
+}
+
 
 class Parser(Writes, Commands):
     """Reads one statement, or one fragment of one."""
@@ -57,7 +67,7 @@ class Parser(Writes, Commands):
         elif kind == "other":
             self.refuse(
                 f"{self.key or 'This'} statements are not among those that can be kept inside a tenant",
-                hint="Use SELECT, INSERT, UPDATE or DELETE",
+                hint=_INSTEAD.get(self.key, "Use SELECT, INSERT, UPDATE or DELETE"),
             )
         else:
             self.write_statement()
@@ -74,6 +84,7 @@ class Parser(Writes, Commands):
         if self.lexed.comments:
             self.refuse("A comment in a part of a statement", 0, hint="Leave it out")
         scope = self.scope
+        self.bare = True
         if self.token.kind == END:
             return False
         if self.sqlite:
@@ -113,7 +124,7 @@ class Parser(Writes, Commands):
 
     def check_outside(self, mention: Mention) -> None:
         """Refuse what would reach a physical table around a fragment by more than its columns."""
-        if mention.name in ROW_ADDRESSES[self.dialect] and mention.name not in self.labels:
+        if mention.name in ROW_ADDRESSES[self.dialect]:
             self.refuse_address(mention.name, mention.at)
         # t.row_to_json is row_to_json(t) to PostgreSQL
         called = not self.sqlite and mention.qualifier is not None and mention.name in self.setup.functions

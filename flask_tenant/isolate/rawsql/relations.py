@@ -103,13 +103,19 @@ class Relations(Expressions):
                 self.alias(source)
                 return
             self.i += 1
+            members, mentions = len(scope.sources), len(scope.mentions)
             self.from_list(scope, nested=True)
             self.expect(")")
             source = Source("query", nested=True)
             self.alias(source)
             if source.alias:
-                scope.sources.append(source)
                 scope.right_joins = True  # its members are behind another name now
+                inner = Scope(scope.sources[members:], scope.mentions[mentions:])
+                del scope.mentions[mentions:]
+                self.resolve_mentions(inner, scope)
+                for member in inner.sources:
+                    member.behind = True
+                scope.sources.append(source)
             return
         if not self.sqlite and token.key == "ROWS" and self.peek() == "FROM" and self.peek(2) == "(":
             self.refuse("ROWS FROM", hint="Join the functions")
@@ -225,6 +231,7 @@ class Relations(Expressions):
                 self.column_definitions()
             else:
                 self.name_list()
+                source.renamed = True
 
     def column_definitions(self) -> None:
         self.expect("(")
@@ -307,11 +314,13 @@ class Relations(Expressions):
     def resolve_mentions(self, scope: Scope, parent: Scope) -> None:
         if self.central:
             return
-        sources = {source.alias: source for source in scope.sources}
+        in_reach = [source for source in scope.sources if not source.behind]
+        sources = {source.alias: source for source in in_reach}
         addresses = ROW_ADDRESSES[self.dialect]
+        unsure = any(s.renamed or s.kind in ("query", "cte", "function") for s in in_reach)
         known: frozenset[str] = frozenset()
-        for source in scope.sources:
-            if source.view is not None:
+        for source in in_reach:
+            if source.view is not None and not source.renamed:
                 known |= self.folded(source.view.columns)
         for mention in scope.mentions:
             qualifier, name = mention.qualifier, mention.name
@@ -322,14 +331,16 @@ class Relations(Expressions):
                 elif name != "*" and owner.kind == "table":
                     self.check_column(owner, name, mention.at)
             elif name in addresses:
-                if name in known or name in self.labels:
+                # A label may come from anywhere in the statement. What it is not about is a derived table's column,
+                # which has no address; a bare table's has.
+                if name in known or (name in self.labels and not self.bare):
                     continue
                 if scope.sources and all(source.kind != "shared" for source in scope.sources):
                     self.refuse_address(name, mention.at)
                 parent.mentions.append(mention)
             elif name not in known and name not in sources:
                 parent.mentions.append(mention)
-                if any(source.kind in ("query", "cte", "function") for source in scope.sources):
+                if unsure:
                     self.uncertain.add(mention.at)  # perhaps it is theirs
 
     def check_column(self, source: Source, name: str, at: int) -> None:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from .cursor import Cursor, is_op
-from .lexer import NAME, NUMBER, QUOTED, STRING
+from .lexer import END, NAME, NUMBER, QUOTED, STRING
 from .words import REG_TYPES
+
+_FIELDS = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND", "TO"})
+"""Which parts an interval holds."""
 
 
 class Types(Cursor):
     """Reads the names of types."""
+
+    def only_type(self) -> None:
+        """Read a text that is a type in brackets, and nothing else."""
+        self.expect("(")
+        self.type_name()
+        if self.accept("COLLATE"):
+            self.chain()
+        self.expect(")")
+        if self.token.kind != END:
+            self.unexpected()
 
     def type_name(self) -> None:
         """Step over a type."""
@@ -32,6 +45,11 @@ class Types(Cursor):
         elif first.key == "NATIONAL":
             self.i += 1
             self.accept("VARYING")
+        if first.key == "INTERVAL" and self.key in _FIELDS:
+            at = self.i
+            while self.key in _FIELDS:
+                self.i += 1
+            self.conceal(at, self.i - 1)
         if is_op(self.token, "("):
             self.modifiers()
         if first.key in ("TIME", "TIMESTAMP") and self.key in ("WITH", "WITHOUT"):

@@ -11,6 +11,8 @@ from .nodes import Query, Scope, Source
 from .stamping import Stamping
 from .words import NOT_ALIAS, ROW_ADDRESSES
 
+_DO = frozenset({"DO"})
+
 
 def replaced(table: str) -> StatementRefusedError:
     """Return the error for a REPLACE of a table whose rows rules are about."""
@@ -35,7 +37,7 @@ class Writes(Stamping):
 
     def write_statement(self) -> None:
         """Step over an INSERT, UPDATE or DELETE behind its WITH."""
-        parent = self.scope
+        parent, bare = self.scope, self.bare
         self.scope = Scope()  # a writing statement sees no names from outside
         frames = len(self.frames)
         if self.key == "WITH":
@@ -50,7 +52,7 @@ class Writes(Stamping):
         else:
             self.unexpected("INSERT, UPDATE or DELETE was expected")
         del self.frames[frames:]
-        self.scope = parent
+        self.scope, self.bare = parent, bare
 
     # ---- what the three share
     def target(self) -> Source:
@@ -180,8 +182,9 @@ class Writes(Stamping):
         scope.mentions = [m for m in scope.mentions if m.qualifier != source.alias]
         self.arm_in_hand = None
         self.close(Scope(sources=scope.sources, mentions=[]), nowhere)
+        others = [other for other in scope.sources if not other.behind]
         for mention in scope.mentions:
-            for other in scope.sources:
+            for other in others:
                 if other.kind == "table" and mention.qualifier == other.alias and mention.name != "*":
                     self.check_column(other, mention.name, mention.at)
 
@@ -247,7 +250,10 @@ class Writes(Stamping):
         elif qualifier is None and name not in columns:
             if name in ROW_ADDRESSES[self.dialect] and not self.tells_insert(name, at):
                 self.refuse_address(name, at)
-            if name == source.alias or (excluded and name == "excluded"):
+            rows = {source.alias, *(("excluded",) if excluded else ())}
+            if not self.sqlite and self.returning_at is not None and at >= self.returning_at:
+                rows |= {"old", "new"} - {other.alias for other in scope.sources}  # since PostgreSQL 18
+            if name in rows:
                 self.refuse(
                     "The whole row of a table",
                     at,
@@ -256,6 +262,8 @@ class Writes(Stamping):
                 )
         elif qualifier in ("old", "new") and name == "*":
             self.refuse("All columns of the table at once", at, hint="Name the columns")
+        elif qualifier in ("old", "new") and name in ROW_ADDRESSES[self.dialect]:
+            self.refuse_address(name, at)
 
     def tells_insert(self, name: str, at: int) -> bool:
         """Whether this is ``xmax = 0``, by which an upsert's RETURNING tells new rows from changed ones."""
@@ -281,6 +289,7 @@ class Writes(Stamping):
     # ---- UPDATE and DELETE
     def update_statement(self) -> None:
         scope = self.scope
+        self.bare = True
         self.i += 1
         replaces = self.conflict_way()
         if not self.sqlite and self.accept("ONLY"):
@@ -322,6 +331,7 @@ class Writes(Stamping):
 
     def delete_statement(self) -> None:
         scope = self.scope
+        self.bare = True
         self.i += 1
         self.expect("FROM")
         if not self.sqlite and self.accept("ONLY"):
@@ -390,6 +400,7 @@ class Writes(Stamping):
         else:
             query = self.query()
             scope.mentions.clear()  # the source of the rows does not see the table they go to
+        self.bare = True
         if not view.shared:
             self.stamp_rows(source, columns, close, after_name, query, default_at)
         excluded = self.conflicts(source)
@@ -410,7 +421,7 @@ class Writes(Stamping):
                 self.order_list()
                 self.expect(")")
                 if self.accept("WHERE"):
-                    self.expression()
+                    self.expression(_DO)  # an ordinary name elsewhere, on SQLite
                 self.conflict_names.update(range(first, self.i))
             elif self.accept("ON", "CONSTRAINT"):
                 self.identifier("a constraint")

@@ -51,6 +51,7 @@ class Judge:
 
     :param table: as the database calls it
     :param kinds: of columns whose values a driver gives as something else
+    :param padded: columns whose values end with blanks that mean nothing
     """
 
     def __init__(
@@ -60,11 +61,12 @@ class Judge:
         hooks: Hooks,
         overlay: Overlay | None,
         kinds: Mapping[str, Kind] = MappingProxyType({}),
+        padded: frozenset[str] = frozenset(),
     ) -> None:
         self.table = table
         self.ruling, self.values = ruling, ruling.values
         self.hooks = hooks
-        self.kinds = kinds
+        self.kinds, self.padded = kinds, padded
         overlay = overlay or Overlay()
         self.masks: dict[str, Mask] = {n: mask for n, mask in overlay.masks if n not in overlay.hidden}
         self.unseen = self.masks.keys() | set(overlay.hidden)
@@ -80,6 +82,8 @@ class Judge:
             side = old if which == "old" else row
             if name in side:
                 side[name] = typed(side[name], kind, name)
+                if name in self.padded and isinstance(side[name], str):
+                    side[name] = side[name].rstrip(" ")
         return compiled(expression)(row, old, NOBODY, self.values)
 
     def applies(self, condition: Expression | None, image: Image) -> bool:

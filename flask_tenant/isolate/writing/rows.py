@@ -103,6 +103,12 @@ def declared(table: LiveTable | None) -> dict[str, Kind]:
     return found
 
 
+def padded(table: LiveTable | None) -> frozenset[str]:
+    """Return the columns whose values PostgreSQL fills up with blanks (``char(n)``), which mean nothing to it."""
+    columns = table.columns if table is not None else ()
+    return frozenset(c.name for c in columns if c.type.startswith("character") and "varying" not in c.type)
+
+
 def live_table(live: LiveSchema, name: str, schema: str | None) -> LiveTable | None:
     """Return a table as it stands in the database."""
     places = live.search if schema is None else (live.relative(schema),)

@@ -10,9 +10,10 @@ from ...decision import Decision, Overlay, Ruling, WriteRules
 from ...errors import StatementRefusedError
 from ...model import TableView
 from ..onward import REPLACING
+from ..overlay.relatives import check_relatives
 from ..rawsql.writes import replaced
 from .judge import Judge, expressions_of
-from .rows import declared, kinds_of, live_table
+from .rows import declared, kinds_of, live_table, padded
 from .shape import Shape, Verb
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ def watch_for(shape: Shape, ruling: Ruling, views: LiveViews, hooks: Hooks) -> W
 
     :raises StatementRefusedError: for a form in which it cannot be seen what is written
     """
-    decision = ruling.decision
+    decision, relatives = ruling.decision, views.catalog.relatives
+    if relatives:
+        check_relatives((table for _, table in shape.written), decision, relatives)
     for verb, table in shape.inner:
         inner = views.find(table)
         if _governed(decision, verb, table) or (
@@ -194,7 +197,8 @@ def _watch(
     cascades: bool,
 ) -> Watch | None:
     table = live_table(live, view.name, view.schema)
-    judge = Judge(view.name, ruling, hooks, overlay, declared(table))
+    fixed = padded(table) if live.dialect == "postgresql" else frozenset()
+    judge = Judge(view.name, ruling, hooks, overlay, declared(table), fixed)
     assigned = _real(shape.assigned, view, live)
     named = _real(shape.named, view, live) if shape.named is not None else frozenset(view.columns)
     names: set[str] = set()

@@ -1,7 +1,8 @@
-"""Whether the database itself would write rows past a rule about them: by a trigger, a rule of its own, or REPLACE."""
+"""What the database does by itself past a rule: rows that it writes, and columns that it works out from masked ones."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from ..model import Deny, Filter, Hide, Masks, Rule
@@ -20,6 +21,7 @@ def past(rules: Iterable[Rule], vocabulary: Vocabulary, findings: Findings) -> N
         minded = set(_minded(rule, vocabulary))
         if minded and first is None:
             first = rule
+        _shown(rule, vocabulary, findings)
         for (table, verb), passing in vocabulary.passing.items():
             if _denies(rule, table, verb):
                 continue  # nobody gets so far
@@ -36,6 +38,26 @@ def past(rules: Iterable[Rule], vocabulary: Vocabulary, findings: Findings) -> N
                 first.place,
                 f'what writing "{table}" leads to cannot be told, and no rule is asked: {by}; {_HINT}',
             )
+
+
+def _shown(rule: Rule, vocabulary: Vocabulary, findings: Findings) -> None:
+    """Find generated columns that show what a rule masks or hides."""
+    unseen: set[str] = set()
+    for effect in rule.effects:
+        if isinstance(effect, Masks):
+            unseen |= {name for name, _ in effect.masks}
+        elif isinstance(effect, Hide):
+            unseen |= set(effect.names)
+    for table in vocabulary.tables if rule.names == ("*",) else rule.names:
+        for column, text in vocabulary.generated.get(table, {}).items() if unseen else ():
+            words = {word.lower() for word in re.findall(r"\w+", text)}
+            for name in sorted(unseen):
+                if column not in unseen and name.lower() in words:
+                    findings.error(
+                        rule.place,
+                        f'"{column}" of "{table}" is generated from "{name}" and would show it: '
+                        f'let "{rule.id}" mask or hide it as well',
+                    )
 
 
 def _minded(rule: Rule, vocabulary: Vocabulary) -> Iterator[tuple[str, str]]:

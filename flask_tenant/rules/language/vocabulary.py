@@ -24,6 +24,7 @@ class Vocabulary:
     :param tables: table -> column -> kind; ``None`` for a column of a type that conditions do not know. The column
         that names the tenant is not among them
     :param keys: table -> columns that belong to a primary, foreign or unique key: they cannot be masked
+    :param generated: table -> column -> what it is worked out from, as SQL
     :param hooks: names of functions that the application registered
     :param engines: names that ``route`` may give
     :param themes: names that ``theme`` may give
@@ -38,6 +39,7 @@ class Vocabulary:
     facts: Mapping[str, Kind] = field(default_factory=lambda: _NONE)
     tables: Mapping[str, Mapping[str, Kind | None]] = field(default_factory=lambda: _NONE)
     keys: Mapping[str, Collection[str]] = field(default_factory=lambda: _NONE)
+    generated: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: _NONE)
     hooks: Collection[str] = ()
     engines: Collection[str] = ()
     themes: Collection[str] = ()

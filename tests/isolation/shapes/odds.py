@@ -278,3 +278,14 @@ def reflected(dialect: str) -> Iterator[Any]:
         ),
         "columns",
     )
+
+
+@shape()
+def functions_in_each_databases_own_words(dialect: str) -> Iterator[Any]:
+    c = customer.c
+    for moment in (func.now(), func.localtimestamp()):
+        yield sa.select(c.id, moment.is_not(None))
+        yield sa.insert(club).values(name=sa.case((moment.is_not(None), "timely")))
+        yield sa.update(customer).where(moment.is_not(None)).values(name=func.lower(c.name))
+    yield sa.select(func.char_length(c.name))
+    yield sa.select(c.id, func.aggregate_strings(c.name, ", ")).group_by(c.id)

@@ -84,8 +84,10 @@ def copied(rows: list[dict[str, Any]], overlay: Overlay, values: tuple[Any, ...]
 class Copy:
     """A database without a wall, whose tables take what the masks leave."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, world: World) -> None:
         self.engine = sa.create_engine(url)
+        registry._apps.add(world.app.extensions[registry.KEY])
+        world.tenancy.exempt(self.engine)
         self.tables = sa.MetaData()
         for name in ("customer", "invoice"):
             columns = [sa.Column(c.name, c.type) for c in Base.metadata.tables[name].columns]
@@ -104,9 +106,7 @@ class Copy:
 @pytest.fixture(scope="session")
 def copy(back_end: str, make_database: MakeDatabase, standing_world: World) -> Iterator[Copy]:
     with make_database(back_end) as url:
-        found = Copy(url)
-        registry._apps.add(standing_world.app.extensions[registry.KEY])
-        standing_world.tenancy.exempt(found.engine)
+        found = Copy(url, standing_world)
         yield found
         found.engine.dispose()
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from flask_tenant import Tenancy, central_context, registry, tenant_context
-from flask_tenant.errors import RuleFileError, StatementRefusedError
+from flask_tenant.errors import RuleDeniedError, RuleFileError, StatementRefusedError
 from flask_tenant.registry import state_of
 from flask_tenant.rules.store import RuleFile
 
@@ -253,3 +253,60 @@ def test_who_vouches_is_believed(database_url: str) -> None:
     world.write("INSERT INTO item (id, name) VALUES (3, 'c')")
     assert world.ledger() == BEFORE[:1]
     world.close()
+
+
+def test_generated_columns_show_no_more_than_what_they_come_from(world: World) -> None:
+    kind = "VIRTUAL" if world.sqlite else "STORED"
+    world.physically(f"ALTER TABLE ledger ADD COLUMN loud VARCHAR GENERATED ALWAYS AS (upper(text)) {kind}")
+    hide = "- {id: secret, for: {read: ledger}, hide: [text]}"
+    for rule in (MASK, hide):
+        with pytest.raises(RuleFileError, match='"loud" of "ledger" is generated from "text"'):
+            world.notes(rule)
+    assert world.notes(hide.replace("[text]", "[text, loud]")) == ()
+    assert world.notes("- {id: secret, for: {read: ledger}, hide: [loud]}") == ()
+
+
+@pytest.mark.databases("postgresql+psycopg")
+def test_partitions_are_no_way_round(world: World) -> None:
+    world.physically(
+        "CREATE TABLE log (tenant_id int NOT NULL, id int NOT NULL, text text, PRIMARY KEY (tenant_id, id)) "
+        "PARTITION BY LIST (tenant_id)",
+        "CREATE TABLE log_1 PARTITION OF log DEFAULT",
+        "CREATE TABLE deeper () INHERITS (ledger)",
+        "INSERT INTO log VALUES (1, 1, 'secret')",
+    )
+    item = sa.table("log_1", sa.column("text"))
+    read = "SELECT text FROM {}"
+    ways = (
+        ("- {id: a, for: {read: log}, mask: {text: empty}}", read),
+        ('- {id: a, for: {read: log}, filter: row.text == "x"}', read),
+        ("- {id: a, for: {read: log}, deny: Never.}", read),
+        ("- {id: a, for: {delete: log}, deny: Never.}", "DELETE FROM {}"),
+        ("- {id: a, for: {insert: log}, deny: Never.}", "INSERT INTO {} (id, text) VALUES (3, 'x')"),
+    )
+    for rule, attack in ways:
+        world.activate(rule)
+        for swapped in (False, True):  # rules about a part only, and the whole is asked
+            if swapped:
+                world.activate(rule.replace("log}", "log_1}"))
+            with pytest.raises(StatementRefusedError, match="share rows"):
+                world.write(attack.format("log" if swapped else "log_1"))
+    world.activate(ways[0][0])
+    with tenant_context("acme", world.app), world.engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT text FROM log")).all() == [(None,)]
+        with pytest.raises(StatementRefusedError, match="share rows"):
+            connection.execute(sa.select(item.c.text))
+    world.activate(ways[0][0].replace("log}", "[log, log_1]}"))
+    with tenant_context("acme", world.app), world.engine.connect() as connection:
+        assert connection.execute(sa.select(item.c.text)).all() == [(None,)]
+    assert world.physically("SELECT id, text FROM log") == [(1, "secret")]
+
+
+@pytest.mark.databases("postgresql+psycopg")
+def test_blanks_that_fill_up_a_column_change_no_rule(world: World) -> None:
+    world.physically("ALTER TABLE ledger ALTER COLUMN text TYPE char(10)")
+    world.activate('- {id: kept, for: {update: ledger}, when: old.text == "closed", deny: "Closed."}')
+    with pytest.raises(RuleDeniedError, match="Closed"):
+        world.write("UPDATE ledger SET text = 'open' WHERE id = 2")
+    world.write("UPDATE ledger SET text = 'paid' WHERE id = 1")
+    assert world.physically("SELECT id, trim(text) FROM ledger ORDER BY id") == [(1, "paid"), (2, "closed")]

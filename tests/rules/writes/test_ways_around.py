@@ -128,6 +128,39 @@ def test_rules_write_what_people_do_not_see(shop: Shop, way: str) -> None:
     assert shop.rows(columns="id, approved_by")[0::4] == [(1, "eve"), (9, "eve")]
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_returning_knows_null(shop: Shop, way: str) -> None:
+    """SQLite 3.40 takes a column for NOT NULL in RETURNING when the table's first one is: the tenant's always is."""
+    unknown = op("!", op("is_known", col("approved_by", Kind.TEXT)))
+    masks = (("approved_by", Mask(Means.LAST, count=1)), ("status", Mask(Means.EMPTY, applies=unknown)))
+    with shop.ruled(overlays={"order": Overlay(masks=masks)}):
+        for sql in (
+            """UPDATE "order" SET total = 1 WHERE id = 1 RETURNING approved_by, status""",
+            """INSERT INTO "order" (id, total) VALUES (9, 9) RETURNING approved_by, status""",
+            """DELETE FROM "order" WHERE id = 9 RETURNING approved_by, status""",
+        ):
+            assert shop.send(way, sql) == [(None, "")]
+
+
+@pytest.mark.databases("postgresql+psycopg", "postgresql+psycopg2")
+@pytest.mark.parametrize("way", WAYS)
+def test_errors_do_not_show_what_is_masked(shop: Shop, way: str) -> None:
+    """PostgreSQL puts the whole row into some of its messages."""
+    secret = "DE123456789"
+    update = "UPDATE customer SET name = NULL WHERE id = 1"
+    with shop.as_(), pytest.raises(Exception, match=secret):
+        shop.send(way, update)  # nobody has to be shown less than what is theirs
+    for overlay in (Overlay(masks=(("tax_id", Mask(Means.EMPTY)),)), Overlay(hidden=("tax_id",))):
+        with (
+            shop.ruled(overlays={"customer": overlay}),
+            pytest.raises(Exception, match="not shown") as failed,
+        ):
+            shop.send(way, update)
+        error = getattr(failed.value, "orig", failed.value)
+        assert secret not in f"{failed.value} {error} {error.args} {error.diag.message_detail}"
+        assert "violates not-null" in str(error)
+
+
 @pytest.mark.databases("sqlite")
 def test_hooks_get_the_same_values_from_every_database(shop: Shop) -> None:
     """SQLite keeps dates as texts, and numbers with decimals as floats."""
