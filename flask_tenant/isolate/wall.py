@@ -31,7 +31,7 @@ from .alembic import migrating
 from .config import IsolateConfig
 from .ddl import instead_of, settle, translate_ddl
 from .drivers.pooler import is_pooled, refuse_lasting
-from .guard import ASKED, OWNER, WORN, held_by, notes, unruled
+from .guard import ASKED, OWNER, WORN, Vouched, held_by, notes, unruled
 from .overlay.denial import denied
 from .overlay.relatives import check_relatives
 from .overlay.shapes import shapes_of
@@ -129,6 +129,8 @@ class Wall:
         self.dialect: Any = None
         self.fence = FENCES[raw.dialect]
         self.shapes = shapes_of(self._overlaid)
+        self.described: dict[str, Any] = {}
+        """By text, what the execution context keeps of its result's columns."""
 
     def shaped(self, shape: Shape) -> Wall:
         """Return the wall of another shape of the same engine."""
@@ -320,9 +322,10 @@ class Wall:
             self._admit_setting(text, placeholders, holder, scope)
         if len(found.parts) == 1:
             return found.parts[0], found
-        tenant = str(self.pin(holder))
+        tenant_id = self.pin(holder)
         if ruling is None:
-            return found.sql(tenant), found
+            return found.sent(tenant_id, Vouched), found
+        tenant = str(tenant_id)
         dialect = self.raw.dialect
         return found.filled(
             [tenant if hole is None else literal_value(hole, ruling, dialect) for hole in found.holes]

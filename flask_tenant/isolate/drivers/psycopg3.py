@@ -10,7 +10,17 @@ from psycopg import sql as composed
 from psycopg.rows import tuple_row
 
 from ...errors import StatementRefusedError
-from ..guard import OWNER, WORN, Vouched, as_set_up, as_text, check_encoding, made_elsewhere, notes
+from ..guard import (
+    OWNER,
+    WORN,
+    Vouched,
+    as_set_up,
+    as_text,
+    check_encoding,
+    made_elsewhere,
+    notes,
+    vouched,
+)
 from ..messages import psycopg_error
 from ..ruled import execute_raw, refuse_ruled
 from .pooler import leads_to_pooler, refuse_lasting
@@ -42,7 +52,7 @@ def _rewritten(cursor: Any, query: Any, params: Any) -> tuple[Any, Rewritten | N
     elif isinstance(query, bytes):
         query = as_text(query, connection.info.encoding)
     text, known = wall.rewrite(query, _style(cursor, params), connection)
-    return Vouched(text), known if wall.rules is not None else None
+    return vouched(text), known if wall.rules is not None else None
 
 
 _RAW = (psycopg.RawCursor, psycopg.AsyncRawCursor, psycopg.RawServerCursor, psycopg.AsyncRawServerCursor)
