@@ -77,10 +77,13 @@ def load(target: str, *, database: str | None = None, shared: Iterable[str] = ()
         folder = tempfile.mkdtemp(prefix="flask-tenant-")
         raise NeedsScratchDatabaseError(error, f"sqlite:///{folder}/scratch.db") from error
     except NoAppException as error:
+        failed = isinstance(error.__context__, ImportError) and "Traceback" in error.message
         raise ConfigurationError(
-            f"No application was found as {target!r}: {error.message.rstrip('.')}",
+            f"No application was found as {target!r}: {error.message.strip().rstrip('.')}",
             value=target,
-            hint="Name it as MODULE:APP or MODULE:FACTORY, as for 'flask --app'",
+            hint="The application itself cannot be imported: mend that first"
+            if failed
+            else "Name it as MODULE:APP or MODULE:FACTORY, as for 'flask --app'",
         ) from error
     return app
 

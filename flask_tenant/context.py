@@ -11,6 +11,9 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+import click
+import flask
+
 from .errors import NoTenantError, TenantError
 from .model import Tenant
 
@@ -21,6 +24,11 @@ NO_TENANT_HINT = (
     "Enter one with tenant_context('slug') or, for a command, 'flask tenant run --tenant slug COMMAND'; name a default "
     "for shells and tests with TENANT_DEFAULT, or do central work in central_context(reason=...)"
 )
+
+
+def commanded() -> bool:
+    """Whether a command of Flask's is running, such as ``flask init-db``, outside any request."""
+    return click.get_current_context(silent=True) is not None and not flask.has_request_context()
 
 
 class Scope:

@@ -9,7 +9,7 @@ from ..decision import Ruling
 from ..errors import StatementRefusedError
 from .answers import answer, check_answerable
 from .drivers import driver_for
-from .guard import Vouched, unruled
+from .guard import unruled, vouched
 from .results import Plan, Stream, plan_for
 from .results.plan import governs, origins_of
 from .writing import Writing, shape_of, shape_of_text, watch_for
@@ -87,13 +87,13 @@ def execute_raw(
             watch = watch_for(shape, ruling, wall.views, wall.hooks)
             if watch is not None:
                 writing = Writing(wall, watch, driver, connection, escaped=placeholders == "format")
-                writing.execute(cursor, Vouched(text), list(parameters) if many else (parameters,))
+                writing.execute(cursor, vouched(text), list(parameters) if many else (parameters,))
                 return True
         return False
     plan = plan_for(ruling, known.looks_at()) if governs(ruling.decision) and not many else None
     if plan is None:
         return False
-    _stream(wall, plan, cursor, Vouched(text), parameters)
+    _stream(wall, plan, cursor, vouched(text), parameters)
     return True
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from sqlalchemy.sql.elements import TextClause
 
-from ..context import NO_TENANT_HINT, Scope, _scope, current_scope
+from ..context import NO_TENANT_HINT, Scope, _scope, commanded, current_scope
 from ..decision import Overlay, Ruling
 from ..errors import (
     CentralRefusedError,
@@ -31,7 +31,7 @@ from .alembic import migrating
 from .config import IsolateConfig
 from .ddl import instead_of, settle, translate_ddl
 from .drivers.pooler import is_pooled, refuse_lasting
-from .guard import ASKED, OWNER, WORN, held_by, notes, unruled
+from .guard import ASKED, OWNER, WORN, Vouched, held_by, notes, unruled
 from .overlay.denial import denied
 from .overlay.relatives import check_relatives
 from .overlay.shapes import shapes_of
@@ -83,6 +83,10 @@ class _Strict:
         return False
 
 
+_ADDS = ("Create", "Add", "Set")
+"""How the names of SQLAlchemy's DDL constructs begin that take nothing away."""
+
+
 class Wall:
     """Decides for whom a statement runs.
 
@@ -125,6 +129,8 @@ class Wall:
         self.dialect: Any = None
         self.fence = FENCES[raw.dialect]
         self.shapes = shapes_of(self._overlaid)
+        self.described: dict[str, Any] = {}
+        """By text, what the execution context keeps of its result's columns."""
 
     def shaped(self, shape: Shape) -> Wall:
         """Return the wall of another shape of the same engine."""
@@ -316,9 +322,10 @@ class Wall:
             self._admit_setting(text, placeholders, holder, scope)
         if len(found.parts) == 1:
             return found.parts[0], found
-        tenant = str(self.pin(holder))
+        tenant_id = self.pin(holder)
         if ruling is None:
-            return found.sql(tenant), found
+            return found.sent(tenant_id, Vouched), found
+        tenant = str(tenant_id)
         dialect = self.raw.dialect
         return found.filled(
             [tenant if hole is None else literal_value(hole, ruling, dialect) for hole in found.holes]
@@ -402,7 +409,10 @@ class Wall:
         name = (
             getattr(about, "name", None) or getattr(ddl, "table_name", None) or getattr(ddl, "statement", "")
         )
-        self._admit_ddl(type(ddl).__name__, str(name))
+        kind = type(ddl).__name__
+        if kind.startswith(_ADDS) and commanded() and (current_scope() or self.fallback()) is None:
+            return
+        self._admit_ddl(kind, str(name))
 
     def _admit_ddl(self, what: str, name: str, hint: str | None = None) -> None:
         scope = current_scope() or self.fallback()
@@ -413,7 +423,7 @@ class Wall:
                 value=name,
                 hint=hint
                 or "The schema belongs to all tenants: change it at start-up, by a migration, or in "
-                "central_context(reason=...)",
+                "central_context(reason=...); a command such as 'flask init-db' may create tables",
             )
 
     def schema_changed(self, connection: Connection) -> None:

@@ -6,12 +6,17 @@ them a second time on PostgreSQL, comes with a later issue.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
 
-from flask_tenant.errors import DdlRefusedError, StatementRefusedError
+from flask_tenant.errors import DdlRefusedError, HiddenColumnError, StatementRefusedError
+from flask_tenant.isolate.rawsql import RawSql
+from flask_tenant.model import TableView
 from tests.attacks.cases import Attack, attacks, on_postgresql, on_sqlite, parametrize, withstands
 from tests.attacks.world import WAYS, Way, World
+from tests.rawsql.world import WorldViews
 
 WHOLE_TABLES = attacks(
     """
@@ -359,3 +364,106 @@ def test_core_functions_are_held_to_the_same_list(world: World) -> None:
     for name in names:
         with world.as_(), world.engine.connect() as connection, pytest.raises(StatementRefusedError):
             connection.execute(sa.select(getattr(sa.func, name)("x")))
+
+
+BEFORE_ANY_DATABASE = {
+    "postgresql": [
+        "SELECT id FROM customer WHERE id OPERATOR(public.=) 1",
+        "SELECT pg_catalog.regclass 'customer'",
+        "SELECT NULL::pg_class",
+        "SELECT NULL::information_schema.tables",
+        "SELECT elsewhere.customer.id FROM customer",
+        "UPDATE line SET qty = 1 FROM (invoice CROSS JOIN product) RETURNING *",
+        "SET client_encoding = 'SJIS'",
+        "SET work_mem = '1MB'",
+        "SET TRANSACTION SNAPSHOT 'x'",
+        "SELECT E'a'\n'b' FROM customer",
+        "UPDATE line SET qty = 1 RETURNING row_to_json(line.*)",
+        "UPDATE line SET qty = (SELECT count(line.*))",
+        "DELETE FROM line RETURNING xmax = 5",
+        "DELETE FROM line RETURNING old.ctid",
+        "DELETE FROM line RETURNING old",
+        "DELETE FROM line RETURNING row_to_json(new)",
+        "UPDATE line SET qty = 1 RETURNING (SELECT old)",
+        "INSERT INTO line (qty) SELECT 1 RETURNING new.*",
+    ],
+    "sqlite": [
+        'SELECT "cast"(1 AS text)',
+        "PRAGMA temp.cache_size",
+        "SELECT elsewhere.customer.id FROM customer",
+    ],
+}
+
+
+@pytest.mark.parametrize("dialect", BEFORE_ANY_DATABASE)
+def test_refused_before_any_database_is_asked(dialect: Any) -> None:
+    """Some of it is not in PostgreSQL 15 yet: RETURNING knows the row as it was since 18."""
+    raw = RawSql(dialect, WorldViews(dialect))
+    for statement in BEFORE_ANY_DATABASE[dialect]:
+        with pytest.raises(StatementRefusedError):
+            raw.statement(statement, "none")
+    assert raw.statement("DELETE FROM line RETURNING id", "none").parts
+    if dialect == "postgresql":  # which takes fewer values than there are columns
+        assert '("id", "invoice_id", "tenant_id")' in raw.statement(
+            "INSERT INTO line VALUES (1, 2)", "none"
+        ).sql("1")
+    if dialect == "postgresql":
+        insert = "INSERT INTO line (qty) VALUES (1) ON CONFLICT (id) DO UPDATE SET qty = 2 RETURNING xmax = 0"
+        assert raw.statement(insert, "none").parts
+        assert raw.statement(
+            "UPDATE line SET qty = 1 FROM product AS old RETURNING old.id, old", "none"
+        ).parts
+
+
+def test_names_that_only_look_alike() -> None:
+    """PostgreSQL shows a common table expression to those behind it only, and cuts long names off."""
+    raw = RawSql("postgresql", WorldViews("postgresql"))
+    early = "WITH a AS (SELECT id FROM customer), customer AS (SELECT 1 AS id) SELECT * FROM a, customer"
+    assert raw.statement(early, "none").sql("7").count('"tenant_id" = 7') == 1
+    with pytest.raises(StatementRefusedError):
+        raw.statement('SELECT id AS "a%%b" FROM customer', "format")
+    with pytest.raises(StatementRefusedError):
+        raw.fragment("customer.row_to_json", "columns")
+    long = RawSql("postgresql", WorldViews("postgresql"), column="a" * 63)
+    with pytest.raises(HiddenColumnError):
+        long.statement(f"SELECT {'a' * 64} FROM customer", "none")
+
+
+class Masking:
+    """What rules add, of the smallest kind: they hide the note of invoices."""
+
+    covered, filtered = frozenset({"note"}), False
+
+    def of(self, view: TableView | None) -> Any:
+        return self if view is not None and view.name == "invoice" else None
+
+    def tells(self, tokens: Any) -> bool:
+        return False
+
+    def keeps(self, column: Any, value: Any) -> str:
+        return ""
+
+    def shows(self, name: str, column: Any, value: Any) -> str | None:
+        return "'hidden'" if name == "note" else None
+
+
+@pytest.mark.parametrize(
+    ("source", "sure"),
+    [
+        ("customer", True),
+        ("invoice AS other(a, b, c, d, e, f, g)", False),
+        ("(SELECT 1 AS one) AS other", False),
+        ("(invoice AS other CROSS JOIN customer) AS j", False),
+    ],
+)
+def test_what_rules_mask_is_masked_wherever_it_is_named(source: str, sure: bool) -> None:
+    """A name in a subquery may mean the column of the table around it."""
+    raw = RawSql("postgresql", WorldViews("postgresql")).overlaid(Masking())
+    statement = f"UPDATE invoice SET number = (SELECT note FROM {source} LIMIT 1)"
+    if sure:
+        assert "SELECT ('hidden') FROM" in raw.statement(statement, "none").sql("1")
+    else:
+        with pytest.raises(StatementRefusedError, match="not certain"):
+            raw.statement(statement, "none")
+    qualified = statement.replace("SELECT note", "SELECT invoice.note")
+    assert "SELECT ('hidden') FROM" in raw.statement(qualified, "none").sql("1")

@@ -45,6 +45,14 @@ SELECT 'canary-bella' IN main.visit
 SELECT 'x' NOT IN temp.visit
 """,
     "none",
+) + attacks(
+    """
+SELECT 1 WHERE ('canary-acme', 0) IN visit
+
+SELECT 1 WHERE ('canary-bella', 0) IN main.visit
+""",
+    "none",
+    answered=True,
 )  # fmt: skip
 
 POSTGRESQL = attacks(

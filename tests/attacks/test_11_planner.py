@@ -27,6 +27,16 @@ def test_raw_join_of_many_tables(world: World) -> None:
     assert world.has_teeth(join(3))
 
 
+def test_raw_outer_join_of_many_tables(world: World) -> None:
+    """Rows that have no partner stay, however the tables are filtered."""
+    joined = " ".join(f"LEFT JOIN customer c{n} ON c{n}.id = c{n - 1}.id + 1" for n in range(2, 12))
+    outcome = world.withstands(f"SELECT c1.name, c2.name, c3.name FROM customer c1 {joined}", answered=True)
+    assert sorted(map(tuple, outcome.rows or ()), key=repr) == [
+        ("canary-acme-1", "canary-acme-2", None),
+        ("canary-acme-2", None, None),
+    ]
+
+
 def test_core_join_of_many_tables(world: World) -> None:
     aliases = [sa.alias(Customer.__table__, f"c{n}") for n in range(TABLES)]
     joined = aliases[0]

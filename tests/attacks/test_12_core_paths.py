@@ -284,6 +284,13 @@ class Spliced(sa.types.UserDefinedType[str]):
         return "text), (SELECT max(name) FROM customer), CAST(1 AS text"
 
 
+@pytest.mark.parametrize("symbol", ["--", "/*", "=--", "+/*"])
+def test_operators_that_begin_a_comment(world: World, symbol: str) -> None:
+    statement = sa.select(Customer.name).where(Customer.id.op(symbol)(1))
+    with world.as_(), world.engine.connect() as connection, pytest.raises(StatementRefusedError):
+        connection.execute(statement)
+
+
 TYPES: list[Any] = [Spliced(), sa.dialects.postgresql.REGCLASS(), sa.Enum("x", name="customer")]
 
 

@@ -380,6 +380,100 @@ def test_psycopgs_own_ways(world: World) -> None:
         connection.rollback()
 
 
+SENDS = "SELECT max(name) FROM customer"
+
+
+@pytest.mark.parametrize("sends", [SENDS, SENDS + " -- {}"])
+def test_cursor_classes_that_send_sql_of_their_own(world: World, sends: str) -> None:
+    """What their ``super().execute()`` gets comes from them, and not from us."""
+    with world.physical.connect() as connection:
+        base: Any = type(connection.connection.cursor())
+
+    class Own(base):
+        def execute(self, query: Any, *args: Any, **kw: Any) -> Any:
+            return super().execute(sends.format(query), *args, **kw)
+
+    with world.physical.connect() as connection:  # the control
+        plain: Any = connection.connection.driver_connection
+        cursor = plain.cursor(Own) if world.sqlite else Own(plain)
+        cursor.execute("SELECT 1")
+        assert cursor.fetchall() == [("canary-corto-4",)]
+        cursor.close()
+    with world.as_(), world.engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        if world.driver == "psycopg":
+            driver.cursor_factory = Own
+        if world.sqlite:
+            cursor = driver.cursor(Own)
+        else:
+            cursor = driver.cursor() if world.driver == "psycopg" else driver.cursor(cursor_factory=Own)
+        with pytest.raises(StatementRefusedError):
+            cursor.execute("SELECT 1")
+        cursor.close()
+        if world.driver == "psycopg":
+            driver.cursor_factory = base
+
+
+@pytest.mark.databases("postgresql+psycopg2")
+def test_connection_classes_that_choose_their_cursors(world: World) -> None:
+    from psycopg2.extensions import connection as plain
+    from psycopg2.extras import DictConnection
+
+    class Past(plain):
+        def cursor(self, *args: Any, **kw: Any) -> Any:
+            return plain.cursor(self)
+
+    past = sa.create_engine(world.engine.url, connect_args={"connection_factory": Past})
+    with pytest.raises(StatementRefusedError, match="super"):
+        wall_of(past)
+    past.dispose()
+    engine = sa.create_engine(world.engine.url, connect_args={"connection_factory": DictConnection})
+    wall_of(engine)
+    proxy = engine.raw_connection()
+    with world.as_():
+        cursor: Any = proxy.cursor()
+        cursor.execute(EVERY)
+        assert {row["name"] for row in cursor.fetchall()} == MINE
+    proxy.close()
+    engine.dispose()
+
+
+@on_sqlite
+def test_connection_classes_with_methods_of_their_own(world: World) -> None:
+    class Own(sqlite3.Connection):
+        def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
+            cursor = super().cursor(factory)
+            cursor.row_factory = sqlite3.Row
+            return cursor
+
+        def every(self) -> Any:
+            return super().execute(EVERY).fetchall()
+
+        def backup(self, *args: Any, **kw: Any) -> Any:
+            return super().backup(*args, **kw)
+
+    engine = sa.create_engine(world.engine.url, connect_args={"factory": Own})
+    wall_of(engine)
+    proxy = engine.raw_connection()
+    with world.as_():
+        driver: Any = proxy.driver_connection
+        assert {row["name"] for row in driver.cursor().execute(EVERY)} == MINE
+        assert {row["name"] for row in driver.every()} == MINE
+        with pytest.raises(StatementRefusedError):
+            driver.backup(sqlite3.connect(":memory:"))
+        with pytest.raises(StatementRefusedError):
+            sqlite3.Cursor(driver).execute(EVERY)
+    proxy.close()
+    engine.dispose()
+
+
+def wall_of(engine: Any) -> None:
+    """Put a wall into another engine to the same database."""
+    make_app(engine)
+    with engine.connect():
+        pass  # flask_tenant has asked what it had to ask
+
+
 def test_a_listener_that_asks_at_checkout(world: World) -> None:
     """It was there before the wall, and is told of a new connection before anybody has used it."""
     seen: list[Any] = []

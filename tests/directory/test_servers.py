@@ -21,8 +21,42 @@ pytestmark = pytest.mark.once
 BUDGET = 0.2
 """Seconds that Redis may cost one request."""
 
-NOISE = 0.1
-"""Seconds that a busy machine adds to anything."""
+
+class Machine:
+    """How late this machine wakes those who sleep: a busy one adds that to anything, and more than once."""
+
+    QUIET, MOST = 0.1, 0.4
+
+    def __init__(self) -> None:
+        self._worst = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Machine:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def noise(self) -> float:
+        """Seconds that may be added to what is promised; so few that what is not kept shows nevertheless."""
+        return min(self.QUIET + 3 * self._worst, self.MOST)
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            start = time.perf_counter()
+            time.sleep(0.002)
+            self._worst = max(self._worst, time.perf_counter() - start - 0.002)
+
+
+@pytest.fixture(autouse=True)
+def machine() -> Iterator[Machine]:
+    """Watches the machine during a test."""
+    with Machine() as watching:
+        yield watching
 
 
 def until(done: Callable[[], Any], what: str, patience: float = 20) -> float:
@@ -106,7 +140,7 @@ def seen_after(writer: Peer, reader: Peer, slug: str, times: int = 15) -> list[f
 # ---- healthy
 
 
-def test_a_change_is_seen_within_100_ms(trusting: list[Peer], record_property: Any) -> None:
+def test_a_change_is_seen_within_100_ms(trusting: list[Peer], record_property: Any, machine: Machine) -> None:
     one, two = trusting
     slug = fresh(one, "seen")
     delays = seen_after(one, two, slug)
@@ -114,18 +148,21 @@ def test_a_change_is_seen_within_100_ms(trusting: list[Peer], record_property: A
         "figure",
         f"with Redis: {median(delays) * 1e3:.1f} ms in the middle, {max(delays) * 1e3:.1f} ms at most",
     )
-    assert max(delays) < 0.1 + NOISE
+    late = [delay for delay in delays if delay >= 0.1 + machine.noise]
+    # A machine so busy that Redis does not answer in time is one where Redis is ill, once: see the next tests.
+    assert len(late) <= (machine.noise > 2 * machine.QUIET), delays
+    assert max(delays) < 5 + machine.noise
     assert median(delays) < 0.1
 
 
 def test_without_redis_a_change_is_seen_within_a_second(
-    pair: list[Peer], database: str, record_property: Any
+    pair: list[Peer], database: str, record_property: Any, machine: Machine
 ) -> None:
     with both_on(pair, database, None) as (one, two):
         slug = fresh(one, "polled")
         delays = seen_after(one, two, slug, times=3)
         record_property("figure", f"without Redis: {max(delays) * 1e3:.0f} ms at most")
-        assert max(delays) < 1 + NOISE
+        assert max(delays) < 1 + machine.noise
 
 
 def test_what_one_has_read_the_other_has_from_redis(trusting: list[Peer]) -> None:
@@ -139,7 +176,7 @@ def test_what_one_has_read_the_other_has_from_redis(trusting: list[Peer]) -> Non
 
 
 def test_by_pub_sub_where_tracking_is_forbidden(
-    pair: list[Peer], database: str, record_property: Any
+    pair: list[Peer], database: str, record_property: Any, machine: Machine
 ) -> None:
     with redis_running("user default on nopass ~* &* +@all -client|tracking") as redis:
         assert redis.command("CLIENT", "TRACKING", "ON").startswith(b"-NOPERM")
@@ -149,7 +186,7 @@ def test_by_pub_sub_where_tracking_is_forbidden(
             one.until_trusting()
             delays = seen_after(one, two, slug, times=5)
             record_property("figure", f"by pub/sub: {max(delays) * 1e3:.1f} ms at most")
-            assert max(delays) < 0.1 + NOISE
+            assert max(delays) < 0.1 + machine.noise
 
 
 def test_two_installations_on_one_redis_do_not_mix(
@@ -325,7 +362,9 @@ def requests(peer: Server | Peer, slug: str, times: int) -> list[float]:
     return took
 
 
-def test_frozen(trusting: list[Peer], shared_redis: RedisServer, record_property: Any) -> None:
+def test_frozen(
+    trusting: list[Peer], shared_redis: RedisServer, record_property: Any, machine: Machine
+) -> None:
     one, two = trusting
     slug = fresh(one, "frozen")
     assert two.ask(slug)[0] == "Frozen"
@@ -333,13 +372,13 @@ def test_frozen(trusting: list[Peer], shared_redis: RedisServer, record_property
     try:
         took = requests(two, slug, 8)
         record_property("figure", f"frozen: {max(took) * 1e3:.0f} ms once, then {median(took) * 1e3:.1f} ms")
-        assert max(took) < BUDGET + NOISE
+        assert max(took) < BUDGET + machine.noise
         assert sum(seconds > BUDGET / 2 for seconds in took) <= 1
         # A change while everybody is cut off: the writer waits no longer either.
         start = time.monotonic()
         done = one.set_name(slug, "Changed")
-        assert time.monotonic() - start < 2 * BUDGET + 2 * NOISE
-        assert two.until_named(slug, "Changed") - done < 1 + FRESH + NOISE
+        assert time.monotonic() - start < 2 * BUDGET + 2 * machine.noise
+        assert two.until_named(slug, "Changed") - done < 1 + FRESH + machine.noise
     finally:
         shared_redis.thaw()
     for peer in trusting:
@@ -430,23 +469,23 @@ def test_a_restored_backup(tmp_path: Path, shared_redis: RedisServer) -> None:
         server.close()
 
 
-def test_restarted_and_flushed(trusting: list[Peer], shared_redis: RedisServer) -> None:
+def test_restarted_and_flushed(trusting: list[Peer], shared_redis: RedisServer, machine: Machine) -> None:
     one, two = trusting
     slug = fresh(one, "restarted")
     for n, accident in enumerate((shared_redis.restart, lambda: shared_redis.command("FLUSHALL"))):
         two.ask(slug)
         accident()
-        assert two.ask(slug)[2] < BUDGET + NOISE
+        assert two.ask(slug)[2] < BUDGET + machine.noise
         one.set_name(slug, f"Restarted {n}")
         two.until_named(slug, f"Restarted {n}")
         for peer in trusting:
             peer.until_trusting()
             peer.forget()
             assert peer.ask(slug)[0] == f"Restarted {n}"
-        assert max(seen_after(one, two, slug, times=3)) < 1 + NOISE
+        assert max(seen_after(one, two, slug, times=3)) < 1 + machine.noise
 
 
-def test_absent(database: str) -> None:
+def test_absent(database: str, machine: Machine) -> None:
     """Nothing listens there: nobody waits for it."""
     server = Server(database, "redis://127.0.0.1:1/0")
     try:
@@ -454,7 +493,7 @@ def test_absent(database: str) -> None:
         assert max(requests(server, slug, 5)) < BUDGET
         start = time.monotonic()
         server.set_name(slug, "Still")
-        assert time.monotonic() - start < BUDGET + NOISE
+        assert time.monotonic() - start < BUDGET + machine.noise
         assert server.ask(slug)[0] == "Still"
     finally:
         server.close()
@@ -496,7 +535,7 @@ class Proxy:
 
 
 @pytest.mark.parametrize(("delay", "drip"), [(0.15, False), (0.05, True)], ids=["slow", "in drips"])
-def test_slow(database: str, shared_redis: RedisServer, delay: float, drip: bool) -> None:
+def test_slow(database: str, shared_redis: RedisServer, delay: float, drip: bool, machine: Machine) -> None:
     proxy = Proxy(shared_redis.port)
     server = Server(database, f"redis://127.0.0.1:{proxy.port}/0")
     try:
@@ -514,13 +553,15 @@ def test_slow(database: str, shared_redis: RedisServer, delay: float, drip: bool
         from contextvars import copy_context
 
         took = copy_context().run(request)
-        assert took < BUDGET + NOISE
+        assert took < BUDGET + machine.noise
     finally:
         server.close()
         proxy.close()
 
 
-def test_fail_over_by_sentinel(pair: list[Peer], database: str, record_property: Any) -> None:
+def test_fail_over_by_sentinel(
+    pair: list[Peer], database: str, record_property: Any, machine: Machine
+) -> None:
     with sentinels_running() as sentinels:
         until(sentinels.ready, "the sentinels", 30)
         with both_on(pair, database, sentinels.url()) as (one, two):
@@ -530,7 +571,7 @@ def test_fail_over_by_sentinel(pair: list[Peer], database: str, record_property:
                 peer.ask(slug)
             sentinels.master.freeze()
             start = time.monotonic()
-            assert max(requests(two, slug, 5)) < BUDGET + NOISE
+            assert max(requests(two, slug, 5)) < BUDGET + machine.noise
             one.set_name(slug, "Meanwhile")
             for peer in (one, two):
                 peer.until_trusting(False)

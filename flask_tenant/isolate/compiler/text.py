@@ -35,6 +35,9 @@ from .mentions import MentionsMixin
 _TRANSLATED = (aggregate_strings, char_length, cube, grouping_sets, localtimestamp, now, rollup)
 """Functions that SQLAlchemy writes in each database's own words, which need not be a function's name there."""
 
+_KEYWORDS = frozenset(["all", "any", "distinct", "some"])
+"""Words of SQL with brackets behind them, which SQLAlchemy takes for functions: ``func.count(func.distinct(c))``."""
+
 _SYMBOLS = re.compile(r"[!#%&*+/<=>?@^|~:.-]+\Z")
 _WORD_OPERATORS = frozenset(
     [
@@ -244,6 +247,7 @@ class TextMixin(MentionsMixin):
             name = bare = "nextval"
         known = (
             bare in SAFE[self.dialect.name]
+            or name in _KEYWORDS
             or name in self.wall.config.safe_functions
             or type(func) in _TRANSLATED
             or (bare in _SAMPLES and func is self.ft_sample_method)

@@ -114,7 +114,7 @@ class _Guard:
         elif isinstance(query, bytes):
             query = as_text(query, psycopg2.extensions.encodings[connection.encoding])
         text, known = wall.rewrite(query, "format" if params else "none", connection)
-        return text, known if wall.rules is not None else None
+        return Vouched(text), known if wall.rules is not None else None
 
     def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002 - the driver's own name
         text, known = self._ft_rewritten(query, () if vars is None else (vars,))
@@ -175,9 +175,40 @@ class _Guard:
         psycopg2.extensions.cursor.withhold.__set__(self, value)  # type: ignore[attr-defined]
 
 
+class _Behind(psycopg2.extensions.cursor):
+    """Behind a cursor class of the application's: it may send no other SQL than what has been looked at."""
+
+    def _ft_check(self, query: Any) -> None:
+        if type(query) is not Vouched and getattr(self.connection, "ft_wall", None) is not None:
+            raise StatementRefusedError(
+                f"A {type(self).__name__} that sends other SQL than it was given",
+                statement=str(query),
+                hint="Send it with a cursor of its own, from connection.cursor()",
+            )
+
+    def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002 - the driver's own name
+        self._ft_check(query)
+        return super().execute(query, vars)
+
+    def executemany(self, query: Any, vars_list: Any) -> Any:
+        self._ft_check(query)
+        return super().executemany(query, vars_list)
+
+    def copy_expert(self, sql: Any, *args: Any, **kw: Any) -> Any:
+        self._ft_check(sql)
+        return super().copy_expert(sql, *args, **kw)
+
+    def callproc(self, procname: Any, *args: Any) -> Any:
+        self._ft_check(procname)
+        return super().callproc(procname, *args)
+
+
 @cache
 def _guarded(cls: Any) -> Any:
-    return cls if issubclass(cls, _Guard) else type(f"Guarded{cls.__name__}", (_Guard, cls), {})
+    if issubclass(cls, _Guard):
+        return cls
+    bases = (_Guard, cls) if cls is psycopg2.extensions.cursor else (_Guard, cls, _Behind)
+    return type(f"Guarded{cls.__name__}", bases, {})
 
 
 class GuardedConnection(psycopg2.extensions.connection):
@@ -226,13 +257,25 @@ class GuardedConnection(psycopg2.extensions.connection):
     lobject = refused("lobject()", "large objects belong to no tenant; store bytes in a column")
 
 
+def _checked_cursor(connection: Any, *args: Any, **kw: Any) -> Any:
+    """Return the cursor of a connection class of the application's, which may choose one, if it is guarded."""
+    cursor = super(type(connection), connection).cursor(*args, **kw)
+    if connection.ft_wall is not None and not isinstance(cursor, _Guard):
+        raise StatementRefusedError(
+            f"A {type(cursor).__name__} that a connection class has made past its own super().cursor()",
+            value=type(connection).__name__,
+            hint="Let it call super().cursor()",
+        )
+    return cursor
+
+
 def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
     """Open a guarded connection."""
     factory = kw.get("connection_factory") or psycopg2.extensions.connection
     kw["connection_factory"] = (
         GuardedConnection
         if factory is psycopg2.extensions.connection
-        else type(f"Guarded{factory.__name__}", (GuardedConnection, factory), {})
+        else type(f"Guarded{factory.__name__}", (factory, GuardedConnection), {"cursor": _checked_cursor})
     )
     found = connect(*args, **kw)
     found.ft_notes, found.ft_held = {}, {}

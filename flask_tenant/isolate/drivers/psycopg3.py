@@ -10,7 +10,17 @@ from psycopg import sql as composed
 from psycopg.rows import tuple_row
 
 from ...errors import StatementRefusedError
-from ..guard import OWNER, WORN, Vouched, as_set_up, as_text, check_encoding, made_elsewhere, notes
+from ..guard import (
+    OWNER,
+    WORN,
+    Vouched,
+    as_set_up,
+    as_text,
+    check_encoding,
+    made_elsewhere,
+    notes,
+    vouched,
+)
 from ..messages import psycopg_error
 from ..ruled import execute_raw, refuse_ruled
 from .pooler import leads_to_pooler, refuse_lasting
@@ -42,7 +52,7 @@ def _rewritten(cursor: Any, query: Any, params: Any) -> tuple[Any, Rewritten | N
     elif isinstance(query, bytes):
         query = as_text(query, connection.info.encoding)
     text, known = wall.rewrite(query, _style(cursor, params), connection)
-    return Vouched(text), known if wall.rules is not None else None
+    return vouched(text), known if wall.rules is not None else None
 
 
 _RAW = (psycopg.RawCursor, psycopg.AsyncRawCursor, psycopg.RawServerCursor, psycopg.AsyncRawServerCursor)
@@ -137,14 +147,17 @@ class _GuardedConnection:
         return super().cursor(*args, **kw)  # type: ignore[misc]
 
     def _ft_check(self, work: Any) -> None:
-        """Refuse SQL of a cursor that its connection has not made, such as ``psycopg.ClientCursor(connection)``."""
+        """Refuse SQL of a cursor that its connection has not made, such as ``psycopg.ClientCursor(connection)``, and
+        what a cursor class of the application's sends besides, past our own method."""
         if self.ft_wall is None or getattr(getattr(work, "gi_code", None), "co_name", "") not in _SENDS:
             return
         given = work.gi_frame.f_locals
         cursor = given.get("self")
-        if not isinstance(cursor, (_Sync, _Async)) and type(given.get("query")) is not Vouched:
+        if type(given.get("query")) is not Vouched:
+            guarded = isinstance(cursor, (_Sync, _Async))
             raise StatementRefusedError(
-                f"A {type(cursor).__name__} that was not made by its tenanted connection",
+                f"A {type(cursor).__name__} that "
+                f"{'sends other SQL than it was given' if guarded else 'was not made by its tenanted connection'}",
                 hint="Use connection.cursor(); set connection.cursor_factory for a cursor class of your own",
             )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...context import current_scope
 from ...errors import StatementRefusedError
-from ..guard import OWNER, WORN, Vouched, as_set_up, made_elsewhere, notes, refused
+from ..guard import OWNER, WORN, Vouched, as_set_up, made_elsewhere, notes, refused, vouched
 from ..messages import sqlite_error
 from ..ruled import execute_raw
 
@@ -88,7 +88,7 @@ class GuardedCursor(sqlite3.Cursor):
             )
         text, known = wall.rewrite(sql, "qmark", self.connection)
         inserts = known is not None and known.kind == "insert"
-        return Vouched(text), next(iter(known.writes), None) if known is not None and inserts else None, known
+        return vouched(text), next(iter(known.writes), None) if known is not None and inserts else None, known
 
     def _ft_note(self, table: TableView) -> None:
         if self.rowcount != 0:
@@ -209,7 +209,7 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
     kw["factory"] = (
         GuardedConnection
         if factory is sqlite3.Connection
-        else type(f"Guarded{factory.__name__}", (GuardedConnection, factory), {})
+        else type(f"Guarded{factory.__name__}", (factory, GuardedConnection), {})
     )
     found = connect(*args, **kw)
     raw(found).ft_notes, raw(found).ft_held = {}, {}

@@ -14,7 +14,7 @@ from sqlalchemy.sql.compiler import IdentifierPreparer
 from ...context import internal
 from ...errors import StatementRefusedError
 from ..drivers import driver_for
-from ..guard import Vouched, with_comment
+from ..guard import Vouched, vouched, with_comment
 from ..ruled import execute_compiled, execute_raw
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class TenantDialect(DefaultDialect):
             statement, known = self._ft_again(statement, context)
             if known is not None and self._ft_looked_at(cursor, statement, known, parameters, context):
                 return
-        if context is not None and parameters is not context.ft_sent:
-            check_parameters(context, [context.ft_sent], [parameters])
+        if context is not None and parameters is not (sent := context.ft_sent or context.parameters[0]):
+            check_parameters(context, [sent], [parameters])
         if context is not None and context.ft_ruled and ruled(self, cursor, statement, parameters, context):
             return
         cursor.execute(statement, parameters)  # what SQLAlchemy's own does for every driver that we guard
@@ -74,8 +74,8 @@ class TenantDialect(DefaultDialect):
                 cursor, statement, known, parameters, context, many=True
             ):
                 return
-        if context is not None and parameters is not context.ft_sent:
-            check_parameters(context, context.ft_sent, parameters)
+        if context is not None and parameters is not context.parameters:
+            check_parameters(context, context.parameters, parameters)
         if (
             context is not None
             and context.ft_ruled
@@ -86,14 +86,14 @@ class TenantDialect(DefaultDialect):
 
     def _ft_again(self, statement: str, context: Any) -> tuple[str, Rewritten | None]:
         """An event listener may have put a comment round a vouched statement. Anything else is raw SQL."""
-        vouched = getattr(context, "ft_statement", None) or getattr(context, "statement", None)
-        if type(vouched) is Vouched and with_comment(statement, vouched):
+        ours = getattr(context, "ft_statement", None) or getattr(context, "statement", None)
+        if type(ours) is Vouched and with_comment(statement, ours):
             return Vouched(statement), None
         if self.is_async and context is not None:
             # The driver runs in a thread or task that knows no tenant: rewrite here.
             holder = driver_for(self.driver).raw(context.root_connection.connection.dbapi_connection)
             text, known = self.ft_wall.rewrite(statement, self._ft_style, holder)
-            return Vouched(text), known
+            return vouched(text), known
         return statement, None
 
     def _ft_looked_at(
@@ -116,13 +116,13 @@ class TenantDialect(DefaultDialect):
         if type(context.statement) is not Vouched:
             yield from batches
             return
-        last = vouched = None
+        last = made = None
         for batch in batches:
             text, *rest = batch
             if text is not last:  # it is the same for each row where SQLAlchemy sends them one by one
-                last, vouched = text, Vouched(text)
-            context.ft_statement, context.ft_sent = vouched, rest[0]
-            yield type(batch)(vouched, *rest)
+                last, made = text, Vouched(text)
+            context.ft_statement, context.ft_sent = made, rest[0]
+            yield type(batch)(made, *rest)
 
 
 def check_parameters(context: Any, sent: Any, given: Any) -> None:

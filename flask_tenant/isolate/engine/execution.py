@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,11 +21,30 @@ if TYPE_CHECKING:
     from ..wall import Wall
 
 
+_DESCRIBED, _DESCRIBED_LENGTH = 512, 4_096
+"""Of how many texts the columns are kept, and up to which length."""
+
+_NAMING = frozenset({"driver_column_names", "sqlite_raw_colnames"})
+"""Options that change how SQLAlchemy names the columns of a text."""
+
+
 def columns_of(description: Any) -> Any:
     """What makes a text's columns differ: their names and types, as the driver describes them."""
     if description is None or type(description) is tuple:
         return description
     return [(column[0], column[1]) for column in description]
+
+
+class _Described:
+    """How a driver described the columns of a text, and what SQLAlchemy made of it: the parts that a result asks for
+    of a compiled form."""
+
+    __slots__ = ("_cached_metadata", "description")
+    _result_columns = ()
+
+    def __init__(self, description: Any, metadata: Any) -> None:
+        self.description = description
+        self._cached_metadata = metadata
 
 
 class _Context(DefaultExecutionContext):
@@ -39,7 +57,7 @@ class _Context(DefaultExecutionContext):
     ft_statement: str | None = None
     """The batch of an insertmanyvalues statement that is being sent; else ``statement`` is vouched for itself."""
     ft_sent: Any = None
-    """The parameters as the driver is to get them: an event listener may put others in their place."""
+    """Of insertmanyvalues, the parameters of the batch as the driver is to get them."""
     ft_admitted = False
     """Whether the statement is a compiler's of ours, and was let through."""
     ft_asking = False
@@ -105,10 +123,8 @@ class _Context(DefaultExecutionContext):
                 compiled.ft_plain = dialect
 
     def pre_exec(self) -> None:
-        if self.ft_admitted:
-            if type(self.statement) is not Vouched:  # IN lists were expanded into it
-                self.statement = Vouched(self.statement)
-            self.ft_sent = self.parameters if self.executemany else self.parameters[0]
+        if self.ft_admitted and type(self.statement) is not Vouched:  # IN lists were expanded into it
+            self.statement = Vouched(self.statement)
         if self._ft_own_pre_exec is not None:
             self._ft_own_pre_exec()
 
@@ -140,27 +156,28 @@ class _Context(DefaultExecutionContext):
 
     def _setup_dml_or_text_result(self) -> Any:
         compiled: Any = self.compiled
-        if (
-            not self.is_text
-            or compiled is None
-            or compiled._result_columns
-            or "sqlite_raw_colnames" in self.execution_options
-        ):
+        if not self.is_text or (compiled is not None and compiled._result_columns):
             return super()._setup_dml_or_text_result()  # type: ignore[no-untyped-call]
         # SQLAlchemy keeps what it makes of a result's columns with the compiled form of its own statements, but works
-        # it out anew for each text. It depends on nothing but how the driver describes the columns. What was kept is
-        # never changed, for another thread may be about to use it: a text whose columns change goes on with a copy.
-        cursor: Any = self.cursor
-        described = columns_of(cursor.description)
-        kept = compiled.__dict__.get("ft_described")
-        if kept is not None and kept == described and compiled._cached_metadata is not None:
+        # it out anew for each text. It depends on nothing but how the driver describes them, unless these options say.
+        text = cast(str, self.statement)
+        if len(text) > _DESCRIBED_LENGTH or not _NAMING.isdisjoint(self.execution_options):
             return super()._setup_dml_or_text_result()  # type: ignore[no-untyped-call]
-        self.compiled = alone = copy.copy(compiled)
-        alone._cached_metadata = None
+        cursor: Any = self.cursor
+        description = columns_of(cursor.description)
+        kept = self.dialect.ft_wall.described  # type: ignore[attr-defined]
+        known = kept.get(text)
+        if known is not None and known.description == description:
+            self.compiled = known  # for as long as SQLAlchemy looks there for what it keeps
+            try:
+                return super()._setup_dml_or_text_result()  # type: ignore[no-untyped-call]
+            finally:
+                self.compiled = compiled
         result = super()._setup_dml_or_text_result()  # type: ignore[no-untyped-call]
-        self.compiled = compiled
-        if described is not None and compiled.__dict__.setdefault("ft_described", described) is described:
-            compiled._cached_metadata = result._metadata
+        if description is not None:
+            if len(kept) >= _DESCRIBED:
+                kept.clear()
+            kept[text] = _Described(description, result._metadata)
         return result
 
     def _ft_changes_tables(self) -> bool:
@@ -236,10 +253,11 @@ _USUAL = (
     "root_connection", "_dbapi_connection", "dialect", "extracted_parameters", "invoked_statement",
     "compiled", "cache_hit", "execution_options", "result_column_struct", "isinsert", "isupdate",
     "isdelete", "is_text", "is_crud", "_is_explicit_returning", "_is_implicit_returning",
-    "compiled_parameters", "execute_style", "unicode_statement", "ft_admitted", "ft_sent", "_is_server_side", "cursor",
+    "compiled_parameters", "execute_style", "unicode_statement", "ft_admitted", "_is_server_side", "cursor",
     "statement", "parameters", "_soft_closed", "inserted_primary_key_rows", "returned_default_rows",
+    "no_parameters", "_preserve_raw_colnames",
 )  # fmt: skip
-"""Attributes of an execution context, most of them SQLAlchemy's own."""
+"""Attributes of an execution context, most of them SQLAlchemy's own. There is room for 30."""
 
 
 @cache

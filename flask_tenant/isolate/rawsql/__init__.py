@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import zip_longest
 
@@ -30,6 +30,8 @@ __all__ = ["Dialect", "Fragment", "Kind", "Place", "Placeholders", "RawSql", "Re
 CACHE_ENTRIES = 1024
 CACHE_TEXT_LENGTH = 32_768
 """Longer texts are worked out each time: they are bulk data, seldom sent twice."""
+SENT_TENANTS, SENT_LENGTH = 8, 2_048
+"""Of how many tenants each text is kept as it is sent, and up to which length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,23 @@ class Rewritten(Spliced):
     writes: frozenset[TableView] = frozenset()
     insert_id: TableView | None = None
     upsert: bool = False
+    _sent: dict[int, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def sent(self, tenant_id: int, make: Callable[[str], str]) -> str:
+        """Return the text of a statement without values of rules, the same object each time where it is short.
+
+        Drivers know a text again by its hash, which they need not work out then.
+
+        :param make: of the text, what the guard lets through
+        """
+        text = self._sent.get(tenant_id)
+        if text is None:
+            text = make(self.sql(str(tenant_id)))
+            if len(text) <= SENT_LENGTH:
+                if len(self._sent) >= SENT_TENANTS:
+                    self._sent.clear()
+                self._sent[tenant_id] = text
+        return text
 
     def sql(self, tenant: str) -> str:
         """Return the text of a statement without values of rules.

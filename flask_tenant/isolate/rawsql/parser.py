@@ -30,6 +30,8 @@ _WRAPS: dict[Place, tuple[str, str]] = {
 _CHANNELS = "Channels are shared by all tenants: use them through an exempt engine, with the tenant's id in the message"
 _INSTEAD = {
     "COPY": "Use executemany() to write many rows, and SELECT to read them",
+    "DO": "Send its statements one by one; in a migration that is not yours, make the schema with create_all() and "
+    "stamp the revision",
     "EXPLAIN": "Ask for the plan in the database's own client: it shows the statistics of all tenants' rows",
     "LISTEN": _CHANNELS,
     "LOCK": "Use SELECT ... FOR UPDATE: a lock of the table would hold up all tenants",

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import column, event, func, table
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.automap import automap_base
 from sqlalchemy.orm import Session, registry
 
@@ -289,3 +290,15 @@ def functions_in_each_databases_own_words(dialect: str) -> Iterator[Any]:
         yield sa.update(customer).where(moment.is_not(None)).values(name=func.lower(c.name))
     yield sa.select(func.char_length(c.name))
     yield sa.select(c.id, func.aggregate_strings(c.name, ", ")).group_by(c.id)
+
+
+@shape()
+def words_that_look_like_functions(dialect: str) -> Iterator[Any]:
+    c, i = customer.c, invoice.c
+    yield sa.select(func.distinct(c.name))
+    yield sa.select(func.count(func.distinct(c.name)))
+    yield orm(lambda session: session.query(func.count(func.distinct(s.Customer.name))).scalar())
+    yield sa.select(i.payer_id, func.count(func.distinct(i.number))).group_by(i.payer_id)
+    if dialect == "postgresql":
+        numbers = sa.select(sa.cast(sa.literal("{2024-001,x}"), ARRAY(sa.String)).label("n")).subquery()
+        yield sa.select(i.id, i.number).join(numbers, i.number == func.any(numbers.c.n))

@@ -114,3 +114,26 @@ def test_many_shapes_do_not_push_out_what_others_have_compiled(world: World) -> 
     sa.event.remove(world.engine, "before_cursor_execute", look)
     assert len(hits) == 20 * 60
     assert set(hits) == {"CACHE_HIT"}
+
+
+def test_a_listener_that_asks_for_anothers_rows(world: World) -> None:
+    """Between the question which rules hold and the statement itself, others may be executed under rules of theirs."""
+    cases = _cases()
+    world.rules.rulings["bella"] = cases[2][0]
+    inside: list[Any] = []
+
+    def listener(*args: Any) -> None:
+        if not inside:
+            inside.append(args)
+            with tenant_context("bella", world.app), world.engine.connect() as other:
+                assert list(other.scalars(STATEMENTS["core"])) == cases[2][1]
+
+    with world.under(cases[0][0]) as connection:
+        sa.event.listen(world.engine, "before_execute", listener)
+        try:
+            for statement in (*STATEMENTS.values(), *STATEMENTS.values()):
+                inside.clear()
+                assert list(connection.scalars(statement)) == cases[0][1]
+                assert inside
+        finally:
+            sa.event.remove(world.engine, "before_execute", listener)

@@ -1,0 +1,101 @@
+"""What is kept with a text from one execution to the next is never another's."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+from flask_tenant import Tenancy, central_context, tenant_context
+from flask_tenant.registry import _apps, state_of
+
+COUNTRIES = "SELECT * FROM {} ORDER BY code"
+SHARED = ("country", "land")
+NAMES = "SELECT name AS {} FROM customer"
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """An application with shared tables, and two tenants of a customer each."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path_factory.mktemp('texts')}/pool.db")
+    metadata = sa.MetaData()
+    sa.Table("customer", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
+    for name in SHARED:
+        sa.Table(name, metadata, sa.Column("code", sa.Text, primary_key=True))
+    made = Flask("texts")
+    made.config["TENANT_SHARED_TABLES"] = list(SHARED)
+    made.extensions["engine"] = engine
+    Tenancy(made, engines=[engine])
+    with central_context(reason="set-up", app=made), engine.begin() as connection:
+        metadata.create_all(connection)
+        for name in SHARED:
+            connection.execute(metadata.tables[name].insert(), [{"code": "at"}, {"code": "de"}])
+    for slug in ("acme", "bella"):
+        state_of(made).create(slug, slug.title())
+        with tenant_context(slug, made), engine.begin() as connection:
+            connection.execute(metadata.tables["customer"].insert().values(id=1, name=slug))
+    yield made
+    engine.dispose()
+    _apps.discard(state_of(made))
+
+
+@pytest.fixture
+def app(standing: Flask) -> Flask:
+    """The application, which tests of other folders have forgotten."""
+    _apps.add(state_of(standing))
+    return standing
+
+
+def connected(app: Flask) -> sa.Connection:
+    engine: sa.Engine = app.extensions["engine"]
+    return engine.connect()
+
+
+@pytest.mark.parametrize("driver", [False, True], ids=["text", "driver's"])
+def test_a_text_whose_columns_change(app: Flask, driver: bool) -> None:
+    """Columns are kept with the text for as long as the driver describes them alike."""
+    table = SHARED[driver]
+    text = COUNTRIES.format(table)
+
+    def rows() -> list[dict[str, object]]:
+        with tenant_context("acme", app), connected(app) as connection:
+            result = connection.exec_driver_sql(text) if driver else connection.execute(sa.text(text))
+            return [dict(row) for row in result.mappings()]
+
+    for _ in range(3):
+        assert rows() == [{"code": "at"}, {"code": "de"}]
+    with central_context(reason="a column more", app=app), connected(app) as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN tax INTEGER DEFAULT 20")
+        connection.commit()
+    for _ in range(3):
+        assert rows() == [{"code": "at", "tax": 20}, {"code": "de", "tax": 20}]
+
+
+@pytest.mark.parametrize("driver", [False, True], ids=["text", "driver's"])
+def test_each_tenant_has_its_own(app: Flask, driver: bool) -> None:
+    for turn in range(4):
+        slug = ("acme", "bella")[turn % 2]
+        for label in ("a", "b"):
+            with tenant_context(slug, app), connected(app) as connection:
+                text = NAMES.format(label)
+                result = connection.exec_driver_sql(text) if driver else connection.execute(sa.text(text))
+                assert [dict(row) for row in result.mappings()] == [{label: slug}]
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="about CPython's layout of objects")
+def test_execution_contexts_are_compact(app: Flask) -> None:
+    """Their attributes fit the layout that their class has: no dictionary is made, and resized, for each statement."""
+    with tenant_context("acme", app), connected(app) as connection:
+        table = sa.table("customer", sa.column("name"))
+        for statement in (
+            sa.text("SELECT name FROM customer"),
+            sa.select(table),
+            sa.insert(table).values(name="x"),
+        ):
+            for _ in range(3):
+                context = connection.execute(statement).context
+            # A layout that a class's instances share takes eight bytes for each attribute, a dictionary's own 24.
+            assert sys.getsizeof(vars(context)) < 24 * len(vars(context)), statement
