@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
+from flask_tenant.decision import Denial, Setting, WriteRules
 from flask_tenant.errors import RuleDeniedError
 from flask_tenant.expressions import Kind
 from tests.rules.shop import WAYS, Order, Shop, big, col, const, denies, op, order
@@ -186,3 +187,20 @@ def test_what_a_row_was_before_has_its_types_too(shop: Shop) -> None:
         with pytest.raises(RuleDeniedError, match="'early' forbids"):
             shop.send("text", """UPDATE "order" SET issued_on = '2024-06-01' WHERE id = 1""")
         assert shop.send("text", """UPDATE "order" SET issued_on = '2024-01-01' WHERE id = 3""") == 1
+
+
+def test_what_rules_set_is_judged_too(shop: Shop) -> None:
+    big_by_rule = Setting("grows", (("total", const(Decimal(20_000), Kind.NUMBER)),))
+    rules = WriteRules(denials=(Denial("big", (), big()),), settings=(big_by_rule,))
+    with shop.ruled({("order", "insert"): rules}), pytest.raises(RuleDeniedError, match="'big' forbids"):
+        shop.send("text", """INSERT INTO "order" (id, total) VALUES (9, 1)""")
+
+
+def test_an_upsert_that_changes_a_row_is_an_update(shop: Shop) -> None:
+    upsert = (
+        """INSERT INTO "order" (id, total) VALUES ({}, 20000) ON CONFLICT (id) DO UPDATE SET total = 20000"""
+    )
+    with shop.ruled(UPDATE):
+        with pytest.raises(RuleDeniedError, match="need approval"):
+            shop.send("text", upsert.format(1))
+        assert shop.send("text", upsert.format(9)) == 1
