@@ -13,32 +13,60 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, make_transient, make_transient_to_detached, scoped_session, sessionmaker
 
 from flask_tenant import Tenancy, TenancyError, central_context, current_tenant, for_each_tenant
-from flask_tenant.context import current_scope
+from flask_tenant.context import Scope, current_scope, entered
 from flask_tenant.errors import CentralRefusedError, NoTenantError, TenantChangedError, TenantError
+from flask_tenant.isolate.template import TEMPLATE
+from flask_tenant.model import Tenant
 from tests.attacks.world import Customer, Invoice, Setting, World, visit
 
 MINE = {"canary-acme-1", "canary-acme-2"}
 
 
 # ---- connections and sessions
-@pytest.mark.parametrize("first", ["core", "text", "driver"])
-@pytest.mark.parametrize("second", ["core", "text", "driver"])
+WAYS: dict[str, Callable[[sa.Connection], Any]] = {
+    "core": lambda c: c.execute(sa.select(Customer.name)).all(),
+    "text": lambda c: c.execute(sa.text("SELECT name FROM customer")).all(),
+    "driver": lambda c: c.exec_driver_sql("SELECT name FROM customer").all(),
+}
+
+
+@pytest.mark.parametrize("first", WAYS)
+@pytest.mark.parametrize("second", WAYS)
 def test_a_connection_serves_one_tenant(world: World, first: str, second: str) -> None:
-    ways: dict[str, Callable[[sa.Connection], Any]] = {
-        "core": lambda c: c.execute(sa.select(Customer.name)).all(),
-        "text": lambda c: c.execute(sa.text("SELECT name FROM customer")).all(),
-        "driver": lambda c: c.exec_driver_sql("SELECT name FROM customer").all(),
-    }
     with world.as_("bella"):
         connection = world.engine.connect()
-        assert len(ways[first](connection)) == 3
+        assert len(WAYS[first](connection)) == 3
     with world.as_(), pytest.raises(TenantChangedError):
-        ways[second](connection)
+        WAYS[second](connection)
     with pytest.raises(TenancyError):
-        ways[second](connection)
+        WAYS[second](connection)
     with world.as_("bella"):
-        assert len(ways[second](connection)) == 3
+        assert len(WAYS[second](connection)) == 3
     connection.close()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_connection_serves_the_template_or_tenants(world: World, way: str) -> None:
+    """Start-up code may enter one tenant after the other: each statement is then that tenant's. Cursors may not."""
+    with _as(world, TEMPLATE), world.engine.connect() as connection:
+        for slug, count in (("bella", 3), ("acme", 2)):
+            with world.as_(slug):
+                if way == "driver":
+                    with pytest.raises(TenantChangedError):
+                        WAYS[way](connection)
+                else:
+                    names = [name for (name,) in WAYS[way](connection)]
+                    assert len(names) == count
+                    assert all(slug in name for name in names)
+        assert WAYS[way](connection) == []
+    with world.as_("bella"), world.engine.connect() as connection:
+        with _as(world, TEMPLATE), pytest.raises(TenantChangedError):
+            WAYS[way](connection)
+        assert len(WAYS[way](connection)) == 3
+
+
+def _as(world: World, who: str | Tenant) -> Any:
+    return world.as_(who) if isinstance(who, str) else entered(Scope(who))
 
 
 def test_a_raw_connection_serves_one_tenant(world: World) -> None:

@@ -13,8 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pglast.visitors import Visitor
 
-from flask_tenant.errors import RefusedError
+from flask_tenant.errors import RefusedError, StatementRefusedError
 from flask_tenant.isolate.functions import AGGREGATES, SAFE
+from flask_tenant.isolate.rawsql import judge
 from flask_tenant.isolate.rawsql.cursor import Setup
 from flask_tenant.isolate.rawsql.lexer import NAME, NUMBER, PARAM, QUOTED, STRING, scan
 from flask_tenant.isolate.rawsql.parser import Parser
@@ -94,6 +95,21 @@ def agree(text: str) -> None:
     calls = Calls()
     calls(tree)
     assert calls.functions <= SAFE["postgresql"] | GRAMMAR, text
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+@pytest.mark.parametrize(
+    "other", ["SELECT name FROM customer, invoice", "SELECT name", "SELECT name, 1 FROM customer"]
+)
+def test_who_is_of_another_opinion_is_heard(
+    monkeypatch: pytest.MonkeyPatch, dialect: str, other: str
+) -> None:
+    """sqlglot sees a table more than we do, or one less, or the same in another place."""
+    text = "SELECT name FROM customer"
+    assert parser(dialect, text).relations
+    monkeypatch.setattr(judge, "plain_text", lambda cursor: other)
+    with pytest.raises(StatementRefusedError, match="not certain which tables"):
+        parser(dialect, text)
 
 
 @pytest.mark.parametrize("statement", [*COMMON, *POSTGRESQL, *attacks.BOTH, *attacks.POSTGRESQL])
