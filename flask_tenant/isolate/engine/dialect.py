@@ -57,24 +57,33 @@ class TenantDialect(DefaultDialect):
         return driver_for(self.driver).connect(self.ft_wall, super().connect, args, kw)
 
     def do_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
-        if type(statement) is not Vouched:
+        ours = type(statement) is Vouched
+        if not ours:
             statement, known = self._ft_again(statement, context)
             if known is not None and self._ft_looked_at(cursor, statement, known, parameters, context):
                 return
-        if context is not None and parameters is not (sent := context.ft_sent or context.parameters[0]):
+            ours = known is None and type(statement) is Vouched
+        # What is not ours any more is judged as the text that it is, and has parameters of its own.
+        if (
+            ours
+            and context is not None
+            and parameters is not (sent := context.ft_sent or context.parameters[0])
+        ):
             check_parameters(context, [sent], [parameters])
         if context is not None and context.ft_ruled and ruled(self, cursor, statement, parameters, context):
             return
         cursor.execute(statement, parameters)  # what SQLAlchemy's own does for every driver that we guard
 
     def do_executemany(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
-        if type(statement) is not Vouched:
+        ours = type(statement) is Vouched
+        if not ours:
             statement, known = self._ft_again(statement, context)
             if known is not None and self._ft_looked_at(
                 cursor, statement, known, parameters, context, many=True
             ):
                 return
-        if context is not None and parameters is not context.parameters:
+            ours = known is None and type(statement) is Vouched
+        if ours and context is not None and parameters is not context.parameters:
             check_parameters(context, context.parameters, parameters)
         if (
             context is not None
