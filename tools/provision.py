@@ -225,13 +225,12 @@ def install(name: str, wheel: Path | None) -> None:
         package = ["-e", f".{extras}"] if environment.editable else [f"{wheel}{extras}"]
         if environment.alone:
             package = []
-        # Most modules of a package are never imported: Python compiles those that are.
-        run(*pip, "install", "--use-pep517", "--no-compile", *pins, *package, *wanted)
+        run(*pip, "install", "--use-pep517", *pins, *package, *wanted)
         if environment.unresolved:
-            run(*pip, "install", "--no-deps", "--no-compile", *environment.unresolved)
+            run(*pip, "install", "--no-deps", *environment.unresolved)
         stamp.write_text(made_from)
     elif wheel and not environment.editable and not environment.alone:
-        run(*pip, "install", "--no-deps", "--no-index", "--no-compile", "--force-reinstall", wheel)
+        run(*pip, "install", "--no-deps", "--no-index", "--force-reinstall", wheel)
 
 
 def build_wheel() -> Path:
