@@ -66,7 +66,7 @@ class Site:
                 found.append(type(error).__name__)
         for client in self.others:
             client.rollback()
-        return repr(found)
+        return repr(sorted(found, key=repr))  # the pooler gives them out in any order
 
     def clean(self) -> None:
         """Take away whatever was left on the server's connections."""
