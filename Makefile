@@ -23,7 +23,7 @@ MAIN := .build/main/bin
 # Tests run in a copy of the repository without the package's source, so that they can only import the wheel.
 TESTROOT := .build/root
 # More workers than cores: much of the time, tests wait for servers of their own.
-XDIST ?= -n 3 --dist worksteal
+XDIST ?= -n 4 --dist worksteal
 PORT ?= 8000
 # Tests make thousands of small databases: in memory, where there is room, none of them waits for a disc.
 ROOM := $(shell [ "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null \
