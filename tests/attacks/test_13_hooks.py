@@ -222,7 +222,7 @@ def test_a_listener_that_executes_by_itself(world: World) -> None:
         cursor.execute(statement, parameters)
         return True
 
-    with listening(world.engine, "do_execute", instead), world.as_(), world.engine.connect() as connection:
+    with world.as_(), listening(world.engine, "do_execute", instead), world.engine.connect() as connection:
         assert len(connection.execute(sa.select(Customer.id)).all()) == 2
     assert seen
     assert not any(word in repr(seen) for word in foreign_words())
@@ -232,7 +232,7 @@ def test_a_statement_replaced_before_it_is_compiled(world: World) -> None:
     def replace(conn: Any, element: Any, multi: Any, params: Any, options: Any) -> Any:
         return sa.select(Customer.name), (), {}
 
-    with listening(world.engine, "before_execute", replace, retval=True), world.as_():
+    with world.as_(), listening(world.engine, "before_execute", replace, retval=True):
         with world.engine.connect() as connection:
             assert len(connection.execute(sa.select(sa.literal(1))).all()) == 2
 
