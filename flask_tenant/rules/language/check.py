@@ -9,11 +9,11 @@ from functools import lru_cache
 from ...expressions import Expression, Fact, Kind, walk
 from ..model import Condition, Count, Deny, Filter, Place, Rule, RuleSet, Set
 from . import schema
+from .bypasses import find_bypasses
 from .claims import Built
 from .composition import compose
 from .document import Document, read
 from .findings import Findings, lines
-from .past import past
 from .rules import build
 from .source import ALL, Source, breadth
 from .vocabulary import Vocabulary
@@ -49,7 +49,7 @@ def check(sources: Iterable[Source], vocabulary: Vocabulary, tenant: str = "") -
     for scope, document in scoped:
         build(document, scope, vocabulary, findings, built)
     compose(built.rules, built.claims, findings)
-    past(built.rules, vocabulary, findings)
+    find_bypasses(built.rules, vocabulary, findings)
     findings.stop()
     rules = tuple(built.rules)
     guards, slots = tuple(built.collected.guards), tuple(built.collected.slots)

@@ -14,7 +14,7 @@ _GONE = {"insert": "inserted", "update": "updated", "delete": "deleted"}
 _HINT = "change the rule or the database, or name it in TENANT_UNRULED_OBJECTS if rules need not look"
 
 
-def past(rules: Iterable[Rule], vocabulary: Vocabulary, findings: Findings) -> None:
+def find_bypasses(rules: Iterable[Rule], vocabulary: Vocabulary, findings: Findings) -> None:
     """Find rules that could be walked round, and note what cannot be told."""
     first: Rule | None = None
     for rule in rules:
