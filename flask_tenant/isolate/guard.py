@@ -98,14 +98,7 @@ def _is_comment(text: str) -> bool:
     text = text.strip()
     if not text:
         return True
-    inner = text[2:-2]
-    return (
-        text.startswith("/*")
-        and text.endswith("*/")
-        and len(text) >= 4
-        and "*/" not in inner
-        and "/*" not in inner
-    )
+    return text.startswith("/*") and text.endswith("*/") and "*/" not in text[2:-2]
 
 
 def refused(what: str, hint: str) -> Any:

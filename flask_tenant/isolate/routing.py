@@ -20,7 +20,6 @@ from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import TextClause
 
-from ..context import current_scope
 from .rawsql.lexer import scan
 
 if TYPE_CHECKING:
@@ -59,8 +58,7 @@ def _route(state: ORMExecuteState) -> None:
     read = state.is_select or state.is_from_statement or isinstance(state.statement, TextClause)
     if not read or arguments.get("bind") is not None:
         return
-    scope = current_scope()
-    if (scope is not None and (scope.internal or scope.central)) or not _free(session):
+    if not _free(session):
         return
     try:
         usual = session.get_bind(**arguments)

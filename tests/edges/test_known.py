@@ -10,9 +10,11 @@ import pytest
 from flask import Flask
 
 from flask_tenant.admission import Admission
+from flask_tenant.asgi import TenantASGIMiddleware, asgi_app
 from flask_tenant.model import TenantState
 from flask_tenant.registry import state_of
 from tests.edges.site import ask, make_site
+from tests.edges.test_asgi import run, scope_of
 
 ACME = "acme.example.com"
 
@@ -130,6 +132,9 @@ def test_whatever_a_header_says_is_heard(tmp_path: Path) -> None:
     assert ask(app, peer="10.0.0.1", X_Of="bella").status == 403
     assert ask(app, Authorization="Bearer ft_wrong").status == 401
     assert ask(app).status == 200
+    headers = [(b"host", ACME.encode()), (b"Authorization", f"Bearer {secret}".encode())]
+    sent = run(TenantASGIMiddleware(asgi_app(app), app), scope_of(headers=headers))
+    assert sent[0]["status"] == 403
 
 
 @pytest.mark.parametrize("strategies", [["path", "subdomain"], ["token", "path", "domain", "subdomain"]])

@@ -10,8 +10,9 @@ from flask import Flask
 
 from flask_tenant import tenant_context
 from flask_tenant.errors import ConfigurationError, TenantError
-from flask_tenant.model import TenantState
+from flask_tenant.model import RequestFacts, TenantState
 from flask_tenant.registry import state_of
+from flask_tenant.resolve import Subdomain
 from tests.edges.site import ask, make_site
 
 ALL = ["domain", "subdomain", "path", "token", "header", "session"]
@@ -43,6 +44,10 @@ def cookie_of(app: Flask, slug: str) -> str:
 def test_subdomain(site: Flask) -> None:
     found = ask(site, "ACME.example.com.:8000").json
     assert (found["tenant"], found["canary"], found["strategy"]) == ("acme", "canary-acme", "subdomain")
+    of_any_domain = Subdomain(directory(site))
+    assert of_any_domain.identify(RequestFacts("acme.test")) == "acme"
+    for address in ("10.0.0.1", "10.0.0.1:80", "[::1]"):
+        assert of_any_domain.identify(RequestFacts(address)) is None, "an address is no tenant called 10"
 
 
 def test_confirmed_domain(site: Flask) -> None:

@@ -95,10 +95,21 @@ def _fail_half_way(notes: Notes) -> None:
     raise ZeroDivisionError
 
 
+def _refuse(*_: object, **__: object) -> None:
+    raise ZeroDivisionError
+
+
 def test_an_exception_leaves_the_scope(filled: Flask, notes: Notes) -> None:
     with filled.app_context():
         with pytest.raises(ZeroDivisionError), tenant_context("acme"):
             _fail_half_way(notes)
+        assert current_scope() is None
+        with (
+            signals.tenant_entered.connected_to(_refuse),
+            pytest.raises(ZeroDivisionError),
+            tenant_context("acme"),
+        ):
+            raise AssertionError("nobody may enter past what listens")
         assert current_scope() is None
         with tenant_context("acme"):
             assert titles(notes) == ["acme-0", "acme-1"]

@@ -111,15 +111,14 @@ class _Context(DefaultExecutionContext):
                     # Now, because what SQLAlchemy has done since the rules were asked may have asked for others'.
                     for row in self.compiled_parameters:
                         compiled.ft_fill(row)
-        setting = compiled.isplaintext and wall.is_setting(compiled)
-        if setting:
+        if compiled.isplaintext and wall.is_setting(compiled):
             holder = driver_for(dialect.driver).raw(connection.connection.dbapi_connection)
             wall.admit_text(compiled, holder)
         if getattr(connection, "ft_ruling", None) is not None:
             self.ft_ruled = True
         if compiled.ft_vouched is None:
             compiled.ft_vouched = Vouched(compiled.string)
-            if wall.needs_pin_only(compiled) and not setting:
+            if wall.needs_pin_only(compiled):
                 compiled.ft_plain = dialect
 
     def pre_exec(self) -> None:
