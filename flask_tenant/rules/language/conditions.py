@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from ...expressions import Call, Column, Constant, Expression, Fact, Kind
+from ...expressions import ZONE, Call, Column, Constant, Expression, Fact, Kind
 from . import kinds
 from .findings import ConditionError, nearest
 from .syntax import Node, parse
@@ -213,7 +213,16 @@ def _call(name: str, count: int, node: Node, names: Names) -> Expression:
             f"{name} takes {wanted or 'no'} argument{'s' * (wanted != 1)}, not {given}", node.at
         )
     arguments = tuple(typed(child, names) for child in node.children)
+    if name == "date" and arguments[0].kind is Kind.TIME:
+        return _day(arguments[0])
+    if name in {"month_start", "month_end"}:
+        arguments = tuple(map(_day, arguments))
     return _fitting(name, arguments, node)
+
+
+def _day(expression: Expression) -> Expression:
+    """Return a timestamp's date in the tenant's time zone; everything else as it is."""
+    return Call(Kind.DATE, "date", (expression, ZONE)) if expression.kind is Kind.TIME else expression
 
 
 def _duration(node: Node) -> Constant:
@@ -285,6 +294,13 @@ def _negative(argument: Expression, node: Node) -> Expression:
 
 
 def _fitting(function: str, arguments: tuple[Expression, ...], node: Node) -> Call:
+    if (
+        function in kinds.EQUALITIES | kinds.ORDERINGS
+        and {argument.kind for argument in arguments} == kinds.DAYS
+    ):
+        arguments = tuple(
+            map(_day, arguments)
+        )  # said out loud, so that everyone who renders it means the same
     given = tuple(argument.kind for argument in arguments)
     if function in {"+", "-"} and Kind.DATE in given:
         span = next((each for each in arguments if each.kind is Kind.DURATION), None)
@@ -299,11 +315,6 @@ def _fitting(function: str, arguments: tuple[Expression, ...], node: Node) -> Ca
     kind = kinds.result(function, given)
     if kind is None:
         raise ConditionError(_misfit(function, given), node.at)
-    if set(given) == kinds.DAYS and function in kinds.EQUALITIES | kinds.ORDERINGS:
-        # Said out loud, so that everyone who renders it means the same.
-        arguments = tuple(
-            each if each.kind is Kind.DATE else Call(Kind.DATE, "date", (each,)) for each in arguments
-        )
     return Call(kind, function, arguments)
 
 
