@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +19,7 @@ FUNCTIONS = {"lower": 1, "upper": 1, "size": 1, "month_start": 1, "month_end": 1
 DURATIONS = {"days": timedelta(days=1), "hours": timedelta(hours=1), "minutes": timedelta(minutes=1)}
 WORDS = (*FUNCTIONS, *DURATIONS, "timestamp")
 LONGEST_DURATION = timedelta(days=36_600)
+IMAGES = ("row", "old", "new")
 HINTS = {
     "matches": "regular expressions are not read: use startsWith, endsWith or contains",
     "now": "now is a fact, not a function: write it without parentheses",
@@ -105,6 +108,11 @@ def typed(node: Node, names: Names) -> Expression:
         return found
     if node.what == "name":
         return _name(node, names)
+    if node.what == "column":
+        image, column = node.value
+        if image not in IMAGES:
+            raise ConditionError(f"only row, old and new have columns; {image} is none of them", node.at)
+        return _column(node, image, column, names)
     if node.what == "list":
         return _list(node)
     if node.what == "call":
@@ -125,13 +133,17 @@ def _name(node: Node, names: Names) -> Expression:
                 "rows, the number of rows of a result, is known to result rules only", node.at
             )
         return Fact(Kind.INT, "rows")
-    if first in {"row", "old", "new"}:
+    if first in IMAGES:
+        if names.tables is not None and (not rest or "." in rest):
+            raise ConditionError(f"expected a column, such as {first}.name, found {name}", node.at)
         return _column(node, first, rest, names)
     kind = names.facts.get(name)
     if kind is not None:
         return Fact(kind, name)
     if any(name in columns for columns in (names.tables or {}).values()):
-        raise ConditionError(f'there is no fact "{name}"; the column is written row.{name}', node.at)
+        raise ConditionError(
+            f'there is no fact "{name}"; the column is written {column_said("row", name)}', node.at
+        )
     if name in WORDS:
         raise ConditionError(f'"{name}" is a function: it takes something in parentheses', node.at)
     hint = nearest(name, names.facts)
@@ -140,14 +152,20 @@ def _name(node: Node, names: Names) -> Expression:
     raise ConditionError(f'there is no fact "{name}"{hint}', node.at)
 
 
+def column_said(image: str, name: str) -> str:
+    """Return a column as it is written in a condition; ``""`` as a name for the row itself."""
+    if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+        return f"{image}.{name}"
+    return f"{image}[{json.dumps(name, ensure_ascii=False)}]" if name else image
+
+
 def _column(node: Node, image: str, name: str, names: Names) -> Expression:
     if names.tables is None:
-        raise ConditionError(f"{names.no_row}, so {node.value} cannot be named", node.at)
-    if not name or "." in name:
-        raise ConditionError(f"expected a column, such as {image}.name, found {node.value}", node.at)
+        raise ConditionError(f"{names.no_row}, so {column_said(image, name)} cannot be named", node.at)
     if image != "row" and not names.images:
+        here = column_said("row", name)
         raise ConditionError(
-            f"{image}.{name} can be named in update rules only; here it is row.{name}", node.at
+            f"{column_said(image, name)} can be named in update rules only; here it is {here}", node.at
         )
     kind = names.column(name, node.at)
     if kind is None:
