@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...context import current_scope
 from ...errors import StatementRefusedError
+<<<<<<< HEAD
 from ..guard import OWNER, WORN, SetUp, Vouched, made_elsewhere, notes, refused, vouched
+=======
+from ...evaluation.zones import day_of_text
+from ..guard import OWNER, WORN, Vouched, as_set_up, made_elsewhere, notes, refused, vouched
+>>>>>>> part-rules
 from ..messages import sqlite_error
+from ..overlay.render import LOCAL_DAY
 from ..ruled import execute_raw
 
 if TYPE_CHECKING:
@@ -143,6 +149,10 @@ class GuardedConnection(sqlite3.Connection):
     """The table of the last INSERT since checkout."""
     ft_changes = 0
     """How many rows had been changed on this connection when it was checked out."""
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        self.create_function(LOCAL_DAY, 2, day_of_text, deterministic=True)
 
     def __call__(self, sql: str, /) -> Any:
         """Prepare a statement. ``sqlite3`` calls this on a miss of its cache, which keeps vouched texts apart."""
