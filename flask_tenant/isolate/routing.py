@@ -77,7 +77,7 @@ def _route(state: ORMExecuteState) -> None:
 def _free(session: Session) -> bool:
     """Whether a session has neither been at its usual engine nor holds what the next flush will write."""
     held: Any = session.identity_map
-    if _STAYS in session.info or hasattr(held, _STAYS) or session.twophase:
+    if _STAYS in session.info or getattr(held, "ft_stays", False) or session.twophase:
         return False
     return not (session.new or session.deleted or held.check_modified())
 
@@ -107,7 +107,7 @@ def _begun(session: Session, transaction: Any, connection: Connection) -> None:
     if getattr(dialect, "ft_wall", None) is not None and not getattr(dialect, "ft_replica", False):
         # In the map until the session is closed; in the info for this transaction, whatever becomes of the map.
         session.info[_STAYS] = True
-        setattr(session.identity_map, _STAYS, True)
+        session.identity_map.ft_stays = True  # type: ignore[attr-defined]
 
 
 def _ended(session: Session, transaction: Any) -> None:

@@ -7,6 +7,7 @@ leaves a mark on the objects that are still alive, so that no session of another
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from functools import cache, wraps
 from threading import get_ident
@@ -15,7 +16,7 @@ from typing import Any, cast
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import UnboundExecutionError
-from sqlalchemy.orm import Mapper, Session, scoped_session
+from sqlalchemy.orm import Mapper, Session, identity, scoped_session
 from sqlalchemy.orm.attributes import instance_state
 from sqlalchemy.sql.selectable import TableClause
 from sqlalchemy.util import ScopedRegistry
@@ -29,20 +30,35 @@ _HINT = "A session serves one tenant: close() or remove() it before entering ano
 
 
 _MARK = "ft_tenant_id"
-"""Key in an object's ``info``: the tenant of the session that has loaded it. It is pickled with the object."""
+"""Key in an object's ``info``: the tenant of the session that has let it go. It is pickled with the object."""
 
 _BEGUN = "ft_begun"
 """Where a session keeps the tenant in which its transaction was begun."""
 
 
+class _Home(weakref.ref[Any]):
+    """What each object keeps of the identity map that it is in. It says whose the object is when the map is gone."""
+
+    __slots__ = ("ft_tenant_id",)
+
+    ft_tenant_id: int
+
+
 @cache
 def _bound_map(base: Any) -> Any:
-    """An identity map that answers the tenant whose rows it holds, and nobody else."""
+    """An identity map that answers the tenant whose rows it holds, and nobody else.
+
+    Until a session is bound it is nobody's, and like SQLAlchemy's own.
+    """
+    plain_get = base.get
 
     class TenantIdentityMap(base):  # type: ignore[misc]
-        ft_wall: Wall
-        ft_tenant_id: int
-        ft_marked = False
+        ft_wall: Any = None
+        ft_tenant_id: int | None = None
+        ft_stays = False
+        """Whether what it holds is the usual engine's, not a replica's: see ``routing``."""
+        ft_fresh = False
+        """Whether it is the one that a session got when it forgot its objects."""
 
         def _ft_check(self) -> None:
             scope = current_scope() or self.ft_wall.fallback()
@@ -54,70 +70,71 @@ def _bound_map(base: Any) -> Any:
                     hint=_HINT,
                 )
 
+        def ft_bind(self, wall: Wall, tenant_id: int) -> None:
+            """Belong to a tenant from now on."""
+            self.ft_wall = wall
+            self.ft_tenant_id = tenant_id
+            home = self._wr = _Home(self)
+            home.ft_tenant_id = tenant_id
+            if self._dict:
+                for state in self.all_states():
+                    state._instance_dict = home
+
         def get(self, key: Any, default: Any = None) -> Any:
-            scope = _scope.get()  # the usual case first: every Session.get() comes by
-            if scope is None or scope.tenant_id != self.ft_tenant_id:
-                self._ft_check()
-            return super().get(key, default)
+            owner = self.ft_tenant_id
+            if owner is not None:
+                scope = _scope.get()  # the usual case first: every Session.get() comes by
+                if scope is None or scope.tenant_id != owner:
+                    self._ft_check()
+            return plain_get(self, key, default)
 
         def __getitem__(self, key: Any) -> Any:
-            self._ft_check()
+            if self.ft_tenant_id is not None:
+                self._ft_check()
             return super().__getitem__(key)
 
         def values(self) -> Any:
-            self._ft_check()
+            if self.ft_tenant_id is not None:
+                self._ft_check()
             return super().values()
 
-        # ---- leaving a mark on what lives on without the session
-        def safe_discard(self, state: Any) -> None:
-            state.info[_MARK] = self.ft_tenant_id
-            super().safe_discard(state)
-
-        def _kill(self) -> None:
-            if self._dict:
-                self._ft_mark_all()
-                self.ft_marked = True
-            super()._kill()
-
-        def __del__(self) -> None:
-            if self._dict and not self.ft_marked:  # a session that nobody has closed
-                self._ft_mark_all()
-
-        def _ft_mark_all(self) -> None:
-            owner = self.ft_tenant_id
-            for state in self.all_states():
-                if state.obj() is not None:
-                    state.__dict__.setdefault("info", {})[_MARK] = (
-                        owner  # state.info, made when it is asked for
-                    )
+        def _manage_removed_state(self, state: Any) -> None:
+            # An object that leaves alone, without the others, does not keep where it was.
+            super()._manage_removed_state(state)
+            if self.ft_tenant_id is not None:
+                state.info[_MARK] = self.ft_tenant_id
 
     TenantIdentityMap.__name__ = f"Tenant{base.__name__.lstrip('_')}"
     return TenantIdentityMap
+
+
+class _CentralMap:
+    """Marks the maps of central work."""
 
 
 @cache
 def _central_map(base: Any) -> Any:
     """An identity map that takes no tenant's rows: two tenants' rows of one id would be one object in it."""
 
-    class CentralIdentityMap(base):  # type: ignore[misc]
+    class CentralIdentityMap(_CentralMap, base):  # type: ignore[misc]
         ft_wall: Wall
 
-        def _ft_check(self, state: Any) -> None:
+        def _ft_refuse(self, state: Any) -> None:
             if _is_tenants(state, self.ft_wall):
                 raise self.ft_wall.refuse_central(
                     "Central work was about to load entities over several tenants"
                 )
 
         def _add_unpresent(self, state: Any, key: Any) -> None:
-            self._ft_check(state)
+            self._ft_refuse(state)
             super()._add_unpresent(state, key)
 
         def add(self, state: Any) -> Any:
-            self._ft_check(state)
+            self._ft_refuse(state)
             return super().add(state)
 
         def replace(self, state: Any) -> Any:
-            self._ft_check(state)
+            self._ft_refuse(state)
             return super().replace(state)
 
     return CentralIdentityMap
@@ -137,10 +154,13 @@ def bind_session(session: Session, wall: Wall) -> None:
     :raises TenantChangedError: when it holds, or was begun for, another tenant's rows
     """
     held: Any = session.identity_map
+    if not hasattr(held, "ft_wall"):  # of a session that is older than listen()
+        held.__class__ = _bound_map(cast(Any, type(held)))
+    owner = held.ft_tenant_id
     if wall.shape == "central":
-        if hasattr(held, "ft_tenant_id"):
+        if owner is not None:
             held._ft_check()
-        elif not hasattr(held, "ft_wall"):
+        elif held.ft_wall is None:
             held.__class__ = _central_map(cast(Any, type(held)))
             held.ft_wall = wall
         return
@@ -153,23 +173,19 @@ def bind_session(session: Session, wall: Wall) -> None:
             f"A session begun under tenant {begun} reaches the database under tenant {scope.tenant_id}",
             hint=_HINT,
         )
-    if hasattr(held, "ft_tenant_id"):
-        if held.ft_tenant_id != scope.tenant_id:
+    if owner is not None:
+        if owner != scope.tenant_id:
             held._ft_check()
-    elif hasattr(held, "ft_wall"):
+    elif held.ft_wall is not None:
         raise TenantChangedError(f"A session of central work is used in {scope!r}", hint=_HINT)
     else:
-        held.__class__ = _bound_map(cast(Any, type(held)))
-        # All at once: an exchanged class takes an object's compact layout away, see ``guard.notes``.
-        held.__dict__ = {**held.__dict__, "ft_wall": wall, "ft_tenant_id": scope.tenant_id}
+        held.ft_bind(wall, scope.tenant_id)
 
 
 # ---- objects that come from another session
 def _owner(state: Any) -> int | None:
     """The tenant whose session has loaded an object."""
-    session = state.session
-    held = session.identity_map if session is not None else None
-    owner = getattr(held, "ft_tenant_id", None)
+    owner = getattr(state._instance_dict, "ft_tenant_id", None)
     if owner is None and "info" in state.__dict__:
         owner = state.info.get(_MARK)
     return cast("int | None", owner)
@@ -209,7 +225,7 @@ def _attaching(session: Session, instance: Any) -> None:
     if (
         state.key is not None
         and state.session is not session
-        and not hasattr(session.identity_map, "ft_wall")
+        and getattr(session.identity_map, "ft_wall", None) is None
     ):
         wall = _wall_of(session, state)
         if wall is not None:
@@ -249,11 +265,17 @@ def _watch_expunge_all() -> None:
     def expunge_all(self: Session) -> None:
         held: Any = self.identity_map
         original(self)
-        if hasattr(held, "ft_wall") and self.in_transaction():
+        wall = getattr(held, "ft_wall", None)
+        if wall is not None and self._transaction is not None:
             fresh: Any = self.identity_map
-            fresh.__dict__.update({k: v for k, v in vars(held).items() if k.startswith("ft_")})
-            fresh.ft_plain = vars(held).get("ft_plain", type(fresh))
-            fresh.__class__ = type(held)
+            if held.ft_tenant_id is not None:
+                fresh.ft_bind(wall, held.ft_tenant_id)
+            else:
+                fresh.__class__ = type(held)
+                fresh.ft_wall = wall
+            fresh.ft_fresh = True
+            if held.ft_stays:
+                fresh.ft_stays = True
 
     Session.expunge_all = expunge_all  # type: ignore[method-assign]
 
@@ -261,11 +283,17 @@ def _watch_expunge_all() -> None:
 def _ended(session: Session, transaction: Any) -> None:
     # close() forgets the objects first, and then ends the transaction: the session is nobody's from now on.
     held: Any = session.identity_map
-    plain = held.__dict__.get("ft_plain") if transaction.parent is None else None
-    if plain is not None and not held.all_states():
-        held.__class__ = plain
-        for name in [name for name in vars(held) if name.startswith("ft_")]:
-            del held.__dict__[name]
+    if transaction.parent is None and getattr(held, "ft_fresh", False) and not held._dict:
+        held.ft_fresh = held.ft_stays = False
+        held.ft_wall = held.ft_tenant_id = None
+        if isinstance(held, _CentralMap):
+            held.__class__ = type(held).__bases__[1]
+
+
+def _watch_new_maps() -> None:
+    """Let each session begin with a map of ours: objects of two classes in one place make CPython slow there."""
+    name = next(name for name in ("_WeakInstanceDict", "WeakInstanceDict") if hasattr(identity, name))
+    setattr(identity, name, _bound_map(getattr(identity, name)))
 
 
 def _reached(session: Session, transaction: Any, connection: Connection) -> None:
@@ -290,6 +318,7 @@ def listen() -> None:
         event.listen(Session, "before_attach", _attaching)
         event.listen(Mapper, "pickle", _pickling, raw=True)
         _watch_merge()
+        _watch_new_maps()
         _watch_expunge_all()
 
 
