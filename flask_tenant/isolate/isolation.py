@@ -155,7 +155,8 @@ class Isolation:
             raise UnsafeObjectError(
                 "The database holds what runs below the wall: " + ", ".join(str(o) for o in unsafe),
                 value=[str(o) for o in unsafe],
-                hint="Make sure that each stays inside one tenant, and name it in TENANT_SAFE_OBJECTS",
+                hint="Make sure that each stays inside one tenant, and name it in TENANT_SAFE_OBJECTS. Views show all "
+                "tenants' rows: statements that read them are refused all the same",
             )
 
     def seed(self, connection: Connection, tenant_ids: Sequence[int]) -> None:
