@@ -12,12 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ...context import current_scope
 from ...errors import StatementRefusedError
-<<<<<<< HEAD
-from ..guard import OWNER, WORN, SetUp, Vouched, made_elsewhere, notes, refused, vouched
-=======
 from ...evaluation.zones import day_of_text
-from ..guard import OWNER, WORN, Vouched, as_set_up, made_elsewhere, notes, refused, vouched
->>>>>>> part-rules
+from ..guard import OWNER, WORN, SetUp, Vouched, made_elsewhere, notes, refused, vouched
 from ..messages import sqlite_error
 from ..overlay.render import LOCAL_DAY
 from ..ruled import execute_raw
