@@ -239,6 +239,10 @@ class Application:
         """
         return self.catalogues.choose(self.theming.store.theme(tenant).value("language") or "", accepted)
 
+    def zone_of(self, tenant: Tenant) -> str:
+        """Return the time zone in which a tenant's days begin, ``""`` for none."""
+        return self.theming.store.timezone(tenant)
+
     def write_down(self, action: str, **details: Any) -> None:
         """Write central work to the audit trail, where it is kept."""
         settings = self.settings
@@ -266,7 +270,8 @@ class Application:
         if found is None:
             raise ConfigurationError(
                 "No database engine was found in the application",
-                hint="Register Flask-SQLAlchemy (or -Lite) with it, or pass Tenancy(engines=[engine])",
+                hint="Register Flask-SQLAlchemy (or -Lite) with it, or pass Tenancy(engines=[engine]); "
+                "'flask-tenant run' takes --engine MODULE:NAME",
             )
         return found
 
