@@ -125,20 +125,15 @@ def _every(folder: str, name: str) -> int:
     return again
 
 
-ALWAYS = {"attacks", "rules"}
-"""Folders whose tests stand for a promise each: those that are left out on every database run on one of them."""
+ALWAYS = {("attacks",), ("rules", "reads"), ("rules", "writes"), ("rules", "results")}
+"""Folders whose tests stand for a promise each: one that would be left out on every database runs on one of them."""
 
 _DATABASE = re.compile(r"(sqlite|postgresql\+psycopg2?)-?")
 
 
-def _elsewhere(item: pytest.Item) -> str:
+def _anywhere(item: pytest.Item) -> str:
     """What a test has in common with the same test on another database."""
     return _DATABASE.sub("", item.nodeid, count=1)
-
-
-def _speaks_alone(item: pytest.Item, folder: str) -> bool:
-    """Whether no other test would notice what this one does, and it runs here at all."""
-    return not AGAIN and (folder in ALWAYS or (folder == "rawsql" and "[" not in item.name))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -150,13 +145,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if folder in ONCE:
             item.add_marker(pytest.mark.once)
         number = zlib.crc32(item.nodeid.encode())
-        every = 1 if path in EACH else _every(folder, item.name)
+        each = path in EACH or (not AGAIN and item.get_closest_marker("every_driver") is not None)
+        every = 1 if each else _every(folder, item.name)
         (kept if number % every == 0 else left).append(item)
-    heard, silent = {_elsewhere(item) for item in kept}, []
+    heard, silent = {_anywhere(item) for item in kept}, []
     for item in left:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if _speaks_alone(item, folder) and _elsewhere(item) not in heard:
-            heard.add(_elsewhere(item))
+        within = item.path.relative_to(Path(__file__).parent).parts
+        always = not AGAIN and not ALWAYS.isdisjoint({within[:1], within[:2]})
+        if always and _anywhere(item) not in heard:
+            heard.add(_anywhere(item))
             kept.append(item)
         else:
             silent.append(item)

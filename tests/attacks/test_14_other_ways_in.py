@@ -329,6 +329,7 @@ def test_psycopgs_own_ways(world: World) -> None:
             lambda: psycopg.RawCursor(driver).execute(EVERY),
             lambda: psycopg.Cursor(driver).executemany("DELETE FROM visit WHERE hits = %s", [(0,)]),
             lambda: list(psycopg.Cursor(driver).stream(EVERY)),
+            lambda: psycopg.Cursor(driver).copy("COPY customer TO STDOUT").__enter__(),
             lambda: in_server_cursor(psycopg.ServerCursor(driver, "x")),
             lambda: psycopg.Cursor.execute(psycopg.Cursor(driver), EVERY),
             lambda: in_server_cursor(driver.cursor("held", withhold=True)),
@@ -383,6 +384,7 @@ def test_psycopgs_own_ways(world: World) -> None:
 SENDS = "SELECT max(name) FROM customer"
 
 
+@pytest.mark.every_driver
 @pytest.mark.parametrize("sends", [SENDS, SENDS + " -- {}"])
 def test_cursor_classes_that_send_sql_of_their_own(world: World, sends: str) -> None:
     """What their ``super().execute()`` gets comes from them, and not from us."""
@@ -522,6 +524,7 @@ def test_psycopg2s_own_ways(world: World) -> None:
             lambda: cursor.execute("SELECT %s", (AsIs("tenant_id"),)),
             lambda: cursor.execute("SELECT %s", (AsIs("1, 2"),)),
             lambda: driver.cursor("held", withhold=True),
+            lambda: driver.cursor("held", None, None, True),
             lambda: setattr(driver.cursor("held"), "withhold", True),
             lambda: psycopg2.extras.execute_batch(cursor, "DELETE FROM visit WHERE hits = %s", [(0,), (1,)]),
             lambda: cursor.execute(b"SELECT '\xff' FROM customer"),
@@ -560,6 +563,7 @@ def test_psycopg2s_own_ways(world: World) -> None:
         connection.rollback()
 
 
+@pytest.mark.every_driver
 @on_postgresql
 def test_client_encodings(world: World, make_database: MakeDatabase, back_end: str) -> None:
     """In some, a backslash is the second half of another character: the database would read another text."""

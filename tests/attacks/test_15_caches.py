@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased, selectinload
 from sqlalchemy.sql import lambda_stmt
 
 from flask_tenant import TenancyError, central_context, tenant_column
+from flask_tenant.context import internal
 from flask_tenant.errors import StatementRefusedError, TenantChangedError
 from tests.attacks.cases import on_postgresql
 from tests.attacks.world import TENANTS, Customer, Invoice, Setting, World, visit
@@ -223,3 +224,16 @@ def test_central_statements_do_not_leak_into_tenants(world: World) -> None:
             assert len(connection.execute(count).all()) == 3
         with world.as_(slug), world.engine.connect() as connection:
             names_are(slug, connection.execute(statement).scalars())
+
+
+def test_what_we_have_compiled_for_ourselves_is_nobody_elses(world: World) -> None:
+    """SQLAlchemy keeps it in the same cache: text that nobody has looked at, of every tenant's rows."""
+    unseen = (
+        sa.text("SELECT name FROM customer ORDER BY name"),
+        sa.select(sa.literal_column("(SELECT max(name) FROM customer)")),
+    )
+    for statement in unseen:
+        with internal(), world.engine.connect() as connection:
+            assert "canary-corto-4" in connection.execute(statement).scalars().all(), "the control"
+        with world.as_(), world.engine.connect() as connection, pytest.raises(StatementRefusedError):
+            connection.execute(statement)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_tenant import create_tenant_task, current_tenant
+from flask_tenant import create_tenant_task, current_tenant, tenant_context
 from flask_tenant.asgi import TenantASGIMiddleware, asgi_app, facts_of
 from flask_tenant.context import current_scope
 from flask_tenant.errors import ConfigurationError, NoTenantError
@@ -172,9 +172,10 @@ def test_lifespan_is_nobodys(site: Flask) -> None:
         seen.append(current_scope())
         await send(await receive())
 
-    assert run(wrap(site, inner), {"type": "lifespan"}, {"type": "lifespan.startup"}) == [
-        {"type": "lifespan.startup"}
-    ]
+    with tenant_context("acme", site):  # whoever starts the server
+        assert run(wrap(site, inner), {"type": "lifespan"}, {"type": "lifespan.startup"}) == [
+            {"type": "lifespan.startup"}
+        ]
     assert seen == [None]
 
 

@@ -139,6 +139,9 @@ def test_the_peer_is_whom_the_socket_talks_to(site: Flask, monkeypatch: pytest.M
 def test_hosts(site: Flask, host: str) -> None:
     found = ask(site, host, Accept="text/html")
     assert_nobodys(found, 404)
+    bella = state_of(site).directory.get("bella").id
+    cookie = forged(site, "a secret", {"tenant_id": bella})
+    assert_nobodys(ask(site, host, Cookie=cookie), 404)
     assert len(found.text) < 5000
     assert all("\r" not in value and "\n" not in value for _, value in found.headers)
 

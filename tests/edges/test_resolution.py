@@ -59,6 +59,11 @@ def test_confirmed_domain(site: Flask) -> None:
     assert (found["canary"], found["strategy"]) == ("canary-bella", "domain")
     directory(site).remove_domain("shop.bella.test")
     assert ask(site, "shop.bella.test").status == 404
+    directory(site).add_domain(bella, "acme.example.com")
+    directory(site).confirm_domain("acme.example.com")
+    assert ask(site, "acme.example.com").json["canary"] == "canary-acme", (
+        "what is below the base domain is nobody's own"
+    )
 
 
 def test_a_domain_beyond_ascii(site: Flask) -> None:

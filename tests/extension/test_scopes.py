@@ -51,6 +51,9 @@ def test_a_tenant_is_entered_by_slug_or_value(filled: Flask, notes: Notes) -> No
             assert titles(notes) == ["bella-0", "bella-1"]
             assert current_tenant().slug == "bella"
             assert scope.tenant == current_tenant()
+            with pytest.raises(TenantError, match="a second time"), state_of(filled).enter(scope):
+                raise AssertionError("it would be around itself")
+            assert current_scope() is scope
         with tenant_context(scope.tenant):
             assert titles(notes) == ["bella-0", "bella-1"]
         with pytest.raises(TenantNotFoundError, match="'flask tenant list' shows them"):

@@ -94,7 +94,7 @@ def _is_value(tokens: list[Token]) -> bool:
                 and not (token.key in "+-" and not before)
             ):
                 return False
-        elif token.kind not in (STRING, NUMBER) or before == "value":
+        elif token.kind not in (STRING, NUMBER):
             return False
         before = token.key if token.kind in (OP, NAME) else "value"
     return bool(tokens)
