@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, with_loader_criteria
 
 from flask_tenant.decision import Overlay
 from flask_tenant.expressions import Constant, Expression, Kind
+from flask_tenant.isolate.overlay.fence import may_tell, tokens_may_tell
+from flask_tenant.isolate.rawsql.lexer import scan
 from tests.rules.reads.world import Invoice, World, call, decide, number, text, word
 
 I: Any = Invoice.__table__.c  # noqa: E741
@@ -34,6 +36,7 @@ PROBES: dict[str, Any] = {
     "join": sa.select(I.id).join(
         sa.alias(Invoice.__table__, "o"), sa.text("1 / (invoice.quantity - 4) < 100 AND o.id = 1")
     ),
+    "criteria": sa.select(Invoice.id).options(with_loader_criteria(Invoice, 1 / (Invoice.quantity - 4) < 100)),
     "within": sa.select(sa.select(I.id, I.quantity).subquery("s").c.id).where(sa.text("1 / (s.quantity - 4) < 100")),
     "text": sa.text("SELECT id FROM invoice WHERE 1 / (quantity - 4) < 100"),
     "text cast": sa.text("SELECT id FROM invoice WHERE CAST(CASE quantity WHEN 4 THEN 'x' ELSE '1' END AS int) = 1"),
@@ -78,6 +81,30 @@ def test_a_function_is_called_for_no_filtered_row(world: World) -> None:
         with world.under(FILTERED) as connection:
             result = connection.execute(probe)
             assert (len(result.fetchall()) if result.returns_rows else result.rowcount) == 8
+
+
+def test_what_may_tell() -> None:
+    """No more than one such part is needed in a statement; each of these has one only."""
+    for condition in (
+        "memo LIKE 'a' ESCAPE state",
+        "1 = ANY (state)",
+        "total * 2 = 3",
+        "total = (SELECT quantity FROM invoice)",
+        "total < (WITH x AS (SELECT 1 AS n) SELECT n FROM x)",
+        "chr(quantity) = 'x'",
+    ):
+        tokens = scan(f"SELECT id FROM invoice WHERE {condition}", "postgresql", "none", None).tokens
+        assert tokens_may_tell(tokens), condition
+    assert not tokens_may_tell(
+        scan("SELECT id FROM invoice WHERE total = 3", "postgresql", "none", None).tokens
+    )
+    for condition in (
+        sa.literal_column("1 / quantity") > 1,
+        I.total == sa.select(I.quantity).scalar_subquery(),
+        sa.text("1 / quantity > 1"),
+    ):
+        assert may_tell(condition)
+    assert not may_tell(I.total == 3)
 
 
 PLAIN: dict[str, Any] = {

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from flask_tenant.decision import Mask, Means, Overlay
 from flask_tenant.errors import StatementRefusedError
 from flask_tenant.expressions import Constant, Expression, Kind
-from tests.rules.reads.world import EMPTY, LAST4, Customer, World, call, decide, number
+from tests.rules.reads.world import EMPTY, LAST4, Customer, World, call, decide, number, text, word
 
 C: Any = Customer.__table__.c
 OTHER = sa.alias(Customer.__table__, "d")
@@ -77,6 +77,11 @@ MEANS = [
         "phone",
         ["****1111", "****2222", "12", "****4444", "****5555"],
     ),
+    (
+        Mask(Means.EMPTY, applies=call("==", text("tax_id"), word("nobody"))),
+        "rating",
+        [1, 2, 0, 0, 2],
+    ),  # 4: who knows
 ]
 
 

@@ -203,11 +203,11 @@ def test_a_lock_in_get_never_goes(pair: Pair, session: Session) -> None:
     assert not pair.sent
 
 
+@pytest.mark.databases("postgresql+psycopg")
 def test_a_lock_written_as_text_never_goes(pair: Pair, session: Session) -> None:
-    if pair.world.sqlite:
-        pytest.skip("SQLite has no row locks")
     for text in (
         "SELECT text FROM note FOR UPDATE",
+        "SELECT text FROM note FOR KEY SHARE",
         "WITH x AS (INSERT INTO note (id, text) VALUES (5, 'n') RETURNING id) SELECT text FROM note",
     ):
         assert session.scalar(sa.text(text)) == HERE

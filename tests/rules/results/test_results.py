@@ -106,10 +106,11 @@ def test_redaction_goes_by_where_a_column_comes_from(shop: Shop) -> None:
         same_name = sa.select(sa.literal("kept").label("tax_id"), order.c.id)
         assert connection.execute(same_name).first() == ("kept", 1)
         for way in WAYS:  # in SQL text, names are all there is
-            assert shop.send(way, "SELECT tax_id, name FROM customer ORDER BY id", connection) == [
-                (None, "Ann"),
-                (None, "Bob"),
-            ]
+            for spelt in ("tax_id", 'tax_id AS "TAX_ID"'):
+                assert shop.send(way, f"SELECT {spelt}, name FROM customer ORDER BY id", connection) == [
+                    (None, "Ann"),
+                    (None, "Bob"),
+                ]
     with shop.ruled({}), shop.engine.connect() as connection:
         assert connection.execute(sa.select(customer.c.tax_id)).first() == ("DE123456789",)
 

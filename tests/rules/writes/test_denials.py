@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 import sqlalchemy as sa
 
-from flask_tenant.decision import Denial, Setting, WriteRules
+from flask_tenant.decision import Denial, Mask, Means, Overlay, Setting, WriteRules
 from flask_tenant.errors import RuleDeniedError
 from flask_tenant.expressions import Kind
 from tests.rules.shop import WAYS, Order, Shop, big, col, const, denies, op, order
@@ -172,6 +172,17 @@ def test_what_is_unknown_is_denied(shop: Shop) -> None:
         assert shop.send("text", 'DELETE FROM "order" WHERE id = 3') == 1
         with pytest.raises(RuleDeniedError):
             shop.send("text", 'DELETE FROM "order" WHERE id = 4')
+
+
+@pytest.mark.parametrize("image", ["", "old"], ids=["new", "old"])
+def test_the_words_of_a_denial_show_nothing_that_is_masked(shop: Shop, image: str) -> None:
+    rules = {("order", "update"): denies("no", None, "Not ", col("status", Kind.TEXT, image), ".")}
+    update = """UPDATE "order" SET total = 2 WHERE id = 1"""
+    with shop.ruled(rules), pytest.raises(RuleDeniedError, match=r"Not \w+\."):
+        shop.send("text", update)
+    for overlay in (Overlay(masks=(("status", Mask(Means.EMPTY)),)), Overlay(hidden=("status",))):
+        with shop.ruled(rules, overlays={"order": overlay}), pytest.raises(RuleDeniedError, match=r"Not –\."):
+            shop.send("text", update)
 
 
 def test_other_tenants_and_central_work_are_under_no_rules_of_acme(shop: Shop) -> None:
