@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Literal, cast
 
 from .errors import ConfigurationError
@@ -144,8 +145,11 @@ class Settings:
             if not key.startswith("TENANT_"):
                 continue
             if key not in keys:
+                like = get_close_matches(key, keys, 1)
                 raise ConfigurationError(
-                    f"Unknown setting {key}", value=value, hint=f"Known are: {', '.join(sorted(keys))}"
+                    f"Unknown setting {key}",
+                    value=value,
+                    hint=f"{f'Did you mean {like[0]}? ' if like else ''}Known are: {', '.join(sorted(keys))}",
                 )
             name = keys[key]
             if name in _SETS:

@@ -160,7 +160,7 @@ def test_an_application_with_a_column_of_that_name(database_url: str, plain: sa.
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"TENANT_SHARED": ["x"]}, "Unknown setting TENANT_SHARED"),
+        ({"TENANT_SHARED": ["x"]}, "Unknown setting TENANT_SHARED. Did you mean TENANT_SHARED_TABLES?"),
         ({"TENANT_SHARED_TABLES": "country"}, "Use a list of strings"),
         ({"TENANT_COLUMN": "Tenant Id"}, "lower-case letters"),
         ({"TENANT_ENFORCEMENT": "off"}, "Use 'enforce' or 'report'"),

@@ -345,8 +345,9 @@ class Cursor:
                 f"No table {shown!r} is known to belong to the application",
                 chain[0],
                 value=shown,
-                hint="Use the application's own tables. In place of a view of the database write its SELECT, as a subquery "
-                "or WITH. For the schema, use SQLAlchemy's inspect(): the database's catalogues show all tenants",
+                hint="Use the application's own tables. In place of a view of the database write its SELECT, as a "
+                "subquery or WITH. For the schema, use SQLAlchemy's inspect(): the database's catalogues show all "
+                "tenants",
             )
         if not view.shared and not view.columns:
             self.refuse(f"The columns of table {view.name!r} are not known", chain[0], value=view.name)
