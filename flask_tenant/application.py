@@ -239,6 +239,10 @@ class Application:
         """
         return self.catalogues.choose(self.theming.store.theme(tenant).value("language") or "", accepted)
 
+    def zone_of(self, tenant: Tenant) -> str:
+        """Return the time zone in which a tenant's days begin, ``""`` for none."""
+        return self.theming.store.timezone(tenant)
+
     def write_down(self, action: str, **details: Any) -> None:
         """Write central work to the audit trail, where it is kept."""
         settings = self.settings

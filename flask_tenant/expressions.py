@@ -78,6 +78,8 @@ class Call:
 
 Expression: TypeAlias = Constant | Fact | Column | Slot | Call
 
+ZONE = Fact(Kind.TEXT, "tenant.timezone")
+"""In which time zone days begin and end."""
 TRUE = Constant(Kind.BOOL, True)
 FALSE = Constant(Kind.BOOL, False)
 
@@ -104,7 +106,9 @@ FUNCTIONS: MappingProxyType[str, str] = MappingProxyType(
         "upper": "a text in capital letters (ASCII only)",
         "month_start": "the first day of a date's month",
         "month_end": "the last day of a date's month",
-        "date": "the date of a timestamp, in UTC",
+        "date": "a date as it is; the date of a timestamp in a time zone",
+        "day_start": "the first instant of a date in a time zone; never asked of a row",
+        "day_end": "the first instant of the next date in a time zone; never asked of a row",
         "if": "the second argument where the first is true, else the third",
         "coalesce": "the first argument that is known",
         "is_true": "true where the argument is true, false where it is false or unknown",

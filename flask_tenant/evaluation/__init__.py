@@ -8,6 +8,7 @@ signatures.py   which kinds of values functions take
 functions.py    what they do with values that are known
 logic.py        what sees the unknown
 values.py       values of each kind
+zones.py        days in a time zone
 """
 
 from __future__ import annotations

@@ -8,23 +8,20 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from .zones import day_end, day_of, day_start
+
 _EXACT = decimal.Context(prec=100, traps=[decimal.InvalidOperation, decimal.Overflow, decimal.Inexact])
 
 
-def by_day(work: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A timestamp and a date are compared by the timestamp's date in UTC."""
-    return lambda a, b: work(_day(a), _day(b))
+def _date(value: date, zone: str = "") -> date:
+    return day_of(value, zone) if isinstance(value, datetime) else value
 
 
-def _day(value: Any) -> date:
-    return value.date() if isinstance(value, datetime) else value
+def _month_start(value: date) -> date:
+    return value.replace(day=1)
 
 
-def _month_start(value: Any) -> date:
-    return _day(value).replace(day=1)
-
-
-def _month_end(value: Any) -> date:
+def _month_end(value: date) -> date:
     # From the 28th, four days on are always in the next month: that one's first day less one.
     first = _month_start(value)
     if (first.year, first.month) == (9999, 12):
@@ -70,5 +67,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "upper": lambda a: a.translate(_CAPITAL),
     "month_start": _month_start,
     "month_end": _month_end,
-    "date": _day,
+    "date": _date,
+    "day_start": day_start,
+    "day_end": day_end,
 }

@@ -9,9 +9,9 @@ from typing import Any
 
 from ..errors import RuleEngineError
 from ..expressions import FUNCTIONS, Call, Column, Constant, Expression, Fact, Kind, Slot
-from .functions import WORK, by_day
+from .functions import WORK
 from .logic import LAZY, NOTHING, Program
-from .signatures import COMPARISONS, DAYS, fits
+from .signatures import fits
 from .values import EXACT, coerce
 
 
@@ -93,15 +93,13 @@ def _call(call: Call) -> Program:
     arguments = tuple(map(_build, call.arguments))
     if call.function in LAZY:
         return LAZY[call.function](arguments)
-    return _strict(call, kinds, arguments)
+    return _strict(call, arguments)
 
 
-def _strict(call: Call, kinds: tuple[Kind, ...], arguments: tuple[Program, ...]) -> Program:
+def _strict(call: Call, arguments: tuple[Program, ...]) -> Program:
     """A function that is unknown as soon as an argument is."""
     function = call.function
     work = WORK[function]
-    if function in COMPARISONS and set(kinds) == DAYS:
-        work = by_day(work)
     number = call.kind is Kind.NUMBER
 
     def failed(error: Exception) -> RuleEngineError:

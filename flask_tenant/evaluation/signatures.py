@@ -9,9 +9,9 @@ from ..expressions import Kind
 
 _LISTS = {Kind.TEXTS: Kind.TEXT, Kind.INTS: Kind.INT}
 _NUMBERS = frozenset({Kind.INT, Kind.NUMBER})
-DAYS = frozenset({Kind.DATE, Kind.TIME})
+_DAYS = frozenset({Kind.DATE, Kind.TIME})
 _EQUALITIES = frozenset({"==", "!="})
-COMPARISONS = _EQUALITIES | {"<", "<=", ">", ">="}
+_COMPARISONS = _EQUALITIES | {"<", "<=", ">", ">="}
 
 
 def fits(function: str, kinds: tuple[Kind, ...], result: Kind) -> bool:
@@ -30,13 +30,17 @@ def fits(function: str, kinds: tuple[Kind, ...], result: Kind) -> bool:
         return len(kinds) == 1 and (kinds[0] is Kind.TEXT or kinds[0] in _LISTS) and result is Kind.INT
     if function in {"lower", "upper"}:
         return kinds == (Kind.TEXT,) and result is Kind.TEXT
-    if function in {"month_start", "month_end", "date"}:
-        return len(kinds) == 1 and kinds[0] in DAYS and result is Kind.DATE
+    if function in {"month_start", "month_end"}:
+        return kinds == (Kind.DATE,) and result is Kind.DATE
+    if function == "date":
+        return kinds in {(Kind.DATE,), (Kind.TIME, Kind.TEXT)} and result is Kind.DATE
+    if function in {"day_start", "day_end"}:
+        return kinds == (Kind.DATE, Kind.TEXT) and result is Kind.TIME
     if len(kinds) != 2:
         return False
-    if function in COMPARISONS:
+    if function in _COMPARISONS:
         orderly = function in _EQUALITIES or not ({Kind.BOOL, *_LISTS} & set(kinds))
-        return orderly and result is Kind.BOOL and (_alike(*kinds) or set(kinds) == DAYS)
+        return orderly and result is Kind.BOOL and _alike(*kinds)
     if function == "in":
         return kinds[1] in _LISTS and _alike(kinds[0], _LISTS[kinds[1]]) and result is Kind.BOOL
     if function in {"startsWith", "endsWith", "contains"}:
@@ -51,7 +55,7 @@ def _arithmetic(function: str, kinds: tuple[Kind, ...], result: Kind) -> bool:
         return result is Kind.TEXT
     if function == "+" and kinds[0] is Kind.DURATION:
         kinds = (kinds[1], kinds[0])
-    return function in {"+", "-"} and kinds[0] in DAYS and kinds[1] is Kind.DURATION and result is kinds[0]
+    return function in {"+", "-"} and kinds[0] in _DAYS and kinds[1] is Kind.DURATION and result is kinds[0]
 
 
 def _all(kinds: Iterable[Kind], kind: Kind) -> bool:

@@ -23,7 +23,6 @@ from ..rules.events.webhooks.address import Allowed
 from ..rules.events.webhooks.deliver import Deliverer
 from ..rules.events.webhooks.outbox import Outbox
 from ..rules.events.windows import Windows
-from ..rules.facts import Moment
 from ..rules.model import RuleSet
 from ..rules.runtime import Rules
 from ..settings import Settings
@@ -83,7 +82,7 @@ class EventRules:
     def facts(self, at: datetime) -> Mapping[str, Any]:
         """Return what is known of the request."""
         scope = current_scope()
-        return Known(self._rules.facts, Moment(scope, at)) if scope is not None else {}
+        return Known(self._rules.facts, self._rules.moment(scope, at)) if scope is not None else {}
 
     def failed(self, event: Event, error: Exception) -> None:
         """Tell observers that a rule could not do its work."""

@@ -60,7 +60,13 @@ class Governance:
     @cached_property
     def runtime(self) -> Rules:
         """What decides statement by statement."""
-        return Rules(self._here, self._facts, self.book, self.tables)
+        return Rules(
+            self._here,
+            self._facts,
+            self.book,
+            self.tables,
+            zone_of=lambda tenant: self.application.zone_of(tenant),
+        )
 
     # ---- for the wall
     def ruling(self, holder: RuleHolder) -> Ruling | None:

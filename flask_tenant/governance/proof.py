@@ -62,6 +62,9 @@ class Application(Protocol):
     def enter(self, scope: Scope) -> AbstractContextManager[Scope]:
         """Enter a scope."""
 
+    def zone_of(self, tenant: Tenant) -> str:
+        """Return the time zone in which a tenant's days begin, ``""`` for none."""
+
 
 CANARY = Tenant(2**31 - 1, "flask-tenant-canary", "Canary")
 """Nobody: tenants' ids are given out from 1 on."""

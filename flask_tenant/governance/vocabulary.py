@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,18 +44,23 @@ def tables_of(isolation: Isolation) -> Mapping[str, Mapping[str, Kind | None]]:
 
 
 def keys_of(isolation: Isolation) -> Mapping[str, frozenset[str]]:
-    """Return each table's columns that belong to a key: primary, foreign or unique."""
+    """Return each table's columns that belong to a key: primary, foreign, or unique by a constraint or an index."""
     inspector = _inspector(isolation)
+    live = {table.name: table for table in isolation.catalog.live.tables if table.schema is None}
     found = {}
     for view in isolation.views.all():
         if view.shared or view.schema is not None:
             continue
-        keys = set(view.primary_key)
-        for foreign in inspector.get_foreign_keys(view.name):
-            keys.update(foreign["constrained_columns"])
-        for unique in inspector.get_unique_constraints(view.name):
-            keys.update(unique["column_names"])
-        found[view.name] = frozenset(keys & set(view.columns))
+        keys: set[str | None] = set(view.primary_key)
+        table = live.get(view.name)
+        if table is not None:
+            keys.update(column for key in table.keys if key.unique for column in key.columns)
+            keys.update(column for foreign in table.foreign_keys for column in foreign.columns)
+            if any(key.unique and None in key.columns for key in table.keys):
+                for index in inspector.get_indexes(view.name):
+                    texts = index.get("expressions", ()) if index["unique"] else ()
+                    keys.update(word for text in texts for word in re.findall(r"\w+", text))
+        found[view.name] = frozenset(column for column in view.columns if column in keys)
     return found
 
 

@@ -18,9 +18,13 @@ from .rawsql.cursor import IN_THE_WAY
 if TYPE_CHECKING:
     from .wall import Wall
 
-_ROW = re.compile(r"Failing row contains \(\d+, ")
-_VALUES = re.compile(r"(Failing row contains|conflicts with existing key \(.*\)=) ?\(.*\)", re.DOTALL)
-"""Values of a row that is there: masked and hidden columns with their own, whoever asks."""
+# PostgreSQL speaks the language of its server: what is looked for in its details are signs, and no words.
+_ROWS = frozenset({"23502", "23514"})
+"""not_null_violation, check_violation (PostgreSQL 15, appendix A): their details hold a whole row, or a part of one."""
+_ID = re.compile(r"\(\d+, ")
+_KEY = re.compile(r"(\(.*?\) ?= ?)\(.*\)", re.DOTALL)
+"""``(number, region)=(R-1, north)``, of which an exclusion constraint's detail holds two."""
+_VALUES = re.compile(r"\(.*\)", re.DOTALL)
 _EXCERPT = re.compile(r"^LINE \d+:.*\n?[ \t]*\^?[ \t]*$\n?", re.MULTILINE)
 
 
@@ -29,29 +33,51 @@ def _patterns(column: str) -> tuple[re.Pattern[str], ...]:
     name = re.escape(column)
     return (
         # Key (tenant_id, number)=(7, R-1) already exists: the tenant's id is the first of the values
-        re.compile(rf'((?:Key|key) \()"?{name}"?, (.*?\)=\()-?\d+, ', re.DOTALL),
+        re.compile(rf'(\()"?{name}"?, (.*?\)=\()-?\d+, ', re.DOTALL),
         re.compile(rf"^HINT: .*\b{name}\b.*$\n?", re.MULTILINE),
         re.compile(rf'(?:[\w"$]+\.)?"?\b{name}\b"?, '),
         re.compile(rf"\b{name}\b"),
     )
 
 
-def cleaned(message: str, column: str, *, ruled: bool = False) -> str:
+def cleaned(message: str, column: str) -> str:
     """Return a database's message without the hidden column.
 
     :param message: as SQLite or PostgreSQL worded it
     :param column: the hidden column's name
-    :param ruled: whether rules hold: what they do not show must not stand in the message either
     """
-    if ruled:
-        message = _VALUES.sub(r"\1 (not shown)", message)
     key, hint, listed, anywhere = _patterns(column)
     message = _EXCERPT.sub("", message)
     message = key.sub(r"\1\2", message)
-    message = _ROW.sub("Failing row contains (", message)
     message = hint.sub("", message)
     message = listed.sub("", message)
     return anywhere.sub("(hidden)", message).rstrip("\n")
+
+
+def _detail(text: str, column: str, state: str | None, *, ruled: bool) -> str:
+    """Return a message's detail without the hidden column, and without values where rules hold.
+
+    Rows and keys are quoted as they are stored, masked columns with their own values, whoever asks.
+
+    :param state: SQLSTATE of the error
+    """
+    if state in _ROWS:
+        text = _ID.sub("(", text, count=1)  # the tenant's id is the first of the values
+    text = cleaned(text, column)
+    if ruled:
+        text = _KEY.sub(r"\1(not shown)", text) if _KEY.search(text) else _VALUES.sub("(not shown)", text)
+    return text
+
+
+def _whole(text: str, raw: str | None, detail: str | None, column: str) -> str:
+    """Return a message as a whole, with its detail cleaned.
+
+    :param raw: the detail as it was
+    """
+    if raw and detail is not None:
+        first, *_ = text.split("\n", 1)
+        text = text.replace(raw, detail) if raw in text else f"{first}\nDETAIL:  {detail}"
+    return cleaned(text, column)
 
 
 def _in_the_way(error: Exception) -> RuleDeniedError | None:
@@ -75,7 +101,7 @@ def sqlite_error(error: Exception, wall: Wall | None) -> Exception:
     return error
 
 
-_MESSAGES = ("message_primary", "message_detail", "context")
+_MESSAGES = ("message_primary", "context")
 _ABOUT_THE_TEXT = ("message_hint", "statement_position", "internal_position", "internal_query")
 """What PostgreSQL says of the text that it has got, which is not what the application has sent."""
 
@@ -85,12 +111,12 @@ def _ruled(connection: Any) -> bool:
     return getattr(connection, "ft_held", {}).get(ASKED) is True
 
 
-def _clean_field(name: str, value: str | None, column: str, *, ruled: bool) -> str | None:
+def _clean_field(name: str, value: str | None, column: str) -> str | None:
     if not value or (name == "column_name" and value == column):
         return None
     if name in _ABOUT_THE_TEXT:
         return value if name == "message_hint" and column not in value else None
-    return cleaned(value, column, ruled=ruled) if name in _MESSAGES else value
+    return cleaned(value, column) if name in _MESSAGES else value
 
 
 def psycopg_error(error: Any, wall: Wall | None, connection: Any) -> Exception:
@@ -102,17 +128,21 @@ def psycopg_error(error: Any, wall: Wall | None, connection: Any) -> Exception:
     denied = _in_the_way(error)
     if denied is not None:
         return denied
-    column, info, ruled = wall.config.column, error._info, _ruled(connection)
+    column, info = wall.config.column, error._info
+    raw = detail = None
     if info is not None and not isinstance(info, dict):
         fields = {}
         for field in DiagnosticField:
             value = info.error_field(field)
-            text = _clean_field(
-                field.name.lower(), value.decode("utf-8", "replace") if value else None, column, ruled=ruled
-            )
+            text = value.decode("utf-8", "replace") if value else None
+            if field is DiagnosticField.MESSAGE_DETAIL and text:
+                raw, detail = text, _detail(text, column, error.sqlstate, ruled=_ruled(connection))
+                text = detail
+            else:
+                text = _clean_field(field.name.lower(), text, column)
             fields[field] = text.encode() if text is not None else None
         error._info = fields
-    error.args = (cleaned(str(error.args[0]), column, ruled=ruled), *error.args[1:])
+    error.args = (_whole(str(error.args[0]), raw, detail, column), *error.args[1:])
     return error  # type: ignore[no-any-return]
 
 
@@ -140,14 +170,15 @@ def psycopg2_error(error: Any, wall: Wall | None, connection: Any) -> Exception:
     denied = _in_the_way(error)
     if denied is not None:
         return denied
-    column, ruled = wall.config.column, _ruled(connection)
-    message = cleaned(str(error.args[0]), column, ruled=ruled)
+    column = wall.config.column
+    fields = {name: _clean_field(name, getattr(error.diag, name, None), column) for name in _DIAG}
+    raw = detail = getattr(error.diag, "message_detail", None)
+    if raw:
+        detail = fields["message_detail"] = _detail(raw, column, error.pgcode, ruled=_ruled(connection))
+    message = _whole(str(error.args[0]), raw, detail, column)
     found: Any = _cleaned_class(cast(Any, type(error)))(message, *error.args[1:])
-    fields = {
-        name: _clean_field(name, getattr(error.diag, name, None), column, ruled=ruled) for name in _DIAG
-    }
     found.diag = SimpleNamespace(**fields)
     found.pgcode = error.pgcode
-    found.pgerror = cleaned(error.pgerror, column, ruled=ruled) if error.pgerror else None
+    found.pgerror = _whole(error.pgerror, raw, detail, column) if error.pgerror else None
     found.cursor = error.cursor
     return found  # type: ignore[no-any-return]

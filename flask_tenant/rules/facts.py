@@ -26,8 +26,9 @@ import flask
 from ..context import Scope
 from ..errors import ConfigurationError, RuleEngineError
 from ..evaluation import EXACT, coerce
-from ..expressions import Kind
-from ..model import Resolution
+from ..evaluation.zones import day_of
+from ..expressions import ZONE, Kind
+from ..model import Resolution, Tenant
 
 Provider: TypeAlias = Callable[[], Any]
 P = TypeVar("P", bound=Provider)
@@ -37,19 +38,67 @@ _RESERVED = frozenset({"row", "old", "new", "rows", "true", "false", "null", "in
 _asking: ContextVar[bool] = ContextVar("flask_tenant_facts_asked", default=False)
 
 
+ZoneOf: TypeAlias = Callable[[Tenant], str]
+"""Tells a tenant's time zone by its name, ``""`` for none."""
+
+
+def no_zone(tenant: Tenant) -> str:
+    """Tell that a tenant has no time zone of its own."""
+    return ""
+
+
 class Moment:
     """What is the same for all statements of a transaction.
 
     :param scope: the stay in a tenant
     :param now: in UTC
+    :param zone_of: asked once, when a rule asks for the calendar first
     """
 
-    __slots__ = ("now", "scope", "today")
+    __slots__ = ("_today", "_zone", "_zone_of", "now", "scope")
 
-    def __init__(self, scope: Scope, now: datetime) -> None:
+    def __init__(self, scope: Scope, now: datetime, zone_of: ZoneOf = no_zone) -> None:
         self.scope = scope
         self.now = now
-        self.today: date = now.date()
+        self._zone_of = zone_of
+        self._zone = ""
+        self._today: date | None = None
+
+    @property
+    def zone(self) -> str:
+        """Name of the tenant's time zone."""
+        if not self._zone:
+            tenant = self.scope.tenant
+            self._zone = (self._zone_of(tenant) if tenant is not None else "") or "UTC"
+        return self._zone
+
+    @property
+    def today(self) -> date:
+        """The day on which ``now`` is in the tenant's time zone.
+
+        :raises RuleEngineError: when this machine does not know the zone
+        """
+        if self._today is None:
+            self._today = _day(self.now, self.zone)
+        return self._today
+
+
+def _day(now: datetime, zone: str) -> date:
+    try:
+        return day_of(now, zone)
+    except ValueError as error:
+        raise RuleEngineError(
+            f"What day it is cannot be told: {error}", value=zone, hint="pip install tzdata"
+        ) from error
+
+
+def calendar(now: datetime, zone: str) -> dict[str, Any]:
+    """Return the facts that follow from an instant and a time zone: ``today`` and ``month``.
+
+    :raises RuleEngineError: for a zone that there is not
+    """
+    today = _day(now, zone)
+    return {"today": today, "month": today.month}
 
 
 Reader: TypeAlias = Callable[[Moment], Any]
@@ -188,6 +237,7 @@ _FIXED: dict[str, tuple[Kind, Reader]] = {
     "now": (Kind.TIME, lambda moment: moment.now),
     "today": (Kind.DATE, lambda moment: moment.today),
     "month": (Kind.INT, lambda moment: moment.today.month),
+    ZONE.name: (Kind.TEXT, lambda moment: moment.zone),
     "tenant.id": _of_tenant("id", Kind.INT, lambda tenant: tenant.id),
     "tenant.slug": _of_tenant("slug", Kind.TEXT, lambda tenant: tenant.slug),
     "tenant.plan": _of_tenant("plan", Kind.TEXT, lambda tenant: tenant.config.get("plan")),

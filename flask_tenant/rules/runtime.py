@@ -20,7 +20,7 @@ from . import facts as known
 from .compose import remember
 from .decide import Decider, kinds_asked
 from .engine import Engine, durable_rules
-from .facts import Facts, Moment, Reader, read_all
+from .facts import Facts, Moment, Reader, ZoneOf, no_zone, read_all
 from .model import RuleSet
 
 PLANS = 1024
@@ -73,6 +73,7 @@ class Rules:
     :param tables: names of all tables, which ``"*"`` stands for
     :param engine: made when the first tenant has rules
     :param clock: gives the present moment, in UTC
+    :param zone_of: tells in which time zone a tenant's days begin
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Rules:
         tables: Callable[[], Iterable[str]],
         engine: Callable[[], Engine] = durable_rules,
         clock: Callable[[], datetime] = known.now,
+        zone_of: ZoneOf = no_zone,
     ) -> None:
         self.facts = facts
         self.book = book
@@ -90,6 +92,7 @@ class Rules:
         self._tables = tables
         self._engine = engine
         self._clock = clock
+        self._zone_of = zone_of
         # Applications may share an engine, and each has rules of its own.
         self._key = f"ft_rules_{next(_count)}"
         self._plans: dict[int, Plan] = {}
@@ -128,18 +131,24 @@ class Rules:
             return {}
         kinds = self.facts.kinds
         readers = [self.facts.reader(name, kind) for name, kind in kinds.items()]
-        return dict(zip(kinds, read_all(readers, Moment(scope, self._clock())), strict=True))
+        return dict(zip(kinds, read_all(readers, self.moment(scope)), strict=True))
 
     def current(self) -> Ruling | None:
         """Return what holds outside any statement, such as for a page's theme."""
         scope = self._here()
         if scope is None or not scope.tenant_id or scope.internal:
             return None
-        plan = self._plan(scope)
-        if plan is None:
+        pin = self._pin(scope)
+        if pin.plan is None or pin.moment is None:
             return None
-        moment = Moment(scope, self._clock())
-        return self._ruling(plan, read_all(plan.readers, moment))
+        return self._ruling(pin.plan, read_all(pin.plan.readers, pin.moment))
+
+    def moment(self, scope: Scope, at: datetime | None = None) -> Moment:
+        """Return what facts are read in.
+
+        :param at: in UTC; now by default
+        """
+        return Moment(scope, at or self._clock(), self._zone_of)
 
     def _ruling(self, plan: Plan, facts: list[Any]) -> Ruling:
         decider = plan.decider
@@ -155,17 +164,13 @@ class Rules:
             ) from error
 
     def _pin(self, scope: Scope) -> _Pin:
-        plan = self._plan(scope)
-        moment = Moment(scope, self._clock()) if plan is not None else None  # most tenants have no rules
-        return _Pin(scope.tenant_id or 0, plan, moment)
-
-    def _plan(self, scope: Scope) -> Plan | None:
         tenant = scope.tenant
-        if tenant is None:
-            return None
-        rules = self.book.active(tenant)
-        if rules is None:
-            return None
+        rules = self.book.active(tenant) if tenant is not None else None
+        if tenant is None or rules is None:  # as for most tenants
+            return _Pin(scope.tenant_id or 0, None, None)
+        return _Pin(tenant.id, self._plan(tenant, rules), self.moment(scope))
+
+    def _plan(self, tenant: Tenant, rules: RuleSet) -> Plan:
         plan = self._plans.get(tenant.id)
         tables = tuple(self._tables())
         if (

@@ -81,10 +81,15 @@ class Theme:
 
 @dataclass(frozen=True)
 class Composed:
-    """A theme and what was wrong with its layers: a layer with a mistake is left out whole."""
+    """A theme and what was wrong with its layers: a layer with a mistake is left out whole.
+
+    :param timezone: what the last layer says that has none wrong, whatever else is wrong in it: rules count days by it,
+        and a colour that nobody can read must not move midnight. ``""`` where none says anything
+    """
 
     theme: Theme
     findings: tuple[str, ...] = ()
+    timezone: str = ""
 
 
 def compose(name: str, layers: Iterable[Layer]) -> Composed:
@@ -93,11 +98,13 @@ def compose(name: str, layers: Iterable[Layer]) -> Composed:
     :param name: of the named theme among them, if there is one
     """
     theme = Theme(name)
+    timezone = ""
     values: dict[str, Any] = {}
     assets: dict[str, Asset] = {}
     findings: list[str] = []
     for layer in layers:
         said = read(layer.raw)
+        timezone = said.values.get("timezone", timezone)
         wrong = list(said.wrong)
         new, held = dict(values), dict(assets)
         for token, value in said.values.items():
@@ -120,7 +127,7 @@ def compose(name: str, layers: Iterable[Layer]) -> Composed:
             findings.extend(f"{layer.place(w.path)}: {w}" for w in wrong)
             continue
         theme, values, assets = tried, new, held
-    return Composed(theme, tuple(findings))
+    return Composed(theme, tuple(findings), timezone)
 
 
 def _whole(name: str, values: Mapping[str, Any], assets: Mapping[str, Asset]) -> Theme:

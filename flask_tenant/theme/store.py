@@ -19,6 +19,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -80,6 +81,10 @@ class Store:
         :param name: a named theme to put on top; one that there is not is left out
         """
         return self._composed(tenant, name).theme
+
+    def timezone(self, tenant: Tenant) -> str:
+        """Return a tenant's own time zone, whatever theme a rule has chosen; ``""`` where nobody has said one."""
+        return self._composed(tenant, "").timezone
 
     def check(self, tenant: Tenant | None, name: str = "") -> tuple[str, ...]:
         """Return what is wrong with a tenant's theme, as it is now in files and configuration."""
@@ -144,7 +149,7 @@ class Store:
         composed = compose(name, layers)
         used = [(asset.path, asset.stamp) for asset in composed.theme.assets.values()]
         return (
-            Composed(composed.theme, (*findings, *composed.findings)),
+            replace(composed, findings=(*findings, *composed.findings)),
             tuple(before + used),
         )
 

@@ -38,6 +38,10 @@ def call(function: str, *arguments: object, kind: Kind = Kind.BOOL) -> Call:
     return Call(kind, function, tuple(map(of, arguments)))
 
 
+def day(at: datetime, zone: str = "UTC") -> Call:
+    return call("date", at, zone, kind=Kind.DATE)
+
+
 def unknown(kind: Kind) -> Fact:
     return Fact(kind, "nobody.said")
 
@@ -54,9 +58,9 @@ CASES = [
     (">", (0.1, Decimal("0.1")), False),
     (">=", (timedelta(hours=1), timedelta(minutes=60)), True),
     # a day is over when the next one has begun
-    (">", (NOON, date(2026, 3, 31)), False),
-    (">", (NOON + timedelta(hours=12), date(2026, 3, 31)), True),
-    ("<", (date(2026, 3, 30), NOON), True),
+    ("==", (day(NOON), date(2026, 3, 31)), True),
+    (">", (day(NOON + timedelta(hours=12)), date(2026, 3, 31)), True),
+    (">", (day(NOON, "Pacific/Auckland"), date(2026, 3, 31)), True),
     ("in", ("b", ("a", "b")), True),
     ("in", ("b", ("bb",)), False),
     ("in", (Decimal(3), (1, 2)), False),
@@ -84,8 +88,18 @@ VALUES = [
     ("month_start", (date(2024, 2, 29),), Kind.DATE, date(2024, 2, 1)),
     ("month_end", (date(2024, 2, 1),), Kind.DATE, date(2024, 2, 29)),
     ("month_end", (date(9999, 12, 5),), Kind.DATE, date(9999, 12, 31)),
-    ("month_end", (NOON,), Kind.DATE, date(2026, 3, 31)),
-    ("date", (datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=2))),), Kind.DATE, date(2025, 12, 31)),
+    ("date", (date(2026, 3, 31),), Kind.DATE, date(2026, 3, 31)),
+    (
+        "date",
+        (datetime(2026, 1, 1, 1, tzinfo=timezone(timedelta(hours=2))), "UTC"),
+        Kind.DATE,
+        date(2025, 12, 31),
+    ),
+    ("date", (datetime.max.replace(tzinfo=UTC), "Pacific/Auckland"), Kind.DATE, date.max),
+    ("day_start", (date(2026, 4, 1), "Pacific/Auckland"), Kind.TIME, datetime(2026, 3, 31, 11, tzinfo=UTC)),
+    ("day_end", (date(2026, 4, 5), "Pacific/Auckland"), Kind.TIME, datetime(2026, 4, 5, 12, tzinfo=UTC)),
+    ("day_end", (date.max, "UTC"), Kind.TIME, datetime.max.replace(tzinfo=UTC)),
+    ("day_start", (date.min, "Pacific/Auckland"), Kind.TIME, datetime.min.replace(tzinfo=UTC)),
     ("if", (True, 1, 2), Kind.INT, 1),
     ("if", (False, 1, 2), Kind.INT, 2),
     ("if", (unknown(Kind.BOOL), 1, 2), Kind.INT, 2),

@@ -44,6 +44,7 @@ SETTINGS = {
     "shared_buffers": "64MB",
     "autovacuum": "off",
     "jit": "off",
+    "lc_messages": "C",
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "password_encryption": "md5",  # the cheapest to check; the password is random and dies with the server
@@ -204,6 +205,7 @@ def _launch(binaries: Path, folder: Path, user: str, password: str) -> PostgresS
         process = subprocess.Popen(
             [*privileges(user), binaries / "postgres", "-D", folder / "data", "-p", str(port), *settings],
             cwd=folder,
+            env={**os.environ, "LANGUAGE": "de"},  # spoken by databases whose lc_messages is not C
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

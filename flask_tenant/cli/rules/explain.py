@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from ...errors import RuleDeniedError, TenancyError
+from ...errors import RuleDeniedError, RuleEngineError, TenancyError
 from ...evaluation import evaluate
-from ...expressions import Expression, Fact, walk
+from ...expressions import ZONE, Expression, Fact, walk
 from ...governance.rehearsal import Rehearsal, Rendered
 from ...rules.cases.mutation import said
 from ...rules.cases.notation import typed
+from ...rules.facts import calendar
 from ...rules.model import ALWAYS, Condition, Facts, Filter, Rule, RuleSet
 from ..frame import ExitCode, as_json, fail, json_option, printable, say, slug_argument, table, tenant_of
 from .show import counted, governance
@@ -58,6 +59,13 @@ def explain(
             told[name] = typed(kinds[name], value)
         except (ValueError, TypeError):
             raise click.BadParameter(f"{name} is of the type {kinds[name].value}, not {value!r}") from None
+    given = {name for name, _ in map(_pair, facts)}
+    if given & {"now", ZONE.name} and told.get("now") is not None:  # what follows from them follows
+        try:
+            day = calendar(told["now"], told.get(ZONE.name) or "UTC")
+        except RuleEngineError as wrong:
+            raise click.BadParameter(str(wrong)) from None
+        told |= {name: value for name, value in day.items() if name not in given}
     rules = rehearsal.active()
     before = rehearsal.rendered(sql, bound, None, told)
     after, error = before, None

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ...errors import RuleFileError
+from ...expressions import ZONE
 from ...rules.cases import Case, Mutant, Verdict, judge, mutants, read_cases, survivors
 from ...rules.folder import Folder
 from ...rules.language import Vocabulary
@@ -88,6 +89,8 @@ def _about(scope: str, vocabulary: Vocabulary) -> dict[str, Any]:
         plan = tenant.config.get("plan") if tenant is not None else None
         if plan is not None:
             facts["plan"] = plan
+        if tenant is not None:
+            facts[ZONE.name] = state().zone_of(tenant) or "UTC"
     if kind == "plan":
         facts["plan"] = who
     return {name: value for name, value in facts.items() if name in vocabulary.facts}

@@ -40,6 +40,8 @@ PG_TYPES = {
     Kind.TEXTS: "text[]",
     Kind.INTS: "bigint[]",
 }
+LOCAL_DAY = "ft_local_day"
+"""What SQLite calls :func:`~flask_tenant.evaluation.zones.day_of_text`; PostgreSQL knows time zones itself."""
 _PG_TEXT = ("text", "character varying", "varchar")
 
 
@@ -223,25 +225,17 @@ def _behind(words: str) -> Renderer:
     return lambda call, place: f"({render(call.arguments[0], place)} {words})"
 
 
-def _by_day(expression: Expression, text: str, place: Place) -> str:
-    if expression.kind is not Kind.TIME:
-        return text
-    return f"substr({text}, 1, 10)" if place.dialect == "sqlite" else f"CAST({text} AS date)"
-
-
 def _comparison(symbol: str) -> Renderer:
     def renderer(call: Call, place: Place) -> str:
         left, right = _arguments(call, place)
         kinds = {argument.kind for argument in call.arguments}
         if kinds & {Kind.TEXTS, Kind.INTS}:
             raise RuleEngineError("Lists are compared where rows are", value=symbol)
-        if kinds == {Kind.DATE, Kind.TIME}:
-            left, right = (_by_day(a, t, place) for a, t in zip(call.arguments, (left, right), strict=True))
-        elif place.dialect == "sqlite" and kinds != {Kind.BOOL}:
-            if kinds == {Kind.TEXT}:
+        if kinds == {Kind.TEXT}:
+            if place.dialect == "sqlite":
                 right = f"({right} COLLATE BINARY)"
-        elif kinds == {Kind.TEXT} and symbol not in ("=", "<>"):
-            right = f'({right} COLLATE "C")'
+            elif symbol not in ("=", "<>"):
+                right = f'({right} COLLATE "C")'
         return f"({left} {symbol} {right})"
 
     return renderer
@@ -386,9 +380,17 @@ def _month_end(call: Call, place: Place) -> str:
 
 
 def _date(call: Call, place: Place) -> str:
-    (only,) = call.arguments
-    text = render(only, place)
-    return _by_day(only, text, place)
+    text, *zones = _arguments(call, place)
+    if not zones:
+        return text
+    (zone,) = zones
+    if place.dialect == "postgresql":
+        return f"CAST((({text} AT TIME ZONE 'UTC') AT TIME ZONE {zone}) AS date)"
+    return f"(CASE WHEN {zone} = 'UTC' THEN substr({text}, 1, 10) ELSE {LOCAL_DAY}({text}, {zone}) END)"
+
+
+def _never(call: Call, place: Place) -> str:
+    raise RuleEngineError(f"{call.function!r} is asked of the request, not of a row", value=call.function)
 
 
 def _if(call: Call, place: Place) -> str:
@@ -426,6 +428,8 @@ RENDERERS: dict[str, Renderer] = {
     "month_start": _month_start,
     "month_end": _month_end,
     "date": _date,
+    "day_start": _never,
+    "day_end": _never,
     "if": _if,
     "coalesce": _coalesce,
     "is_true": _behind("IS TRUE"),

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from ...expressions import Call, Expression, Kind, walk
+from ...expressions import ZONE, Call, Expression, Kind, walk
+from ..language.conditions import column_said
 from ..model import ALWAYS, Condition, Guard, Rule, RuleSet
 from .judge import judge
 from .notation import Case
@@ -145,10 +146,10 @@ def said(expression: Expression, slots: Sequence[Expression] = ()) -> str:
     if isinstance(expression, Fact):
         return expression.name
     if isinstance(expression, Column):
-        return f"{expression.image or 'row'}.{expression.name}"
+        return column_said(expression.image or "row", expression.name)
     if isinstance(expression, Slot):
         return said(slots[expression.index]) if slots else f"value {expression.index}"
-    arguments = [said(a, slots) for a in expression.arguments]
+    arguments = [said(a, slots) for a in expression.arguments if a != ZONE]
     if expression.function in {"is_true", "not_false"}:
         return arguments[0]  # what unknown counts as is nothing that operators write
     if expression.function in {"&&", "||"}:

@@ -15,8 +15,10 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import relevance
 
-from ...errors import RuleFileError
-from ...expressions import Kind
+from ...errors import RuleEngineError, RuleFileError
+from ...evaluation.zones import zone_named
+from ...expressions import ZONE, Kind
+from ..facts import calendar
 from ..language import Vocabulary
 from ..language.document import Document, read
 from ..language.findings import Findings, nearest
@@ -24,7 +26,9 @@ from ..model import Place
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-USUAL: Mapping[str, Any] = MappingProxyType({"channel": "page", "method": "GET", "path": "/"})
+USUAL: Mapping[str, Any] = MappingProxyType(
+    {"channel": "page", "method": "GET", "path": "/", ZONE.name: "UTC"}
+)
 """Facts of a case that says nothing of them: a person looks at a page."""
 
 
@@ -148,12 +152,16 @@ class _Reader:
             table = ""
         row = self.row((*path, "row"), data.get("row") or {}, table)
         old = self.row((*path, "old"), data["old"], table) if data.get("old") is not None else row
+        try:
+            given = _times(given)
+        except (ValueError, RuleEngineError) as error:
+            self._findings.error(self._document.place((*path, "given")), str(error))
         return Case(
             data["name"],
             self._document.place(path),
             verb,
             target,
-            _times(given),
+            given,
             row,
             old,
             data.get("rows", 1),
@@ -235,12 +243,12 @@ def _flat(data: Mapping[str, Any], kinds: Mapping[str, Kind], prefix: str = "") 
 
 
 def _times(facts: dict[str, Any]) -> dict[str, Any]:
-    """Of ``now``, ``today`` and ``month``, what is not given follows from the others."""
+    """Of ``now``, ``today`` and ``month``, what is not given follows from the others and the time zone."""
+    zone = facts.get(ZONE.name) or "UTC"
     if isinstance(facts.get("today"), date) and facts.get("now") is None:
-        facts["now"] = datetime.combine(facts["today"], time(12), UTC)
+        facts["now"] = datetime.combine(facts["today"], time(12), zone_named(zone)).astimezone(UTC)
     if isinstance(facts.get("now"), datetime):
-        facts.setdefault("today", facts["now"].date())
-        facts.setdefault("month", facts["now"].month)
+        return {**calendar(facts["now"], zone), **facts}
     return facts
 
 

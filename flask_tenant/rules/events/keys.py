@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ...errors import RuleEngineError
+from ...evaluation.zones import day_end, zone_named
 from ...model import Tenant
 from ..model import ALWAYS, Rule, RuleSet
 
@@ -28,18 +29,26 @@ def key_of(rule: Rule, rules: RuleSet, tenant: Tenant, by: Any) -> str:
     return hashlib.sha256(repr((content, whose)).encode()).hexdigest()
 
 
-def period_end(once: str, now: float) -> float:
-    """Return when the hour, day or month ends, in UTC and seconds since 1970.
+def period_end(once: str, now: float, zone: str = "UTC") -> float:
+    """Return when the hour, day or month ends, in seconds since 1970.
 
-    :raises RuleEngineError: for any other period
+    :param now: in seconds since 1970
+    :param zone: name of the time zone whose clocks and calendar count
+    :raises RuleEngineError: for any other period, or a zone that there is not
     """
-    at = datetime.fromtimestamp(now, UTC).replace(minute=0, second=0, microsecond=0)
-    if once == "hour":
-        end = at + timedelta(hours=1)
-    elif once == "day":
-        end = at.replace(hour=0) + timedelta(days=1)
+    at = datetime.fromtimestamp(now, UTC)
+    try:
+        local = at.astimezone(zone_named(zone))
+    except ValueError as error:
+        raise RuleEngineError(f"When the {once} ends cannot be told: {error}", value=zone) from error
+    if once == "hour":  # by the clocks of now: also where they are put forward or back within the hour
+        passed = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+        return (at - passed + timedelta(hours=1)).timestamp()
+    if once == "day":
+        last = local.date()
     elif once == "month":
-        end = (at.replace(day=1, hour=0) + timedelta(days=32)).replace(day=1)
+        last = (local.date().replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
     else:
         raise RuleEngineError(f"once: {once!r} is no period", value=once, hint="Use hour, day or month")
-    return end.timestamp()
+    end = day_end(last, zone)
+    return (end if end > at else at + timedelta(hours=1)).timestamp()  # clocks put back over midnight

@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 
 from ...errors import RuleEngineError, TenancyError
 from ...evaluation import evaluate
+from ...expressions import ZONE
 from ...model import Tenant
 from ...transactions import BusyError
 from ..model import ALWAYS, CallHook, Effect, Emit, Rule, RuleSet, Webhook
@@ -114,7 +115,8 @@ class Reaction:
             self._failed(event, error, "its rule did not do all that it says")
 
     def _act(self, rule: Rule, rules: RuleSet, event: Event, patient: bool) -> None:
-        known = ChainMap(dict(event.facts), cast(Any, self._application.facts(event.at)))
+        request = self._application.facts(event.at)
+        known = ChainMap(dict(event.facts), cast(Any, request))
         if not self._applies(rule, rules, known, event):
             return
         by = self._by(rule, known, event)
@@ -126,7 +128,7 @@ class Reaction:
         if not rule.once:
             self._do(rule, event, patient)
             return
-        until = period_end(rule.once, self._clock())
+        until = period_end(rule.once, self._clock(), request.get(ZONE.name) or "UTC")
         if not self._marks.claim(key, until, patient=patient):
             return
         try:

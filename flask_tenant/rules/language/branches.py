@@ -111,7 +111,7 @@ def slotted(expression: Expression, collected: Collected) -> Expression:
     if not about_row(expression):
         return collected.slot(expression)
     if isinstance(expression, Call):
-        expression = _spelt_out(expression)
+        expression = _by_instant(_spelt_out(expression))
         counting = any(isinstance(part, Fact) and part.name == ROWS for part in walk(expression))
         return Call(
             expression.kind,
@@ -134,6 +134,47 @@ def _spelt_out(call: Call) -> Call:
     value, kind = call.arguments[0], ITEMS[listed.kind]
     parts = tuple(Call(Kind.BOOL, "==", (value, Constant(kind, each))) for each in listed.value)
     return parts[0] if len(parts) == 1 else Call(Kind.BOOL, "||", parts)
+
+
+_TURNED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _by_instant(call: Call) -> Call:
+    """Return ``date(row.at) >= day`` as ``row.at >= that day's first instant``, and the like.
+
+    Databases find instants by an index, and then need not know time zones. Both ask the same but for a few minutes in
+    which clocks have been put back over midnight, last in Newfoundland in 2010.
+    """
+    if call.function not in _TURNED:
+        return call
+    (left, right), function = call.arguments, call.function
+    if _is_date_of_row(right):
+        left, right, function = right, left, _TURNED[function]
+    if not isinstance(left, Call) or not _is_date_of_row(left) or about_row(right):
+        return call
+    at, zone = left.arguments
+    start, end = (Call(Kind.TIME, name, (right, zone)) for name in ("day_start", "day_end"))
+
+    def asks(how: str, instant: Call) -> Call:
+        return Call(Kind.BOOL, how, (at, instant))
+
+    return {
+        "<": asks("<", start),
+        "<=": asks("<", end),
+        ">": asks(">=", end),
+        ">=": asks(">=", start),
+        "==": Call(Kind.BOOL, "&&", (asks(">=", start), asks("<", end))),
+        "!=": Call(Kind.BOOL, "||", (asks("<", start), asks(">=", end))),
+    }[function]
+
+
+def _is_date_of_row(expression: Expression) -> bool:
+    return (
+        isinstance(expression, Call)
+        and expression.function == "date"
+        and len(expression.arguments) == 2
+        and about_row(expression)
+    )
 
 
 def _split(expression: Expression) -> list[tuple[Expression, Expression]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from ...expressions import Call, Column, Constant, Expression, Fact, Kind
+from ...expressions import ZONE, Call, Column, Constant, Expression, Fact, Kind
 from . import kinds
 from .findings import ConditionError, nearest
 from .syntax import Node, parse
@@ -17,6 +19,7 @@ FUNCTIONS = {"lower": 1, "upper": 1, "size": 1, "month_start": 1, "month_end": 1
 DURATIONS = {"days": timedelta(days=1), "hours": timedelta(hours=1), "minutes": timedelta(minutes=1)}
 WORDS = (*FUNCTIONS, *DURATIONS, "timestamp")
 LONGEST_DURATION = timedelta(days=36_600)
+IMAGES = ("row", "old", "new")
 HINTS = {
     "matches": "regular expressions are not read: use startsWith, endsWith or contains",
     "now": "now is a fact, not a function: write it without parentheses",
@@ -105,6 +108,11 @@ def typed(node: Node, names: Names) -> Expression:
         return found
     if node.what == "name":
         return _name(node, names)
+    if node.what == "column":
+        image, column = node.value
+        if image not in IMAGES:
+            raise ConditionError(f"only row, old and new have columns; {image} is none of them", node.at)
+        return _column(node, image, column, names)
     if node.what == "list":
         return _list(node)
     if node.what == "call":
@@ -125,13 +133,17 @@ def _name(node: Node, names: Names) -> Expression:
                 "rows, the number of rows of a result, is known to result rules only", node.at
             )
         return Fact(Kind.INT, "rows")
-    if first in {"row", "old", "new"}:
+    if first in IMAGES:
+        if names.tables is not None and (not rest or "." in rest):
+            raise ConditionError(f"expected a column, such as {first}.name, found {name}", node.at)
         return _column(node, first, rest, names)
     kind = names.facts.get(name)
     if kind is not None:
         return Fact(kind, name)
     if any(name in columns for columns in (names.tables or {}).values()):
-        raise ConditionError(f'there is no fact "{name}"; the column is written row.{name}', node.at)
+        raise ConditionError(
+            f'there is no fact "{name}"; the column is written {column_said("row", name)}', node.at
+        )
     if name in WORDS:
         raise ConditionError(f'"{name}" is a function: it takes something in parentheses', node.at)
     hint = nearest(name, names.facts)
@@ -140,14 +152,20 @@ def _name(node: Node, names: Names) -> Expression:
     raise ConditionError(f'there is no fact "{name}"{hint}', node.at)
 
 
+def column_said(image: str, name: str) -> str:
+    """Return a column as it is written in a condition; ``""`` as a name for the row itself."""
+    if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+        return f"{image}.{name}"
+    return f"{image}[{json.dumps(name, ensure_ascii=False)}]" if name else image
+
+
 def _column(node: Node, image: str, name: str, names: Names) -> Expression:
     if names.tables is None:
-        raise ConditionError(f"{names.no_row}, so {node.value} cannot be named", node.at)
-    if not name or "." in name:
-        raise ConditionError(f"expected a column, such as {image}.name, found {node.value}", node.at)
+        raise ConditionError(f"{names.no_row}, so {column_said(image, name)} cannot be named", node.at)
     if image != "row" and not names.images:
+        here = column_said("row", name)
         raise ConditionError(
-            f"{image}.{name} can be named in update rules only; here it is row.{name}", node.at
+            f"{column_said(image, name)} can be named in update rules only; here it is {here}", node.at
         )
     kind = names.column(name, node.at)
     if kind is None:
@@ -213,7 +231,16 @@ def _call(name: str, count: int, node: Node, names: Names) -> Expression:
             f"{name} takes {wanted or 'no'} argument{'s' * (wanted != 1)}, not {given}", node.at
         )
     arguments = tuple(typed(child, names) for child in node.children)
+    if name == "date" and arguments[0].kind is Kind.TIME:
+        return _day(arguments[0])
+    if name in {"month_start", "month_end"}:
+        arguments = tuple(map(_day, arguments))
     return _fitting(name, arguments, node)
+
+
+def _day(expression: Expression) -> Expression:
+    """Return a timestamp's date in the tenant's time zone; everything else as it is."""
+    return Call(Kind.DATE, "date", (expression, ZONE)) if expression.kind is Kind.TIME else expression
 
 
 def _duration(node: Node) -> Constant:
@@ -285,6 +312,13 @@ def _negative(argument: Expression, node: Node) -> Expression:
 
 
 def _fitting(function: str, arguments: tuple[Expression, ...], node: Node) -> Call:
+    if (
+        function in kinds.EQUALITIES | kinds.ORDERINGS
+        and {argument.kind for argument in arguments} == kinds.DAYS
+    ):
+        arguments = tuple(
+            map(_day, arguments)
+        )  # said out loud, so that everyone who renders it means the same
     given = tuple(argument.kind for argument in arguments)
     if function in {"+", "-"} and Kind.DATE in given:
         span = next((each for each in arguments if each.kind is Kind.DURATION), None)
@@ -299,11 +333,6 @@ def _fitting(function: str, arguments: tuple[Expression, ...], node: Node) -> Ca
     kind = kinds.result(function, given)
     if kind is None:
         raise ConditionError(_misfit(function, given), node.at)
-    if set(given) == kinds.DAYS and function in kinds.EQUALITIES | kinds.ORDERINGS:
-        # Said out loud, so that everyone who renders it means the same.
-        arguments = tuple(
-            each if each.kind is Kind.DATE else Call(Kind.DATE, "date", (each,)) for each in arguments
-        )
     return Call(kind, function, arguments)
 
 

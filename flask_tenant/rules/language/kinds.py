@@ -15,8 +15,8 @@ _ORDERED = NUMBERS | DAYS | {Kind.DURATION}
 
 
 def alike(one: Kind, other: Kind) -> bool:
-    """Whether two values can be compared: one type, or numbers of either, or a date and a timestamp."""
-    return one is other or {one, other} <= NUMBERS or {one, other} == DAYS
+    """Whether two values can be compared: one type, or numbers of either."""
+    return one is other or {one, other} <= NUMBERS
 
 
 def result(function: str, kinds: tuple[Kind, ...]) -> Kind | None:
@@ -51,7 +51,7 @@ def _of_one(function: str, kind: Kind) -> Kind | None:
     if function in {"lower", "upper"}:
         return Kind.TEXT if kind is Kind.TEXT else None
     if function in {"month_start", "month_end", "date"}:
-        return Kind.DATE if kind in DAYS else None
+        return Kind.DATE if kind is Kind.DATE else None
     return None
 
 
@@ -63,6 +63,10 @@ def _of_two(function: str, one: Kind, other: Kind) -> Kind | None:
         return Kind.BOOL if alike(one, other) and one in _ORDERED else None
     if function == "in":
         return Kind.BOOL if ITEMS.get(other) is one else None
+    if function == "date":
+        return Kind.DATE if one is Kind.TIME and other is Kind.TEXT else None
+    if function in {"day_start", "day_end"}:
+        return Kind.TIME if one is Kind.DATE and other is Kind.TEXT else None
     if function in {"startsWith", "endsWith", "contains"}:
         return Kind.BOOL if one is other is Kind.TEXT else None
     if function == "+":

@@ -321,8 +321,8 @@ class _Builder:
         )
         if (
             self._verb == "update"
-            and re.search(r"\brow\.", mentioned)
-            and not re.search(r"\bold\.", mentioned)
+            and re.search(r"\brow[.\[]", mentioned)
+            and not re.search(r"\bold[.\[]", mentioned)
         ):
             self._findings.note(
                 self._place("deny", key=True),

@@ -37,8 +37,9 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "'": "'", "\\": "\\"}
 class Node:
     """A part of a condition.
 
-    :param what: ``name``, ``constant``, ``null``, ``list``, ``call``, ``method`` or ``operator``
-    :param value: a dotted name, a :class:`~flask_tenant.expressions.Constant`, or what is called
+    :param what: ``name``, ``column``, ``constant``, ``null``, ``list``, ``call``, ``method`` or ``operator``
+    :param value: a dotted name, what stands before and within ``row["…"]``, a
+        :class:`~flask_tenant.expressions.Constant`, or what is called
     :param at: offset in the text
     """
 
@@ -131,7 +132,8 @@ def _strange(text: str, at: int) -> str:
     found = text[at]
     if found.isalpha():
         return (
-            f'the letter "{found}" has no meaning outside of a text: names are made of a to z, 0 to 9 and _'
+            f'the letter "{found}" has no meaning outside of a text: names are made of a to z, 0 to 9 and _; '
+            'a column of another name is written row["…"]'
         )
     return hints.get(found) or f'the character "{found}" has no meaning in a condition'
 
@@ -203,6 +205,12 @@ class _Tree:
             raise ConditionError(f'expected a name before ".{name}"', owner.at)
         return _node("name", owner.at, f"{owner.value}.{name}")
 
+    def member_index(self, parts: list[Node]) -> Node:
+        owner, name = parts
+        if owner.what != "name" or name.what != "constant" or name.value.kind is not Kind.TEXT:
+            raise ConditionError("expected a name; a[b] is not read, use b in a", owner.at)
+        return _node("column", owner.at, (owner.value, name.value.value))
+
     def member_dot_arg(self, parts: list[Any]) -> Node:
         owner, name, *arguments = parts
         return _node("method", _at(name), str(name), (owner, *(arguments[0] if arguments else ())))
@@ -231,7 +239,6 @@ class _Tree:
         if name in symbols:
             return lambda parts: (symbols[name], parts[0])
         refused = {
-            "member_index": "expected a name; a[b] is not read, use b in a",
             "member_object": "objects {…} are not read in a condition",
             "map_lit": "maps {…} are not read in a condition",
             "dot_ident": "expected a name, not a dot before it",

@@ -74,11 +74,14 @@ def message(text: str, names: Names) -> Iterator[str | Expression]:
             raise ConditionError(
                 f'a brace that means itself is written twice: "{match[0] * 2}"', match.start()
             )
-        name = match[1].strip()
-        if not re.fullmatch(r"[A-Za-z_][\w.]*", name, re.ASCII):
-            raise ConditionError("expected {row.column} or {fact}", match.start())
         try:
-            part = conditions.value(name, names)
+            node = parse(match[1].strip())
+        except ConditionError:
+            node = None
+        if node is None or node.what not in {"name", "column"}:
+            raise ConditionError('expected {row.column}, {row["column"]} or {fact}', match.start())
+        try:
+            part = conditions.typed(node, names)
         except ConditionError as error:
             raise ConditionError(error.message, match.start() + 1) from None
         if pending:

@@ -251,6 +251,7 @@ def test_built_in_facts():
         "tenant.id": 5,
         "tenant.plan": "starter",
         "tenant.slug": "acme",
+        "tenant.timezone": "UTC",
         "user.id": None,
     }
     assert read() == {**fixed, "channel": "job", "method": None, "path": None}

@@ -75,11 +75,17 @@ def constant(kind: Kind) -> st.SearchStrategy[Expression]:
     return VALUES[kind].map(lambda value: Constant(kind, value))
 
 
+def constant_in(*texts: str) -> st.SearchStrategy[Expression]:
+    return st.sampled_from([Constant(Kind.TEXT, text) for text in texts])
+
+
 def term(kind: Kind) -> st.SearchStrategy[Expression]:
     plain = fact(kind) | constant(kind)
     if kind is Kind.DATE:
-        shifted = st.builds(lambda a: Call(kind, "month_end", (a,)), fact(Kind.DATE) | fact(Kind.TIME))
-        return plain | shifted
+        zone = constant_in("UTC", "Pacific/Auckland", "America/Havana")
+        local = st.builds(lambda a, z: Call(kind, "date", (a, z)), fact(Kind.TIME), zone)
+        shifted = st.builds(lambda a: Call(kind, "month_end", (a,)), fact(Kind.DATE) | local)
+        return plain | local | shifted
     if kind is Kind.INT:
         return plain | st.builds(lambda a: Call(kind, "size", (a,)), fact(Kind.TEXTS) | fact(Kind.TEXT))
     return plain
@@ -106,8 +112,10 @@ def comparisons(draw: st.DrawFn) -> Expression:
     if form == 3:
         return boolean("is_known", draw(fact(draw(st.sampled_from(list(FACTS.values()))))))
     if form == 4:
-        left, right = draw(st.permutations([Kind.DATE, Kind.TIME]))
-        return boolean(draw(st.sampled_from(["<", ">", "==", "!="])), draw(term(left)), draw(term(right)))
+        start = Call(
+            Kind.TIME, "day_start", (draw(term(Kind.DATE)), draw(constant_in("UTC", "Asia/Kolkata")))
+        )
+        return boolean(draw(st.sampled_from(["<", ">", "==", "!="])), draw(term(Kind.TIME)), start)
     kind = draw(st.sampled_from(SCALARS))
     other = draw(st.sampled_from(NUMBERS.get(kind, [kind])))
     function = draw(st.sampled_from(["==", "!=", "<", "<=", ">", ">="]))

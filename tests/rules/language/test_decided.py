@@ -18,7 +18,7 @@ from tests.rules.language.world import TABLES, checked
 NOW = dt.datetime(2026, 7, 15, 12, tzinfo=dt.UTC)
 CLERK = {
     "user.id": 7, "roles": ("agent",), "path": "/invoices", "channel": "page", "now": NOW, "today": NOW.date(),
-    "month": NOW.month, "plan": "free",
+    "month": NOW.month, "plan": "free", "tenant.timezone": "UTC",
 }  # fmt: skip
 AUDITOR = {**CLERK, "roles": ("auditor", "accounting")}
 STRANGER: dict[str, Any] = {}

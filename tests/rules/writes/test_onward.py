@@ -310,3 +310,23 @@ def test_blanks_that_fill_up_a_column_change_no_rule(world: World) -> None:
         world.write("UPDATE ledger SET text = 'open' WHERE id = 2")
     world.write("UPDATE ledger SET text = 'paid' WHERE id = 1")
     assert world.physically("SELECT id, trim(text) FROM ledger ORDER BY id") == [(1, "paid"), (2, "closed")]
+
+
+def test_what_a_unique_index_holds_is_a_key_too(world: World) -> None:
+    """``Column(unique=True, index=True)`` makes an index and no constraint: whose value is taken can be found out."""
+    index = "CREATE UNIQUE INDEX texts ON ledger (tenant_id, {})"
+    keys = [(index.format(columns), "DROP INDEX texts") for columns in ("text", "id, text")]
+    if not world.sqlite:
+        excludes = "ADD CONSTRAINT texts EXCLUDE USING btree (tenant_id WITH =, text WITH =)"
+        keys += [
+            (index.format("lower(text)"), "DROP INDEX texts"),
+            (f"ALTER TABLE ledger {excludes}", "ALTER TABLE ledger DROP CONSTRAINT texts"),
+        ]
+    world.physically("CREATE INDEX slow ON ledger (tenant_id, text)")
+    for key, drop in keys:
+        assert world.notes(MASK) == ()
+        world.physically(key)
+        for rule in (MASK, "- {id: secret, for: {read: ledger}, hide: [text]}"):
+            with pytest.raises(RuleFileError, match='"text" is part of a key of "ledger"'):
+                world.notes(rule)
+        world.physically(drop)
