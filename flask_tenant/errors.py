@@ -16,6 +16,7 @@
     │   ├── CredentialRefusedError    a request's token is unknown, expired, revoked or forged
     │   ├── DomainError               a custom domain is taken, unknown or no host name
     │   ├── TokenError                an API token is unknown
+    │   ├── TenantClosedError         a response or web socket has outlived its tenant
     │   ├── TenantConfigError         a tenant's configuration cannot be kept
     │   └── TenantChangedError        a session or connection of one tenant was used under another
     ├── IdentityError                 somebody cannot log in, or a member cannot be what is wanted
