@@ -40,7 +40,8 @@ class IsolateConfig:
     :param directory_prefix: what the names of our own tables start with
     :param safe_functions: functions beyond the built-in list that raw SQL may call
     :param safe_objects: triggers, views, rules and functions of the database that the operator vouches for
-    :param unruled_objects: triggers, rules and tables of the database whose own writes rule files need not look at
+    :param unruled_objects: triggers, rules and tables of the database whose own writes rule files need not look at,
+        and views that may show what rules keep from people
     """
 
     column: str = "tenant_id"

@@ -109,9 +109,12 @@ def test_no_message_shows_what_is_masked(shop: tuple[Flask, Fixed, list[sa.Engin
             rules.found = None
             if overlays:
                 rules.obey(overlays=overlays)
-            with tenant_context("acme", app), pytest.raises(sa.exc.IntegrityError) as failed:
-                with engine.begin() as connection:
-                    connection.execute(sa.text(WAYS[way]))
+            with (
+                tenant_context("acme", app),
+                pytest.raises(sa.exc.IntegrityError) as failed,
+                engine.begin() as connection,
+            ):
+                connection.execute(sa.text(WAYS[way]))
             error: object = failed.value.orig
             diag = getattr(error, "diag", None)
             fields = [getattr(diag, name, None) for name in ("message_primary", "message_detail", "context")]
