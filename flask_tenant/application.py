@@ -270,7 +270,8 @@ class Application:
         if found is None:
             raise ConfigurationError(
                 "No database engine was found in the application",
-                hint="Register Flask-SQLAlchemy (or -Lite) with it, or pass Tenancy(engines=[engine])",
+                hint="Register Flask-SQLAlchemy (or -Lite) with it, or pass Tenancy(engines=[engine]); "
+                "'flask-tenant run' takes --engine MODULE:NAME",
             )
         return found
 

@@ -10,7 +10,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import wraps
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -30,13 +33,16 @@ class NeedsScratchDatabaseError(ConfigurationError):
 
     def __init__(self, error: SchemaNotReadyError, suggestion: str) -> None:
         self.suggestion = suggestion
-        super().__init__(error.message, value=error.value, hint=error.hint)
+        super().__init__(error.message, value=error.value, hint="Nothing was changed")
 
 
-def install(configure: Callable[[Flask], None] = lambda app: None) -> None:
+def install(
+    configure: Callable[[Flask], None] = lambda app: None, engines: Callable[[], Iterable[Any]] = tuple
+) -> None:
     """Register Tenancy with each Flask application that is made from now on.
 
     :param configure: sets ``TENANT_*`` keys before registration
+    :param engines: returns engines of the application's own that hold tenants' rows
     """
     original = Flask.__init__
 
@@ -46,20 +52,28 @@ def install(configure: Callable[[Flask], None] = lambda app: None) -> None:
         configure(self)
         if KEY not in self.extensions:
             here = sys._getframe(0)
-            Tenancy()._register(self, here, factory=here.f_back)
+            Tenancy(engines=engines())._register(self, here, factory=here.f_back)
 
     Flask.__init__ = made  # type: ignore[method-assign]
 
 
-def load(target: str, *, database: str | None = None, shared: Iterable[str] = ()) -> Flask:
+def load(
+    target: str,
+    *,
+    database: str | None = None,
+    shared: Iterable[str] = (),
+    engines: Iterable[str] = (),
+) -> Flask:
     """Import an application and register Tenancy with it.
 
     :param target: as for ``flask --app``: ``package.module:app``, or ``package.module:create_app`` for a factory
     :param database: URL that takes the place of the application's own
+    :param engines: ``package.module:name`` of each engine that the application makes itself
     :raises NeedsScratchDatabaseError: when the application's database has tables without the tenant column
-    :raises ConfigurationError: when the target is no Flask application
+    :raises ConfigurationError: when the target is no Flask application, or an engine's name leads to none
     """
     names = tuple(shared)
+    wanted = tuple(engines)
 
     def configure(app: Flask) -> None:
         if names:
@@ -67,13 +81,16 @@ def load(target: str, *, database: str | None = None, shared: Iterable[str] = ()
 
     if database is not None:
         _replace_database(database)
-    install(configure)
+    install(configure, lambda: _engines(wanted))
     module_name, _, name = target.partition(":")
     try:
         app = locate_app(prepare_import(module_name), name or None)
         with app.app_context():
-            app.extensions[KEY].discover()
+            app.extensions[KEY].databases.want(_engines(wanted, all_of_them=True))
     except SchemaNotReadyError as error:
+        if wanted:  # nobody but the application knows where these go
+            hint = "Nothing was changed. Let the application use an empty database, by its own means"
+            raise SchemaNotReadyError(error.message, value=error.value, hint=hint) from None
         folder = tempfile.mkdtemp(prefix="flask-tenant-")
         raise NeedsScratchDatabaseError(error, f"sqlite:///{folder}/scratch.db") from error
     except NoAppException as error:
@@ -86,6 +103,46 @@ def load(target: str, *, database: str | None = None, shared: Iterable[str] = ()
             else "Name it as MODULE:APP or MODULE:FACTORY, as for 'flask --app'",
         ) from error
     return app
+
+
+def _engines(names: Iterable[str], *, all_of_them: bool = False) -> list[Any]:
+    """Return the engines that go by these names.
+
+    :param all_of_them: false while modules are being imported, and some engines may not be there yet
+    :raises ConfigurationError: when one leads to no engine
+    """
+    found = []
+    for name in names:
+        module, _, attribute = name.partition(":")
+        if all_of_them:
+            with suppress(ImportError):
+                import_module(module)
+        engine = getattr(sys.modules.get(module), attribute or "engine", None)
+        if hasattr(engine, "dialect"):
+            found.append(engine)
+        elif all_of_them:
+            raise ConfigurationError(
+                f"No engine was found as {name!r}",
+                value=name,
+                hint="Name it as MODULE:NAME, as it is called in the application's code",
+            )
+    return found
+
+
+def make_tables(app: Flask) -> None:
+    """Make the tables of a scratch database, where the application leaves that to a command.
+
+    Flask-Migrate's scripts are run, if there are any; else tables are made from Flask-SQLAlchemy's models.
+
+    :param app: the current application
+    """
+    migrate, models = app.extensions.get("migrate"), app.extensions.get("sqlalchemy")
+    if migrate is not None and Path(migrate.directory, "env.py").is_file():
+        from flask_migrate import upgrade
+
+        upgrade()
+    elif models is not None and hasattr(models, "create_all") and not app.extensions[KEY].databases.tables():
+        models.create_all()
 
 
 def _replace_database(url: str) -> None:

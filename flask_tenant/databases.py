@@ -63,6 +63,11 @@ class Databases:
         return found
 
     # ---- engines
+    def want(self, engines: Iterable[Engine | AsyncEngine]) -> None:
+        """Name engines that hold tenants' rows, and put the wall into them."""
+        self._wanted.extend(engine for engine in engines if engine not in self._wanted)
+        self.discover()
+
     def discover(self) -> None:
         """Find engines and sessions of the application that are not tenanted yet."""
         application = self.application

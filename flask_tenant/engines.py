@@ -148,7 +148,7 @@ def _watch_engines() -> None:
 def _declared_first(original: Any) -> Any:
     @wraps(original)
     def method(self: Engine) -> Any:
-        if not is_tenanted(self.dialect):
+        if getattr(self.dialect, "ft_wall", None) is None:  # is_tenanted(), a call less
             _declared(self)
         return original(self)
 
@@ -183,5 +183,5 @@ def _declared(engine: Engine) -> None:
 def _checkout(connection: Any, record: Any, fairy: Any) -> None:
     """An engine is tenanted or exempt: a connection of any other does not leave its pool."""
     dialect = fairy._pool._dialect
-    if not is_tenanted(dialect) and dialect not in _exempt and _states():
+    if getattr(dialect, "ft_wall", None) is None and dialect not in _exempt and _states():
         raise refuse_unguarded(f"of {dialect.name}+{dialect.driver}")

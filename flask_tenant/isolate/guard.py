@@ -8,7 +8,7 @@ raw SQL enforcer, or refused.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from operator import attrgetter, is_
 from typing import Any, cast
 
 from ..context import _scope
@@ -44,26 +44,38 @@ def held_by(holder: Any) -> dict[str, Any]:
 _SET_UP = "ft_set_up"
 
 
-def as_set_up(connection: Any, lasting: Sequence[str], plain: Sequence[str]) -> bool:
-    """Whether the attributes of a driver's connection are what they were when it was first handed out.
+class SetUp:
+    """How a driver's connection is set up by attributes: each user finds them as they were for the first one.
 
     They are no SQL, and a rollback does not take them back: in autocommit, the next tenant's would do nothing.
 
-    :param connection: the driver's own
     :param lasting: attributes that say how transactions run; a connection with others is not handed out again
-    :param plain: attributes that can be put back, which is done here
+    :param plain: attributes that can be put back, which is done
     """
-    kept = notes(connection).setdefault(_SET_UP, {})
-    for name in (*lasting, *plain):
-        now = getattr(connection, name)
-        before = kept.setdefault(name, now)
-        # SQLAlchemy leaves False where there was nothing.
-        if now is before or all(value is None or value is False for value in (now, before)):
-            continue
-        if name in lasting:
-            return False
-        setattr(connection, name, before)
-    return True
+
+    def __init__(self, lasting: tuple[str, ...], plain: tuple[str, ...]) -> None:
+        self._names = (*lasting, *plain)
+        self._lasting = len(lasting)
+        self._read = attrgetter(*self._names)
+
+    def holds(self, connection: Any) -> bool:
+        """Whether a connection can be handed out.
+
+        :param connection: the driver's own
+        """
+        now = self._read(connection)
+        before = notes(connection).setdefault(_SET_UP, now)
+        return all(map(is_, now, before)) or self._put_back(connection, now, before)
+
+    def _put_back(self, connection: Any, now: tuple[Any, ...], before: tuple[Any, ...]) -> bool:
+        for at, (name, found, wanted) in enumerate(zip(self._names, now, before, strict=False)):
+            # SQLAlchemy leaves False where there was nothing.
+            if found is wanted or all(value is None or value is False for value in (found, wanted)):
+                continue
+            if at < self._lasting:
+                return False
+            setattr(connection, name, wanted)
+        return len(now) == len(before)
 
 
 def unruled(holder: Any) -> bool:

@@ -20,7 +20,7 @@ from .catalog import Catalog
 from .config import IsolateConfig
 from .ddl import sequence_table
 from .engine import install
-from .keys import check_schema
+from .keys import check_schema, in_words
 from .plain import plainly
 from .rawsql import RawSql
 from .seeding import Seeding, physical
@@ -144,19 +144,19 @@ class Isolation:
     def _check(self, catalog: Catalog, engine: Engine) -> None:
         problems = check_schema(catalog, self.config)
         if problems:
-            listed = "\n".join(f"  {p}" for p in problems)
+            listed = "\n".join(f"  {line}" for line in in_words(problems))
             raise SchemaNotReadyError(
                 f"The database {engine.url.render_as_string()} is not ready for tenants:\n{listed}",
                 value=[p.table for p in problems],
-                hint="Nothing was changed. Start with an empty database, name tables that belong to no tenant in "
-                "TENANT_SHARED_TABLES, or try the application on a scratch database with 'flask-tenant run'",
+                hint="Nothing was changed. 'flask-tenant run' tries the application on a scratch database",
             )
         unsafe = [o for o in catalog.objects if not o.safe]
         if unsafe:
             raise UnsafeObjectError(
                 "The database holds what runs below the wall: " + ", ".join(str(o) for o in unsafe),
                 value=[str(o) for o in unsafe],
-                hint="Make sure that each stays inside one tenant, and name it in TENANT_SAFE_OBJECTS",
+                hint="Make sure that each stays inside one tenant, and name it in TENANT_SAFE_OBJECTS. Views show all "
+                "tenants' rows: statements that read them are refused all the same",
             )
 
     def seed(self, connection: Connection, tenant_ids: Sequence[int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -33,9 +33,21 @@ class Problem:
     what_to_do: str
 
     def __str__(self) -> str:
+        return self.about(self.table)
+
+    def about(self, table: str) -> str:
+        """Return it in words, about the table or about all those of which the same is to be said."""
         columns = ", ".join(column or "(expression)" for column in self.columns)
-        where = " ".join(part for part in (self.table, self.key, f"({columns})" if columns else "") if part)
+        where = " ".join(part for part in (table, self.key, f"({columns})" if columns else "") if part)
         return f"{where}: {self.why}. {self.what_to_do}"
+
+
+def in_words(problems: Iterable[Problem]) -> list[str]:
+    """Return a line for each problem; tables that have the same one share a line."""
+    alike: dict[Problem, list[str]] = {}
+    for problem in problems:
+        alike.setdefault(replace(problem, table=""), []).append(problem.table)
+    return [problem.about(", ".join(tables)) for problem, tables in alike.items()]
 
 
 def check_schema(
@@ -104,7 +116,7 @@ def _tenant_table(
             "",
             (),
             f"there is no column {config.column!r}, so that its rows belong to nobody",
-            "Start with an empty database, convert this one, or name the table as shared",
+            "Start with an empty database, or name tables that belong to no tenant in TENANT_SHARED_TABLES",
         )
         return
     if column.nullable:

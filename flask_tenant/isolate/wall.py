@@ -423,7 +423,8 @@ class Wall:
                 value=name,
                 hint=hint
                 or "The schema belongs to all tenants: change it at start-up, by a migration, or in "
-                "central_context(reason=...); a command such as 'flask init-db' may create tables",
+                "central_context(reason=...); a command such as 'flask init-db' may create tables. A test-suite: set "
+                "TENANT_DEFAULT, and run 'pytest -p flask_tenant.testing'",
             )
 
     def schema_changed(self, connection: Connection) -> None:

@@ -138,10 +138,10 @@ class Rules:
         scope = self._here()
         if scope is None or not scope.tenant_id or scope.internal:
             return None
-        plan = self._plan(scope)
-        if plan is None:
+        pin = self._pin(scope)
+        if pin.plan is None or pin.moment is None:
             return None
-        return self._ruling(plan, read_all(plan.readers, self.moment(scope)))
+        return self._ruling(pin.plan, read_all(pin.plan.readers, pin.moment))
 
     def moment(self, scope: Scope, at: datetime | None = None) -> Moment:
         """Return what facts are read in.
@@ -164,17 +164,13 @@ class Rules:
             ) from error
 
     def _pin(self, scope: Scope) -> _Pin:
-        plan = self._plan(scope)
-        moment = self.moment(scope) if plan is not None else None  # most tenants have no rules
-        return _Pin(scope.tenant_id or 0, plan, moment)
-
-    def _plan(self, scope: Scope) -> Plan | None:
         tenant = scope.tenant
-        if tenant is None:
-            return None
-        rules = self.book.active(tenant)
-        if rules is None:
-            return None
+        rules = self.book.active(tenant) if tenant is not None else None
+        if tenant is None or rules is None:  # as for most tenants
+            return _Pin(scope.tenant_id or 0, None, None)
+        return _Pin(tenant.id, self._plan(tenant, rules), self.moment(scope))
+
+    def _plan(self, tenant: Tenant, rules: RuleSet) -> Plan:
         plan = self._plans.get(tenant.id)
         tables = tuple(self._tables())
         if (

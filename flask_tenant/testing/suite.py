@@ -2,8 +2,8 @@
 
 Suites call ``drop_all()`` and ``create_all()`` around each test, and many count on the first row having id 1. With
 this plugin ``drop_all`` empties the current tenant's tables only and restarts its automatic ids, as the first
-``create_all`` does; the neighbours keep their rows. When the suite ends, sequences are raised above every tenant's
-largest id.
+``create_all`` does; the neighbours keep their rows. The tenant is made in a database that has none of its name, such
+as a new one for each test. When the suite ends, sequences are raised above every tenant's largest id.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.schema import CreateTable, DropTable
 
-from ..context import Scope, entered
+from ..application import Application
+from ..context import Scope, entered, internal
 from ..engines import exempt_engine
 from ..isolate import Wall, physical, plainly, sequence_table
+
+_fallback = Application.fallback
 
 _emptied: dict[URL, set[tuple[str | None, str, str, str]]] = {}
 
@@ -25,12 +28,14 @@ _emptied: dict[URL, set[tuple[str | None, str, str, str]]] = {}
 def pytest_configure() -> None:
     """Let ``drop_all`` empty a tenant from now on."""
     Wall.ddl_in_tenant = staticmethod(_ddl)
+    Application.fallback = _default  # type: ignore[method-assign]
     event.listen(sa.MetaData, "before_create", _begin)
 
 
 def pytest_unconfigure() -> None:
     """Refuse it again, and raise the sequences that were restarted."""
     Wall.ddl_in_tenant = None
+    Application.fallback = _fallback  # type: ignore[method-assign]
     event.remove(sa.MetaData, "before_create", _begin)
     for url, columns in _emptied.items():
         engine = sa.create_engine(url)
@@ -40,6 +45,19 @@ def pytest_unconfigure() -> None:
                 _restart(connection, schema, table, column)
         engine.dispose()
     _emptied.clear()
+
+
+def _default(self: Application, *, asked: bool = True) -> Scope | None:
+    """Stand in for ``Application.fallback``: the default tenant is made if it is missing."""
+    found = _fallback(self, asked=asked)
+    slug, directory = self.settings.default, self.databases.directory
+    if found is None and asked and slug is not None and directory is not None:
+        with internal():
+            missing = directory.find(slug) is None
+        if missing:
+            self.create(slug, slug.title())
+        found = _fallback(self, asked=asked)
+    return found
 
 
 def _begin(metadata: sa.MetaData, connection: Connection, tables: Any = None, **kw: Any) -> None:

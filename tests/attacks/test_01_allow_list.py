@@ -386,6 +386,11 @@ BEFORE_ANY_DATABASE = {
         "DELETE FROM line RETURNING row_to_json(new)",
         "UPDATE line SET qty = 1 RETURNING (SELECT old)",
         "INSERT INTO line (qty) SELECT 1 RETURNING new.*",
+        "INSERT INTO setting TABLE setting",
+        "SELECT pg_catalog.regclass 'customer'",
+        "SELECT \"regclass\" 'customer'",
+        "SELECT '{customer}'::_regclass",
+        "SELECT CAST(NULL AS _customer)",
     ],
     "sqlite": [
         'SELECT "cast"(1 AS text)',
@@ -424,6 +429,27 @@ def test_names_that_only_look_alike() -> None:
         raw.statement('SELECT id AS "a%%b" FROM customer', "format")
     with pytest.raises(StatementRefusedError):
         raw.fragment("customer.row_to_json", "columns")
+    nobody_elses = "INSERT INTO setting (key, value) SELECT setting, 'new' FROM (SELECT 'k' AS setting) AS q"
+    assert raw.statement(nobody_elses, "none").parts, (
+        "the table that is written is not among what a query sees"
+    )
+    each_its_own = (
+        "WITH a AS (DELETE FROM line USING invoice i WHERE i.id = line.invoice_id RETURNING line.id), "
+        "b AS (UPDATE setting SET value = c.name FROM customer c RETURNING value) SELECT count(*) FROM a, b"
+    )
+    assert raw.statement(each_its_own, "none").sql("7").count('"tenant_id" = 7') == 4
+    joined = "SELECT id, (SELECT name FROM (SELECT 'x' AS name) z) FROM (category CROSS JOIN (SELECT 1) y) AS j GROUP BY id"
+    assert raw.statement(joined, "none").sql("7").endswith("GROUP BY id")
+    renamed = raw.statement("SELECT c.id, c.b FROM category AS c(id, parent_id, b) GROUP BY c.id", "none")
+    assert renamed.sql("7").endswith(
+        "GROUP BY c.id"
+    )  # which is an error, as it is to a database of one's own
+    # A bare table has a row address, which newer versions of SQLite find behind eight subqueries as well.
+    many = RawSql("sqlite", WorldViews("sqlite"))
+    others = ", (SELECT 1)" * 8
+    assert 'FROM "main"."line" AS line' in many.statement(f"SELECT qty FROM line{others}", "none").sql("7")
+    derived = many.statement(f"SELECT (SELECT 1 AS rowid), rowid FROM line{others}", "none").sql("7")
+    assert 'FROM "main"."line" WHERE' in derived
     long = RawSql("postgresql", WorldViews("postgresql"), column="a" * 63)
     with pytest.raises(HiddenColumnError):
         long.statement(f"SELECT {'a' * 64} FROM customer", "none")

@@ -48,6 +48,8 @@ DELETE FROM visit RETURNING rowid
 
 SELECT x.rowid FROM (SELECT rowid, * FROM visit) x
 
+SELECT 'visit'.rowid FROM visit
+
 UPDATE visit SET page = (SELECT '' AS rowid), hits = (SELECT rowid) RETURNING hits
 
 DELETE FROM visit WHERE 1 IN (SELECT 1 AS rowid) RETURNING (SELECT rowid FROM (SELECT 1 AS one))

@@ -44,6 +44,7 @@ FAILING = {
     "unknown column by update": "UPDATE customer SET nope = 1",
     "unknown column by insert": "INSERT INTO visit (nope) VALUES (1)",
     "too few values": "INSERT INTO setting (key, value) VALUES ('x')",
+    "too few values of a query": "INSERT INTO visit (page, hits) SELECT 'x'",
     "a type": "INSERT INTO visit (hits) SELECT name FROM customer",
     "a cast": "SELECT CAST(name AS integer) + 1 FROM customer",
     "a division": "SELECT 1 / (balance - balance) FROM customer",

@@ -162,6 +162,7 @@ def test_asyncio(pooler: Pooler, pooled_site: Site) -> None:
     async def all_of_it() -> list[set[str]]:
         task = asyncio.create_task(endless())
         while not await asyncio.to_thread(running, pooled_site):
+            assert not task.done(), task.exception()
             await asyncio.sleep(0.005)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -98,6 +98,121 @@ def test_a_factory_serves_two_tenants(folder: Path) -> None:
         check(port, "cora")
 
 
+BOATS = """
+import os
+from flask import Flask
+from sqlalchemy import create_engine, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+engine = create_engine(os.environ["BOATS_URL"])
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Boat(Base):
+    __tablename__ = "boat"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+
+
+app = Flask(__name__)
+
+
+@app.cli.command("init-db")
+def init_db():
+    Base.metadata.create_all(engine)
+
+
+@app.cli.command("launch")
+def launch():
+    with Session(engine) as session:
+        session.add(Boat(name="Otter"))
+        session.commit()
+
+
+@app.get("/")
+def boats():
+    with Session(engine) as session:
+        return [[boat.id, boat.name] for boat in session.scalars(select(Boat))]
+"""
+
+
+def test_engines_of_its_own_and_its_commands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "boats.py").write_text(BOATS)
+    monkeypatch.setenv("BOATS_URL", f"sqlite:///{folder}/boats.db")
+    refused = python(folder, *RUN, "boats:app")
+    assert "--engine MODULE:NAME" in refused.stderr
+    named = ("--engine", "boats:engine")
+    assert (
+        "No engine was found as 'boats:motor'"
+        in python(folder, *RUN, "boats", "--engine", "boats:motor").stderr
+    )
+    done = python(folder, RUN[0], "flask", *named, "boats:app", "init-db")
+    assert done.returncode == 0, done.stderr
+    with serving(folder, *RUN, "boats:app", *named) as port:
+        launch = ("tenant", "run", "--tenant", "bella", "launch")
+        done = python(folder, RUN[0], "flask", *named, "boats:app", *launch)
+        assert done.returncode == 0, done.stderr
+        assert ask(port, "acme", "/") == (200, "[]\n")
+        assert ask(port, "bella", "/") == (200, '[[1,"Otter"]]\n')
+    # a scratch database could not take the place of one that only the application knows
+    with sqlite3.connect(folder / "old.db") as connection:
+        connection.execute("CREATE TABLE boat (id INTEGER PRIMARY KEY, name VARCHAR UNIQUE)")
+    connection.close()
+    monkeypatch.setenv("BOATS_URL", f"sqlite:///{folder}/old.db")
+    refused = python(folder, *RUN, "boats:app", *named)
+    assert "by its own means" in refused.stderr
+    assert "--database" not in refused.stderr
+
+
+MIGRATED = """
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+
+db = SQLAlchemy()
+
+
+class Task(db.Model):
+    id = db.Column(db.Integer, primary_key=True)
+
+
+def create_app():
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///none.db"
+    db.init_app(app)
+    Migrate(app, db)
+    app.get("/")(lambda: [task.id for task in db.session.scalars(db.select(Task))])
+    return app
+"""
+
+SCRIPT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "0001", None
+
+
+def upgrade():
+    op.create_table("task", sa.Column("id", sa.Integer, primary_key=True))
+    op.bulk_insert(sa.table("task", sa.column("id")), [{"id": 7}])
+"""
+
+
+def test_a_scratch_database_gets_its_tables(folder: Path) -> None:
+    """From the models where there are no scripts of Flask-Migrate's, else by these."""
+    (folder / "migrated.py").write_text(MIGRATED)
+    for name, shown in ("models", "[]\n"), ("scripts", "[7]\n"):
+        if name == "scripts":
+            done = python(folder, "-m", "flask", "--app", "migrated", "db", "init")
+            assert done.returncode == 0, done.stderr
+            (folder / "migrations" / "versions" / "0001_tasks.py").write_text(SCRIPT)
+        with serving(folder, *RUN, "migrated", "--database", f"sqlite:///{folder}/{name}.db") as port:
+            assert ask(port, "acme", "/") == (200, shown)
+
+
 def test_a_database_of_a_single_tenant_is_left_alone_and_a_scratch_one_offered(folder: Path) -> None:
     (folder / "instance").mkdir()
     path = folder / "instance" / "tasks.db"

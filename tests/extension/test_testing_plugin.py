@@ -229,3 +229,44 @@ def test_tables_are_everybodys_otherwise(tasks: Tasks, arguments: tuple[str, ...
     assert "DdlRefusedError: DropTable" in done.stdout
     assert "passed" not in done.stdout.splitlines()[-1] or not arguments
     assert tasks.held("neighbour") == before
+
+
+FRESH = """
+import pytest
+from tasks import Task, db
+from flask import Flask
+from flask_tenant import Tenancy
+
+
+@pytest.fixture
+def app(tmp_path):
+    app = Flask(__name__)
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path}/tasks.db"
+    app.config["TENANT_DEFAULT"] = "tests"
+    db.init_app(app)
+    Tenancy(app)
+    with app.app_context():
+        db.create_all()
+        yield app
+        db.session.remove()
+        db.drop_all()
+
+
+@pytest.mark.parametrize("what", ["one", "two"])
+def test_task(app, what):
+    db.session.add(Task(what=what))
+    db.session.commit()
+    assert [(task.id, task.what) for task in db.session.scalars(db.select(Task))] == [(1, what)]
+"""
+
+
+def test_a_new_database_for_each_test(tmp_path: Path) -> None:
+    """Nobody has created the tenant or its tables: a factory that leaves ``create_all`` to others."""
+    (tmp_path / "tasks.py").write_text(APP)
+    (tmp_path / "test_fresh.py").write_text(FRESH)
+    command = ("-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider", "test_fresh.py")
+    done = python(tmp_path, *command, *PLUGIN)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    done = python(tmp_path, *command)
+    assert "DdlRefusedError" in done.stdout
+    assert "pytest -p flask_tenant.testing" in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from flask import Flask
 
 from flask_tenant import Tenancy, central_context, tenant_context
 from flask_tenant.registry import _apps, state_of
+from tests.services.databases import MakeDatabase
 
 COUNTRIES = "SELECT * FROM {} ORDER BY code"
 SHARED = ("country", "land")
@@ -18,9 +20,17 @@ NAMES = "SELECT name AS {} FROM customer"
 
 
 @pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+def standing(back_end: str, make_database: MakeDatabase) -> Iterator[Flask]:
     """An application with shared tables, and two tenants of a customer each."""
-    engine = sa.create_engine(f"sqlite:///{tmp_path_factory.mktemp('texts')}/pool.db")
+    with make_database(back_end) as url:
+        engine = sa.create_engine(url)
+        made = made_on(engine)
+        yield made
+        engine.dispose()
+        _apps.discard(state_of(made))
+
+
+def made_on(engine: sa.Engine) -> Flask:
     metadata = sa.MetaData()
     sa.Table("customer", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
     for name in SHARED:
@@ -36,10 +46,8 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     for slug in ("acme", "bella"):
         state_of(made).create(slug, slug.title())
         with tenant_context(slug, made), engine.begin() as connection:
-            connection.execute(metadata.tables["customer"].insert().values(id=1, name=slug))
-    yield made
-    engine.dispose()
-    _apps.discard(state_of(made))
+            connection.execute(metadata.tables["customer"].insert().values(name=slug))
+    return made
 
 
 @pytest.fixture
@@ -83,6 +91,19 @@ def test_each_tenant_has_its_own(app: Flask, driver: bool) -> None:
                 text = NAMES.format(label)
                 result = connection.exec_driver_sql(text) if driver else connection.execute(sa.text(text))
                 assert [dict(row) for row in result.mappings()] == [{label: slug}]
+
+
+def test_what_a_debugging_log_shows_of_known_columns(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """The driver is not asked again what columns are called; the log tells it all the same."""
+    table = sa.table("customer", sa.column("id"), sa.column("name"))
+    statements = (sa.select(table), sa.text("SELECT id, name FROM customer"))
+    with tenant_context("acme", app), connected(app) as connection:
+        connection._echo, connection.engine.logger = True, logging.getLogger("texts")
+        with caplog.at_level(logging.DEBUG, "texts"):
+            for statement in statements * 3:
+                caplog.clear()
+                assert connection.execute(statement).mappings().all() == [{"id": 1, "name": "acme"}]
+                assert any("Col ('id', 'name')" in line for line in caplog.messages)
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="about CPython's layout of objects")

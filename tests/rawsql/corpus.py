@@ -9,6 +9,8 @@ def _statements(text: str) -> list[str]:
 
 
 COMMON = _statements(r"""
+INSERT INTO setting (key, value) SELECT setting, 'new' FROM (SELECT 'k' AS setting) AS q
+
 SELECT * FROM customer
 
 select * from customer where id = 3
@@ -367,6 +369,8 @@ DELETE FROM setting WHERE key = 'title'
 """)
 
 SQLITE = _statements(r"""
+WITH a AS (SELECT id FROM customer), customer AS (SELECT 71 AS id) SELECT * FROM a
+
 SELECT * FROM main.customer
 
 SELECT main.customer.name FROM main.customer
@@ -532,6 +536,10 @@ DELETE FROM line WHERE id IN (SELECT id FROM line ORDER BY price DESC LIMIT 3)
 """)
 
 POSTGRESQL = _statements(r"""
+WITH a AS (DELETE FROM line USING invoice WHERE invoice.id = line.invoice_id RETURNING line.id), b AS (UPDATE setting SET value = c.name FROM customer c WHERE c.id = 1 RETURNING value) SELECT (SELECT count(*) FROM a), b.value FROM b
+
+SELECT id, (SELECT name FROM (SELECT 'x' AS name) z) FROM (category CROSS JOIN (SELECT 1 AS one) y) AS j GROUP BY id
+
 SELECT * FROM public.customer
 
 SELECT public.customer.name FROM public.customer

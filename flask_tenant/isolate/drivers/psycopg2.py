@@ -15,7 +15,7 @@ import psycopg2.sql
 
 from ...errors import StatementRefusedError, TenancyError
 from ..functions import POSTGRESQL
-from ..guard import OWNER, WORN, Vouched, as_set_up, as_text, check_encoding, made_elsewhere, notes, refused
+from ..guard import OWNER, WORN, SetUp, Vouched, as_text, check_encoding, made_elsewhere, notes, refused
 from ..messages import psycopg2_error
 from ..rawsql.lexer import NAME, NUMBER, OP, STRING, Token, scan
 from ..ruled import execute_raw
@@ -33,6 +33,8 @@ _PLAIN = frozenset({
 """Types that psycopg2 itself turns into one literal."""
 
 _LASTING = ("autocommit", "readonly", "deferrable")
+_SET_UP = SetUp(_LASTING, ("cursor_factory", "isolation_level"))
+_SET_UP_IN_AUTOCOMMIT = SetUp(_LASTING, ("cursor_factory",))
 _CHARACTERISTICS = ("isolation_level", "readonly", "deferrable")
 """What psycopg2 sends with BEGIN; and in autocommit, where it sends none, as SET for the whole session."""
 
@@ -292,8 +294,8 @@ def arm(connection: Any, wall: Wall) -> bool:
     """Switch the guard on for the next user of a connection. Returns whether it may be handed out."""
     if not isinstance(connection, GuardedConnection):
         raise made_elsewhere(connection)
-    plain = ("cursor_factory",) if connection.autocommit else ("cursor_factory", "isolation_level")
-    if notes(connection).pop(WORN, False) or not as_set_up(connection, _LASTING, plain):
+    set_up = _SET_UP_IN_AUTOCOMMIT if connection.autocommit else _SET_UP
+    if notes(connection).pop(WORN, False) or not set_up.holds(connection):
         return False
     check_encoding(psycopg2.extensions.encodings[connection.encoding])
     connection.ft_wall = wall

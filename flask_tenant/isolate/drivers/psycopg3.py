@@ -13,8 +13,8 @@ from ...errors import StatementRefusedError
 from ..guard import (
     OWNER,
     WORN,
+    SetUp,
     Vouched,
-    as_set_up,
     as_text,
     check_encoding,
     made_elsewhere,
@@ -32,11 +32,17 @@ if TYPE_CHECKING:
 _HINT = "Use execute() or executemany()"
 _LASTING = ("autocommit", "read_only", "deferrable")
 _PLAIN = ("row_factory", "cursor_factory", "server_cursor_factory", "prepare_threshold")
+_SET_UP, _SET_UP_ASYNC = SetUp(_LASTING, (*_PLAIN, "isolation_level")), SetUp(_LASTING, _PLAIN)
 _SENDS = frozenset({
     "_execute_gen", "_executemany_gen_pipeline", "_executemany_gen_no_pipeline", "_stream_send_gen",
     "_start_copy_gen", "_declare_gen",
 })  # fmt: skip
 """The driver's generators that send SQL of the application's; a cursor hands each to its connection's ``wait()``."""
+
+
+def _sends(work: Any) -> bool:
+    code = getattr(work, "gi_code", None)
+    return code is not None and code.co_name in _SENDS
 
 
 def _rewritten(cursor: Any, query: Any, params: Any) -> tuple[Any, Rewritten | None]:
@@ -79,7 +85,11 @@ def _alone(cursor: Any, query: Any, params: Any) -> Any:
 
 
 class _Sync:
+    _ft_own_execute: Any
+
     def execute(self, query: Any, params: Any = None, **kw: Any) -> Any:
+        if type(query) is Vouched:  # the usual case, without detours
+            return self._ft_own_execute(query, params, **kw)
         text, known = _rewritten(self, query, params)
         if known is not None and _ruled(self, text, known, params):
             return self
@@ -122,7 +132,7 @@ def _guarded(cls: Any) -> Any:
     if issubclass(cls, (_Sync, _Async)):
         return cls
     mixin = _Async if issubclass(cls, (psycopg.AsyncCursor, psycopg.AsyncServerCursor)) else _Sync
-    return type(f"Guarded{cls.__name__}", (mixin, cls), {})
+    return type(f"Guarded{cls.__name__}", (mixin, cls), {"_ft_own_execute": cls.execute})
 
 
 class _GuardedConnection:
@@ -139,7 +149,7 @@ class _GuardedConnection:
         super().__setattr__(name, value)
 
     def cursor(self, *args: Any, **kw: Any) -> Any:
-        if kw.get("withhold") and self.ft_wall is not None:
+        if kw and kw.get("withhold") and self.ft_wall is not None:
             raise StatementRefusedError(
                 "A cursor WITH HOLD, which would be open for the connection's next user",
                 hint="Read it within the transaction",
@@ -148,8 +158,11 @@ class _GuardedConnection:
 
     def _ft_check(self, work: Any) -> None:
         """Refuse SQL of a cursor that its connection has not made, such as ``psycopg.ClientCursor(connection)``, and
-        what a cursor class of the application's sends besides, past our own method."""
-        if self.ft_wall is None or getattr(getattr(work, "gi_code", None), "co_name", "") not in _SENDS:
+        what a cursor class of the application's sends besides, past our own method.
+
+        :param work: one of the driver's generators that send SQL
+        """
+        if self.ft_wall is None:
             return
         given = work.gi_frame.f_locals
         cursor = given.get("self")
@@ -166,18 +179,23 @@ class GuardedConnection(_GuardedConnection, psycopg.Connection[Any]):
     """psycopg's connection, guarded."""
 
     def wait(self, gen: Any, *args: Any, **kw: Any) -> Any:
-        self._ft_check(gen)
+        if _sends(gen):
+            self._ft_check(gen)
         try:
-            return super().wait(gen, *args, **kw)
+            return _wait(self, gen, *args, **kw)
         except psycopg.Error as error:
             raise psycopg_error(error, self.ft_wall, self) from None
+
+
+_wait: Any = psycopg.Connection.wait
 
 
 class GuardedAsyncConnection(_GuardedConnection, psycopg.AsyncConnection[Any]):
     """psycopg's asyncio connection, guarded."""
 
     async def wait(self, gen: Any, *args: Any, **kw: Any) -> Any:
-        self._ft_check(gen)
+        if _sends(gen):
+            self._ft_check(gen)
         try:
             return await super().wait(gen, *args, **kw)
         except psycopg.Error as error:
@@ -206,6 +224,8 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
 
 def raw(connection: Any) -> Any:
     """Return the driver's own connection below SQLAlchemy's asyncio adapter."""
+    if type(connection) is GuardedConnection:
+        return connection
     return getattr(connection, "driver_connection", connection)
 
 
@@ -215,12 +235,15 @@ def arm(connection: Any, wall: Wall) -> bool:
     if not isinstance(found, _GuardedConnection):
         raise made_elsewhere(found)
     guarded: Any = found
-    plain = _PLAIN if isinstance(guarded, GuardedAsyncConnection) else (*_PLAIN, "isolation_level")
-    if notes(guarded).pop(WORN, False) or not as_set_up(guarded, _LASTING, plain):
+    noted = notes(guarded)
+    set_up = _SET_UP_ASYNC if isinstance(guarded, GuardedAsyncConnection) else _SET_UP
+    if noted.pop(WORN, False) or not set_up.holds(guarded):
         return False
-    check_encoding(guarded.info.encoding)
-    guarded.ft_wall = wall
-    notes(guarded).pop(OWNER, None)
+    if guarded.pgconn.parameter_status(b"client_encoding") != b"UTF8":  # as nearly always
+        check_encoding(guarded.info.encoding)
+    if guarded.ft_wall is not wall:
+        guarded.ft_wall = wall
+    noted.pop(OWNER, None)
     return True
 
 

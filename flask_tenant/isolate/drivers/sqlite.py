@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ...context import current_scope
 from ...errors import StatementRefusedError
 from ...evaluation.zones import day_of_text
-from ..guard import OWNER, WORN, Vouched, as_set_up, made_elsewhere, notes, refused, vouched
+from ..guard import OWNER, WORN, SetUp, Vouched, made_elsewhere, notes, refused, vouched
 from ..messages import sqlite_error
 from ..overlay.render import LOCAL_DAY
 from ..ruled import execute_raw
@@ -207,6 +207,7 @@ def _guarded_cursor(factory: Any) -> Any:
 
 
 _LASTING = ("isolation_level", "autocommit") if sys.version_info >= (3, 12) else ("isolation_level",)
+_SET_UP = SetUp(_LASTING, ("row_factory", "text_factory"))
 
 
 def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
@@ -235,7 +236,7 @@ def arm(connection: Any, wall: Wall) -> bool:
     found = raw(connection)
     if not isinstance(found, GuardedConnection):
         raise made_elsewhere(found)
-    if not as_set_up(found, _LASTING, ("row_factory", "text_factory")):
+    if not _SET_UP.holds(found):
         return False
     noted = notes(found)
     if found.ft_wall is None or noted.pop(WORN, False):

@@ -66,7 +66,7 @@ def install(engine: Engine, wall: Wall, template: Template) -> None:
     dialect.statement_compiler = compiler_for(plain_compiler)
     dialect.ddl_compiler = ddl_compiler_for(dialect.ddl_compiler, wall.config)
     dialect.inspector = inspector_for(getattr(dialect, "inspector", None) or Inspector, wall.config)
-    dialect.execution_ctx_cls = context_class(dialect.execution_ctx_cls, dialect.name == "sqlite")
+    dialect.execution_ctx_cls = context_class(dialect.execution_ctx_cls, dialect.driver, dialect.is_async)
     if dialect.driver == "psycopg2":
         # Its batch mode joins statements on the client, past the cursor's execute().
         from sqlalchemy.dialects.postgresql.psycopg2 import EXECUTEMANY_VALUES

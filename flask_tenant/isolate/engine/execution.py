@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from sqlalchemy.engine.cursor import _DEFAULT_FETCH, CursorFetchStrategy
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.sql.elements import TextClause
 
@@ -27,24 +28,38 @@ _DESCRIBED, _DESCRIBED_LENGTH = 512, 4_096
 _NAMING = frozenset({"driver_column_names", "sqlite_raw_colnames"})
 """Options that change how SQLAlchemy names the columns of a text."""
 
+_LOOKS = _NAMING | {"stream_results", "yield_per"}
+"""Options with which a result is read in another way."""
 
-def columns_of(description: Any) -> Any:
+
+def _columns_of(cursor: Any) -> Any:
     """What makes a text's columns differ: their names and types, as the driver describes them."""
+    description = cursor.description
     if description is None or type(description) is tuple:
         return description
     return [(column[0], column[1]) for column in description]
+
+
+class _Told(CursorFetchStrategy):
+    """Reads a cursor that need not be asked for its description: what SQLAlchemy makes of it is known."""
+
+    __slots__ = ("alternate_cursor_description",)
+
+    def __init__(self, metadata: Any) -> None:
+        self.alternate_cursor_description = tuple((name, None) for name in metadata.keys)
 
 
 class _Described:
     """How a driver described the columns of a text, and what SQLAlchemy made of it: the parts that a result asks for
     of a compiled form."""
 
-    __slots__ = ("_cached_metadata", "description")
+    __slots__ = ("_cached_metadata", "columns", "told")
     _result_columns = ()
 
-    def __init__(self, description: Any, metadata: Any) -> None:
-        self.description = description
+    def __init__(self, columns: Any, metadata: Any) -> None:
+        self.columns = columns
         self._cached_metadata = metadata
+        self.told = _Told(metadata)
 
 
 class _Context(DefaultExecutionContext):
@@ -64,6 +79,10 @@ class _Context(DefaultExecutionContext):
     ft_ruled = False
     """Whether the tenant has rules."""
 
+    def ft_columns(self) -> Any:
+        """What the driver says of the columns of a text."""
+        return _columns_of(self.cursor)
+
     _ft_own_cursor: Any
     _ft_own_pre_exec: Any = None
     _ft_own_post_exec: Any = None
@@ -76,10 +95,11 @@ class _Context(DefaultExecutionContext):
             connection: Any = self.root_connection
             if not (
                 scope is not None
+                and scope.tenant_id
                 and getattr(compiled, "ft_plain", None) is self.dialect
                 and type(connection) is TenantConnection
-                and connection.ft_notes.get(OWNER, ()) == scope.tenant_id
                 and connection.ft_ruling is None
+                and connection.ft_notes.setdefault(OWNER, scope.tenant_id) == scope.tenant_id
             ):
                 self._ft_admit(compiled, connection)
             vouched = getattr(compiled, "ft_vouched", None)
@@ -163,21 +183,22 @@ class _Context(DefaultExecutionContext):
         text = cast(str, self.statement)
         if len(text) > _DESCRIBED_LENGTH or not _NAMING.isdisjoint(self.execution_options):
             return super()._setup_dml_or_text_result()  # type: ignore[no-untyped-call]
-        cursor: Any = self.cursor
-        description = columns_of(cursor.description)
+        columns = self.ft_columns()
         kept = self.dialect.ft_wall.described  # type: ignore[attr-defined]
         known = kept.get(text)
-        if known is not None and known.description == description:
+        if known is not None and known.columns == columns:
             self.compiled = known  # for as long as SQLAlchemy looks there for what it keeps
+            if self.cursor_fetch_strategy is _DEFAULT_FETCH and not self._is_server_side:
+                self.cursor_fetch_strategy = known.told
             try:
                 return super()._setup_dml_or_text_result()  # type: ignore[no-untyped-call]
             finally:
                 self.compiled = compiled
         result = super()._setup_dml_or_text_result()  # type: ignore[no-untyped-call]
-        if description is not None:
+        if columns:
             if len(kept) >= _DESCRIBED:
                 kept.clear()
-            kept[text] = _Described(description, result._metadata)
+            kept[text] = _Described(columns, result._metadata)
         return result
 
     def _ft_changes_tables(self) -> bool:
@@ -193,6 +214,34 @@ class _Context(DefaultExecutionContext):
             return super()._execute_scalar(Vouched(stmt), *args, **kw)  # type: ignore[misc]
         finally:
             self.ft_asking = False
+
+
+class _PsycopgContext(_Context):
+    """psycopg 3 makes an object for each column of a description; SQLAlchemy asks for one each time, to see that there
+    is one, and looks into it for the first time only."""
+
+    def ft_columns(self) -> Any:
+        cursor: Any = self.cursor
+        if type(cursor).description is self.dialect.dbapi.Cursor.description:  # type: ignore[union-attr]
+            result = cursor.pgresult  # what the database has sent
+            if result is not None and result.nfields:
+                return [(result.fname(n), result.ftype(n)) for n in range(result.nfields)]
+        return _columns_of(cursor)
+
+    def create_cursor(self) -> Any:
+        cursor = super().create_cursor()
+        compiled: Any = self.compiled
+        if (
+            self.ft_admitted
+            and compiled._cached_metadata is not None
+            and not (self.is_crud or self.is_text or self._is_server_side)
+            and _LOOKS.isdisjoint(self.execution_options)
+        ):
+            told = getattr(compiled, "ft_told", None)
+            if told is None:
+                told = compiled.ft_told = _Told(compiled._cached_metadata)
+            self.cursor_fetch_strategy = told
+        return cursor
 
 
 class _SqliteContext(_Context):
@@ -255,18 +304,26 @@ _USUAL = (
     "isdelete", "is_text", "is_crud", "_is_explicit_returning", "_is_implicit_returning",
     "compiled_parameters", "execute_style", "unicode_statement", "ft_admitted", "_is_server_side", "cursor",
     "statement", "parameters", "_soft_closed", "inserted_primary_key_rows", "returned_default_rows",
-    "no_parameters", "_preserve_raw_colnames",
+    "no_parameters", "cursor_fetch_strategy",
 )  # fmt: skip
-"""Attributes of an execution context, most of them SQLAlchemy's own. There is room for 30."""
+"""Attributes of an execution context, most of them SQLAlchemy's own. There is room for 29."""
+
+
+_OF_DIALECT = {
+    ("pysqlite", False): _SqliteContext,
+    ("aiosqlite", True): _SqliteContext,
+    ("psycopg", False): _PsycopgContext,
+}
+"""Contexts that differ, by a dialect's driver and whether it waits by asyncio."""
 
 
 @cache
-def context_class(base: type[Any], sqlite: bool) -> type[Any]:
+def context_class(base: type[Any], driver: str, asynchronous: bool) -> type[Any]:
     own = {"_ft_own_cursor": base.create_cursor}
     for name in ("pre_exec", "post_exec"):
         if getattr(base, name) is not getattr(DefaultExecutionContext, name):
             own[f"_ft_own_{name}"] = getattr(base, name)
-    made = type(f"Tenant{base.__name__}", (_SqliteContext if sqlite else _Context, base), own)
+    made = type(f"Tenant{base.__name__}", (_OF_DIALECT.get((driver, asynchronous), _Context), base), own)
     # CPython lays out a class's instances by the attributes of the first few. Those are of PRAGMAs and the like here,
     # that have half of them, and every later one would carry a dictionary, three times resized: a tenth of what a
     # statement by key takes.

@@ -120,8 +120,6 @@ class Commands(Cursor):
             self.i += 1
             return
         self.expect("TRANSACTION")
-        if self.key == "SNAPSHOT":
-            self.refuse("A snapshot of another transaction")
         self.modes()
 
     def modes(self) -> None:

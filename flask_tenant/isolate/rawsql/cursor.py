@@ -106,7 +106,7 @@ class Cursor:
         self.relations: set[int] = set()  # offsets of names that sqlglot must take for tables too
         self.members: set[int] = set()  # offsets of names behind IN: tables that sqlglot takes for columns
         self.blanks: list[tuple[int, int, str]] = []  # what sqlglot need not see, and what it sees instead
-        self.frames: list[dict[str, bool]] = []  # names of CTEs, innermost last; False: not certainly visible
+        self.frames: list[set[str]] = []  # names of CTEs, innermost last
         self.scope = Scope()
         self.labels: set[str] = set()  # names that the statement itself gives to columns
         self.bare = (
@@ -314,29 +314,15 @@ class Cursor:
         return "".join(pieces)
 
     # ---- relations
-    def is_cte(self, name: str, at: int) -> bool:
+    def is_cte(self, name: str) -> bool:
         """Whether an unqualified name means a CTE here."""
-        for frame in reversed(self.frames):
-            certain = frame.get(name)
-            if certain:
-                return True
-            if certain is not None:
-                if self.setup.views.find(name, None) is not None:
-                    self.refuse(
-                        f"{name!r} is a table, and a common table expression named before it is complete",
-                        at,
-                        value=name,
-                        hint="Give the common table expression a name of its own",
-                    )
-                return True
-        return False
+        return any(name in frame for frame in self.frames)
 
     def table(self, chain: list[int]) -> TableView:
         """Find a table by the tokens of its name, or refuse."""
         name = self.tokens[chain[-1]].name
         schema = self.tokens[chain[0]].name if len(chain) > 1 else None
-        ours = bool(self.setup.prefix) and name.startswith(self.setup.prefix)
-        view = None if ours else self.setup.views.find(name, schema)
+        view = self.setup.views.find(name, schema)
         if view is None and self.setup.template:
             view = catalogue(self.dialect, name, schema)
         if view is None:
@@ -345,11 +331,10 @@ class Cursor:
                 f"No table {shown!r} is known to belong to the application",
                 chain[0],
                 value=shown,
-                hint="Use the application's own tables. For the schema, use SQLAlchemy's inspect(): the database's "
-                "catalogues show all tenants",
+                hint="Use the application's own tables. In place of a view of the database write its SELECT, as a "
+                "subquery or WITH. For the schema, use SQLAlchemy's inspect(): the database's catalogues show all "
+                "tenants",
             )
-        if not view.shared and not view.columns:
-            self.refuse(f"The columns of table {view.name!r} are not known", chain[0], value=view.name)
         return view
 
     def chain(self) -> list[int]:

@@ -75,8 +75,6 @@ class Expressions(Types):
             elif kind == END:
                 break
             else:
-                if kind == STRING and tokens[self.i + 1].key == ".":
-                    self.refuse("A string in the place of a name")
                 self.i += 1
         if self.i == first:
             self.unexpected("an expression was expected")

@@ -144,12 +144,11 @@ class Queries(Grouping):
             recursive = False
         if recursive:
             self.i += 1
-        frame: dict[str, bool] = {}
+        frame: set[str] = set()
         self.frames.append(frame)
         if self.sqlite or recursive:
             # SQLite shows every name to every body; PostgreSQL only with RECURSIVE
-            for name in self.names_ahead():
-                frame[name] = not self.sqlite
+            frame.update(self.names_ahead())
         while True:
             name = self.identifier("a name").name
             if is_op(self.token, "("):
@@ -168,7 +167,7 @@ class Queries(Grouping):
             else:
                 self.query()
             self.expect(")")
-            frame[name] = True
+            frame.add(name)
             if not self.sqlite:
                 self.search_and_cycle()
             if not self.accept(","):

@@ -153,7 +153,7 @@ class Relations(Expressions):
             alias_text=self.text[name.start : name.end],
             name=(self.tokens[chain[0]].start, name.end),
         )
-        if len(chain) == 1 and self.is_cte(name.name, chain[0]):
+        if len(chain) == 1 and self.is_cte(name.name):
             return source
         view = self.table(chain)
         self.reads.add(view)

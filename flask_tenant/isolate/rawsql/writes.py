@@ -244,8 +244,6 @@ class Writes(Stamping):
         excluded: bool,
     ) -> None:
         if qualifier == source.alias or (excluded and qualifier == "excluded"):
-            if name == "*":
-                self.refuse("All columns of the table at once", at, hint="Name the columns")
             self.check_column(source, name, at)
         elif qualifier is None and name not in columns:
             if name in ROW_ADDRESSES[self.dialect] and not self.tells_insert(name, at):
