@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ..model import TableView
 from .config import IsolateConfig
 from .ddl.settle import wanted_triggers
+from .hidden import folded
 from .live import LiveForeignKey, LiveObject, LiveSchema, LiveTable, read_schema
 from .onward import Onwards, onwards
 from .overlay.relatives import relatives_of, shown_by
@@ -87,7 +88,7 @@ def _auto_id(table: LiveTable, key: tuple[str, ...]) -> str | None:
 
 def _key(live: LiveSchema, name: str, schema: str | None) -> tuple[str | None, str]:
     if live.dialect == "sqlite":  # knows no case, not even within quotes
-        return (schema.lower() if schema else None, name.lower())
+        return (folded(schema) if schema else None, folded(name))
     return schema, name
 
 

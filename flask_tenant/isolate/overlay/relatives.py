@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ...decision import Decision
 from ...errors import StatementRefusedError, TenancyError
+from ..hidden import folded
 from ..live import LiveObject, LiveSchema
 from ..rawsql.lexer import NAME, QUOTED, scan
 
@@ -61,7 +62,7 @@ def shown_by(
 
 
 def _folded(name: str, lite: bool) -> str:
-    return name.lower() if lite else name
+    return folded(name) if lite else name
 
 
 def _words(view: LiveObject, lite: bool) -> Iterator[str]:
@@ -84,7 +85,7 @@ def check_relatives(
     """
     for table in tables:
         mine = _rules(decision, table)
-        others = relatives.get(table) or relatives.get(table.lower(), frozenset())  # SQLite knows no case
+        others = relatives.get(table) or relatives.get(folded(table), frozenset())  # SQLite knows no case
         for other in sorted(others):
             theirs = _rules(decision, other)
             if any(theirs) and theirs != mine:
