@@ -69,7 +69,7 @@ def test_text_that_takes_long_to_read(world: World) -> None:
         "SELECT name FROM customer WHERE " + "NOT " * 500 + "id = 1",
         "SELECT 1 FROM customer WHERE id IN (" + "(" * 2000,
     ):
-        began = time.monotonic()
+        began = time.process_time()
         outcome = world.attack(sql)
-        assert time.monotonic() - began < LIMIT_SECONDS, sql[:60]
+        assert time.process_time() - began < LIMIT_SECONDS, sql[:60]
         assert "canary-bella" not in repr(outcome.rows)

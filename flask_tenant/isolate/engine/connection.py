@@ -87,8 +87,8 @@ class TenantConnection(Connection):
             return
         pooled = self._dbapi_connection
         if pooled is None or pooled is not self.ft_holder[0]:
-            raw = driver_for(dialect.driver).raw(self.connection.dbapi_connection)
-            self.ft_holder = (self._dbapi_connection, raw)
+            pooled = self.connection
+            self.ft_holder = (pooled, driver_for(dialect.driver).raw(pooled.dbapi_connection))
         holder = self.ft_holder[1]
         held = held_by(holder)
         held[ASKED] = True
