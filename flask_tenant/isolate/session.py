@@ -304,7 +304,10 @@ def _reached(session: Session, transaction: Any, connection: Connection) -> None
         bind_session(session, wall)
     except TenantChangedError:
         # The session keeps the connection, and asks no second time: it is its own tenant's, or nobody's.
-        owner = getattr(session.identity_map, "ft_tenant_id", getattr(session, _BEGUN, None))
+        held: Any = session.identity_map
+        owner = held.ft_tenant_id
+        if owner is None and held.ft_wall is None:
+            owner = getattr(session, _BEGUN, None)
         notes(connection)[OWNER] = owner if owner is not None else "(central work)"
         raise
 
