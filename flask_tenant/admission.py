@@ -114,7 +114,9 @@ class Admission:
     def answer(self, resolution: Resolution, facts: RequestFacts) -> Answer:
         """What a request is told that is not served."""
         language = self._language(resolution.unserved, facts.headers.get("accept-language"))
-        return pages.answer(resolution, facts, self._settings.retry_after, language)
+        settings = self._settings
+        find = "/" + f"{facts.script_name}{settings.login_path}/find".lstrip("/") if settings.login else ""
+        return pages.answer(resolution, facts, settings.retry_after, language, find)
 
     def status(self, refusal: Refusal) -> int:
         """The HTTP status with which a refusal is answered."""

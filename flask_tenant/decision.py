@@ -14,6 +14,9 @@ from typing import Any
 
 from .expressions import Expression
 
+STARS = "****"
+"""Stands for what a partial mask takes away. Always four: the length of a value says something about it."""
+
 
 class Means(enum.StrEnum):
     """How a mask hides a value."""

@@ -16,6 +16,7 @@
     │   ├── CredentialRefusedError    a request's token is unknown, expired, revoked or forged
     │   ├── DomainError               a custom domain is taken, unknown or no host name
     │   ├── TokenError                an API token is unknown
+    │   ├── TenantClosedError         a response or web socket has outlived its tenant
     │   ├── TenantConfigError         a tenant's configuration cannot be kept
     │   └── TenantChangedError        a session or connection of one tenant was used under another
     ├── IdentityError                 somebody cannot log in, or a member cannot be what is wanted
@@ -44,6 +45,7 @@ Each carries a stable ``code``, the offending ``value`` and a ``hint`` that says
 
 from __future__ import annotations
 
+from click import ClickException
 from sqlalchemy.exc import DontWrapMixin
 
 
@@ -58,16 +60,26 @@ class TenancyError(DontWrapMixin, Exception):
     code = "tenancy"
 
     def __init__(self, message: str, *, value: object = None, hint: str = "") -> None:
+        super().__init__(f"{message}. {hint}" if hint else message)
         self.message = message
         self.value = value
         self.hint = hint
-        super().__init__(f"{message}. {hint}" if hint else message)
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}" if self.hint else self.message
 
 
-class ConfigurationError(TenancyError):
-    """The set-up is wrong; nothing was served and nothing was changed."""
+class ConfigurationError(TenancyError, ClickException):  # type: ignore[misc]  # both have a message
+    """The set-up is wrong; nothing was served and nothing was changed.
+
+    Commands of ``flask``, which load the application, show it as a sentence, without a traceback.
+    """
 
     code = "configuration"
+
+    def format_message(self) -> str:
+        """What commands show."""
+        return str(self)
 
 
 class UnknownEngineError(ConfigurationError):

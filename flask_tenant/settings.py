@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Literal, cast
 
 from .errors import ConfigurationError
@@ -28,7 +29,8 @@ class Settings:
     :param exempt_engines: ``TENANT_EXEMPT_ENGINES``: bind keys of engines that hold no tenant data
     :param safe_functions: ``TENANT_SAFE_FUNCTIONS``: SQL functions beyond the built-in list that statements may call
     :param safe_objects: ``TENANT_SAFE_OBJECTS``: triggers, views and functions of the database that are vouched for
-    :param unruled_objects: ``TENANT_UNRULED_OBJECTS``: triggers and tables whose own writes rules need not look at
+    :param unruled_objects: ``TENANT_UNRULED_OBJECTS``: triggers and tables whose own writes rules need not look at, and
+        views that may show what rules keep from people
     :param enforcement: ``TENANT_ENFORCEMENT``: ``enforce``, or ``report`` before going live
     :param adapters_off: ``TENANT_ADAPTERS_OFF``: names of adapters that are not put in place
     :param upload_folders: ``TENANT_UPLOAD_FOLDERS``: configuration keys that hold a folder, of which each tenant gets
@@ -144,8 +146,11 @@ class Settings:
             if not key.startswith("TENANT_"):
                 continue
             if key not in keys:
+                like = get_close_matches(key, keys, 1)
                 raise ConfigurationError(
-                    f"Unknown setting {key}", value=value, hint=f"Known are: {', '.join(sorted(keys))}"
+                    f"Unknown setting {key}",
+                    value=value,
+                    hint=f"{f'Did you mean {like[0]}? ' if like else ''}Known are: {', '.join(sorted(keys))}",
                 )
             name = keys[key]
             if name in _SETS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flask import Flask
@@ -44,6 +44,7 @@ def check_all(app: Flask, state: Application) -> Iterator[Check]:
         yield from _objects(isolation)
         if isolation.engine.dialect.name == "postgresql":
             yield from _role(isolation)
+    yield from _shared(isolations, state.settings.shared_tables)
     yield from _engines(state)
     yield from _settings(app, state)
 
@@ -62,6 +63,17 @@ def _keys(isolation: Isolation) -> Iterator[Check]:
             "problem",
             "there is no tenant table",
             "Run the application's migrations, or create_all(), first",
+        )
+
+
+def _shared(isolations: Iterable[Isolation], shared: Iterable[str]) -> Iterator[Check]:
+    views = [view for isolation in isolations for view in isolation.views.all()]
+    there = {name.lower() for view in views for name in (view.name, f"{view.schema}.{view.name}")}
+    unknown = sorted(name for name in shared if name.lower() not in there)
+    if unknown:
+        yield _warning(
+            f"TENANT_SHARED_TABLES names what the database has not: {', '.join(unknown)}",
+            "Mend its name: under the one that it has, the table belongs to each tenant",
         )
 
 

@@ -135,6 +135,7 @@ class Governance:
         generated: dict[str, Mapping[str, str]] = {}
         passing: dict[tuple[str, str], tuple[tuple[str, str, str], ...]] = {}
         unknown: list[tuple[str, str]] = []
+        views: dict[str, frozenset[str]] = {}
         for isolation in dict.fromkeys(self.application.databases.isolations.values()):
             tables.update(tables_of(isolation))
             keys.update(keys_of(isolation))
@@ -142,12 +143,14 @@ class Governance:
             onwards = isolation.catalog.onwards
             passing.update({does: found for does, found in onwards.known.items() if does[1] != REPLACING})
             unknown += onwards.unknown
+            views.update(isolation.catalog.shown)
         return Vocabulary(
             tables=tables,
             keys=keys,
             generated=generated,
             passing=passing,
             passing_unknown=unknown,
+            views=views,
             **registered(self.application),
         )
 

@@ -18,6 +18,7 @@ from sqlalchemy.schema import DDLElement, ForeignKeyConstraint, PrimaryKeyConstr
 from ..errors import ConfigurationError, DdlRefusedError
 from .config import IsolateConfig
 from .ddl import FOREIGN_KEYS_OFF, changes_tables
+from .hidden import folded
 from .plain import plainly
 
 _registered: set[str] = set()
@@ -69,7 +70,7 @@ def _look_at(construct: Any, config: IsolateConfig) -> None:
         return
     columns = {getattr(construct, "column_name", None), getattr(construct, "newname", None)}
     columns.add(getattr(getattr(construct, "column", None), "name", None))
-    if config.column.lower() in {name.lower() for name in columns if name}:
+    if config.column.lower() in {folded(name) for name in columns if name}:
         raise DdlRefusedError(
             f"The column {config.column!r} of table {table!r} is the hidden tenant column",
             value=table,

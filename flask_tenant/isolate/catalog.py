@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from ..model import TableView
 from .config import IsolateConfig
 from .ddl.settle import wanted_triggers
+from .hidden import folded
 from .live import LiveForeignKey, LiveObject, LiveSchema, LiveTable, read_schema
 from .onward import Onwards, onwards
-from .overlay.relatives import relatives_of
+from .overlay.relatives import relatives_of, shown_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class _Snapshot:
     below: dict[tuple[str | None, str], tuple[Below, ...]] = field(default_factory=dict)
     onwards: Onwards = field(default_factory=Onwards)
     relatives: dict[str, frozenset[str]] = field(default_factory=dict)
+    shown: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 WRITING = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
@@ -86,7 +88,7 @@ def _auto_id(table: LiveTable, key: tuple[str, ...]) -> str | None:
 
 def _key(live: LiveSchema, name: str, schema: str | None) -> tuple[str | None, str]:
     if live.dialect == "sqlite":  # knows no case, not even within quotes
-        return (schema.lower() if schema else None, name.lower())
+        return (folded(schema) if schema else None, folded(name))
     return schema, name
 
 
@@ -135,7 +137,9 @@ class Catalog:
         names = tuple(sorted({view.name for view in views.values()}))
         objects = tuple(self._objects(live))
         onward = onwards(live, (found.live for found in objects), self.config.unruled_objects)
-        self._snapshot = _Snapshot(live, views, objects, names, _below(live), onward, relatives_of(live))
+        shown = shown_by(live, live.objects, self.config.unruled_objects)
+        relatives = {**shown, **relatives_of(live)}
+        self._snapshot = _Snapshot(live, views, objects, names, _below(live), onward, relatives, shown)
 
     def _objects(self, live: LiveSchema) -> Iterable[CatalogObject]:
         # A trigger is ours when it is what we would make, not when it bears a name of ours.
@@ -178,8 +182,13 @@ class Catalog:
 
     @property
     def relatives(self) -> dict[str, frozenset[str]]:
-        """Tables that share rows with others, and these."""
+        """Tables and views that share rows with tables, and these."""
         return self._snapshot.relatives
+
+    @property
+    def shown(self) -> Mapping[str, frozenset[str]]:
+        """The tables whose rows each view may show, by the view's name."""
+        return self._snapshot.shown
 
     @property
     def passes_on(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .hidden import folded
+
 TMP = "_alembic_tmp_"
 """How Alembic names the copy of a table that its batch mode works on; the copy is what its original is."""
 
@@ -40,7 +42,8 @@ class IsolateConfig:
     :param directory_prefix: what the names of our own tables start with
     :param safe_functions: functions beyond the built-in list that raw SQL may call
     :param safe_objects: triggers, views, rules and functions of the database that the operator vouches for
-    :param unruled_objects: triggers, rules and tables of the database whose own writes rule files need not look at
+    :param unruled_objects: triggers, rules and tables of the database whose own writes rule files need not look at,
+        and views that may show what rules keep from people
     """
 
     column: str = "tenant_id"
@@ -52,11 +55,11 @@ class IsolateConfig:
 
     def is_ours(self, table_name: str, schema: str | None = None) -> bool:
         """Whether the table is one of the directory's."""
-        return table_name.startswith(self.directory_prefix)
+        return folded(table_name).startswith(folded(self.directory_prefix))  # SQLite knows no case
 
     def is_system(self, table_name: str, schema: str | None = None) -> bool:
         """Whether the table is the database's own catalogue."""
-        return schema in SYSTEM_SCHEMAS or table_name in SQLITE_TABLES
+        return schema in SYSTEM_SCHEMAS or folded(table_name) in SQLITE_TABLES
 
     def is_shared(self, table_name: str, schema: str | None = None) -> bool:
         """Whether the table belongs to no tenant because the configuration (or Alembic) says so."""

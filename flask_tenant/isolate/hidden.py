@@ -22,6 +22,14 @@ STAMP_KEY = f"ft_s_{_SALT}"
 ID_KEY = f"ft_i_{_SALT}"
 
 
+def folded(name: str) -> str:
+    """Return a name in small letters, as SQLite compares names whether they stand in quotes or not.
+
+    SQLAlchemy's ``quoted_name`` answers ``lower()`` with itself.
+    """
+    return str.lower(name)
+
+
 def _never() -> int:
     # Reached only when something renders the value outside an execution, such as literal_binds.
     raise NoTenantError("The tenant's id is bound when a statement executes, not before")

@@ -57,13 +57,18 @@ def status_of(refusal: Refusal) -> int:
 
 
 def answer(
-    resolution: Resolution, facts: RequestFacts, retry_after: int, language: Language = ENGLISH
+    resolution: Resolution,
+    facts: RequestFacts,
+    retry_after: int,
+    language: Language = ENGLISH,
+    find: str = "",
 ) -> Answer:
     """Answer a request that is not served.
 
     :param resolution: says why
     :param retry_after: seconds after which to ask again, for a tenant in maintenance
     :param language: of the page; what programs get is English
+    :param find: path of the page on which people find their tenant, if there is one
     """
     why = resolution.refused or Refusal.UNKNOWN
     state = _STATES[why]
@@ -88,6 +93,7 @@ def answer(
     else:
         # No header is sure to be text, and no address is sure to be short.
         values = {"status": state.status, "host": facts.host[:253], "location": resolution.location}
+        values["find"] = find
         more, body = page(why, language, values)
         headers += more
     headers.append(("Content-Length", str(len(body))))

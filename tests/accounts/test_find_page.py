@@ -42,6 +42,18 @@ def test_the_address_that_a_visitor_claims_to_have_asked_is_not_mailed(app: Flas
     assert "evil" not in str(box_of(app).mails)
 
 
+def test_whoever_is_nowhere_finds_the_way_to_it(app: Flask) -> None:
+    lost = Browser(app, "localhost").client.get("/", base_url="http://localhost")
+    assert lost.status_code == 404
+    assert 'href="/_tenant/find"' in lost.text
+    below = app.test_client().get(
+        "/", base_url="http://localhost", environ_overrides={"SCRIPT_NAME": "//evil"}
+    )
+    assert 'href="/evil/_tenant/find"' in below.text
+    unknown = app.test_client().get("/", base_url="http://nobody.localhost")
+    assert "_tenant/find" not in unknown.text, "that page is not served there"
+
+
 def test_what_is_no_address_and_too_many(app: Flask) -> None:
     central = Browser(app, "localhost")
     assert central.post("/find", page="/find", email="anna").status_code == 400

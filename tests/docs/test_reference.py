@@ -47,6 +47,16 @@ def test_settings_and_their_defaults() -> None:
         assert literal_eval(shown[f"TENANT_{name.upper()}"]) == default
 
 
+def test_what_the_extension_has() -> None:
+    text = (REFERENCE / "api.md").read_text()
+    kept = {"routes", "seeds", "provider_kinds"}  # for us: central(), seed() and provider_kind() fill them
+    there = {
+        name for name in (*dir(flask_tenant.Tenancy), *vars(flask_tenant.Tenancy())) if name[0] != "_"
+    } - kept
+    assert len(there) > 10
+    assert [name for name in sorted(there) if f"`Tenancy.{name}" not in text] == []
+
+
 def _errors(base: type[errors.TenancyError]) -> Iterator[type[errors.TenancyError]]:
     yield base
     for derived in base.__subclasses__():

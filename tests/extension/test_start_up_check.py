@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from flask import Flask
+from flask.cli import FlaskGroup
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_tenant import Tenancy, TenancyError
@@ -73,6 +75,15 @@ def test_tables_of_a_single_tenant(notes: Notes, plain: sa.Engine) -> None:
         assert "TENANT_SHARED_TABLES" in message
         assert "flask-tenant run" in message
     assert look(plain) == before
+
+
+def test_a_command_says_it_in_a_sentence(notes: Notes, plain: sa.Engine) -> None:
+    run(plain, *SINGLE)
+    result = CliRunner().invoke(FlaskGroup(create_app=notes.create_app), ["routes"])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: The database ")
+    assert "Nothing was changed" in result.output
+    assert "Traceback" not in result.output
 
 
 def test_an_application_that_goes_on_after_the_refusal_is_refused_again(
@@ -160,7 +171,7 @@ def test_an_application_with_a_column_of_that_name(database_url: str, plain: sa.
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"TENANT_SHARED": ["x"]}, "Unknown setting TENANT_SHARED"),
+        ({"TENANT_SHARED": ["x"]}, "Unknown setting TENANT_SHARED. Did you mean TENANT_SHARED_TABLES?"),
         ({"TENANT_SHARED_TABLES": "country"}, "Use a list of strings"),
         ({"TENANT_COLUMN": "Tenant Id"}, "lower-case letters"),
         ({"TENANT_ENFORCEMENT": "off"}, "Use 'enforce' or 'report'"),

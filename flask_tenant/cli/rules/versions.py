@@ -172,7 +172,9 @@ def rollback(number: int | None, only: tuple[str, ...], why: str, by: str, yes: 
     newest = next((each.number for each in activations.history.all(limit=1)), 0)
     if number is None:
         number = newest - 1
-    if not 0 <= number < max(newest, 1):
+    if not newest:
+        fail("No rules were ever activated: there is nothing to take back", code="activation-not-found")
+    if not 0 <= number < newest:
         fail(
             f"There is no activation {number} to go back to",
             code="activation-not-found",

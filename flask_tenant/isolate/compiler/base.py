@@ -20,7 +20,7 @@ from sqlalchemy.sql.selectable import FromClause, TableClause
 
 from ...context import current_scope
 from ...errors import HiddenColumnError, StatementRefusedError
-from ..hidden import HiddenColumn, belongs
+from ..hidden import HiddenColumn, belongs, folded
 from ..rawsql.words import ROW_ADDRESSES
 from .plan import Plan, plan, table_below
 
@@ -111,10 +111,15 @@ class Base(SQLCompiler):
         found = entry.get("ft_plan") or getattr(entry["selectable"], "ft_plan", None)
         return cast("Plan | None", found)
 
+    def _ft_note_read(self, table: Any) -> None:
+        """Note that a statement reads a table, by the name that the table has: SQLite finds it by others, too."""
+        view = self.wall.views.find(table.name, cast("str | None", self.preparer.schema_for_object(table)))
+        self.ft_reads.add(view.name if view is not None else table.name)
+
     def _ft_check_name(self, column: ColumnClause[Any]) -> None:
         if type(column) is HiddenColumn:
             return
-        name = column.name.lower()
+        name = folded(column.name)
         if name == self.wall.config.column.lower():
             raise hidden_column(column.name)
         if name in ROW_ADDRESSES[self.dialect.name]:
@@ -129,7 +134,7 @@ class Base(SQLCompiler):
         if source is not None and (table is None or not self._ft_is_tenant(table)):
             return  # a subquery's own column, or a shared table's
         view = self.wall.views.find(table.name, table.schema) if table is not None else None  # type: ignore[attr-defined]
-        if view is None or name not in {c.lower() for c in view.columns}:
+        if view is None or name not in set(map(folded, view.columns)):
             self._ft_refused(
                 StatementRefusedError(
                     f"{name!r} is the address of a row in a table that all tenants share",

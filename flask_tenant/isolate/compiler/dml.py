@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.selectable import FromClause
 
 from ...errors import StatementRefusedError
+from ..hidden import folded
 from ..rawsql.words import ROW_ADDRESSES
 from .base import Base, guarded, hidden_column
 from .plan import table_below
@@ -59,7 +60,7 @@ class DmlMixin(Base):
         found = self._ft_plan(extra, cast("FromClause", statement.table))
         below = table_below(statement.table)
         if below is not None:
-            self.ft_reads.add(below.name)
+            self._ft_note_read(below)
         changed = statement._generate()
         changed._where_criteria = (*found.where, *guarded(statement._where_criteria))
         changed.ft_plan, changed.ft_extra = found, extra
@@ -80,10 +81,10 @@ class DmlMixin(Base):
         column = self.wall.config.column.lower()
         for key in names:
             name = getattr(key, "name", None) or getattr(key, "key", None) or key
-            if isinstance(name, str) and name.lower() == column:
+            if isinstance(name, str) and folded(name) == column:
                 raise hidden_column(name)
-            if isinstance(name, str) and name.lower() in ROW_ADDRESSES[self.dialect.name]:
-                self._ft_check_address(name.lower(), statement.table)
+            if isinstance(name, str) and folded(name) in ROW_ADDRESSES[self.dialect.name]:
+                self._ft_check_address(folded(name), statement.table)
 
 
 def _table_types() -> tuple[type, ...]:

@@ -23,7 +23,7 @@ from sqlalchemy.sql.selectable import TableClause
 
 from ..config import TMP
 from ..ddl import sequence_table
-from ..hidden import ID_KEY, STAMP, STAMP_KEY, HiddenColumn, stamp_column
+from ..hidden import ID_KEY, STAMP, STAMP_KEY, HiddenColumn, folded, stamp_column
 from ..rawsql.words import ROW_ADDRESSES
 from .base import Base, guarded
 from .dml import with_factory
@@ -298,15 +298,15 @@ class InsertMixin(Base):
     def visit_on_conflict_do_update(self, on_conflict: Any, **kw: Any) -> str:
         table = self._ft_inserting()
         if table is not None:
-            self.ft_reads.add(table.name)
+            self._ft_note_read(table)
             for key in dict(on_conflict.update_values_to_set):
                 name = getattr(key, "name", key)
-                if isinstance(name, str) and name.lower() == self.wall.config.column.lower():
+                if isinstance(name, str) and folded(name) == self.wall.config.column.lower():
                     from .base import hidden_column
 
                     raise hidden_column(name)
-                if isinstance(name, str) and name.lower() in ROW_ADDRESSES[self.dialect.name]:
-                    self._ft_check_address(name.lower(), table)
+                if isinstance(name, str) and folded(name) in ROW_ADDRESSES[self.dialect.name]:
+                    self._ft_check_address(folded(name), table)
             changed = on_conflict._clone()
             changed.update_whereclause = self._ft_met(table, on_conflict.update_whereclause)
             on_conflict = changed

@@ -166,7 +166,7 @@ class SelectMixin(TextMixin):
         if not asfrom or not self._ft_is_tenant(table):
             return text
         if not iscrud:
-            self.ft_reads.add(table.name)
+            self._ft_note_read(table)
         found = self._ft_current_plan()
         if found is not None and id(table) in found.claimed:
             return text

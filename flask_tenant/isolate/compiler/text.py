@@ -27,7 +27,7 @@ from sqlalchemy.sql.selectable import TextualSelect
 from ...errors import DdlRefusedError, StatementRefusedError
 from ...expressions import Slot
 from ..functions import HINTS, SAFE
-from ..hidden import WHERE
+from ..hidden import WHERE, folded
 from ..rawsql import Fragment, Place, Placeholders, Spliced
 from .base import hidden_column
 from .mentions import MentionsMixin
@@ -191,7 +191,7 @@ class TextMixin(MentionsMixin):
         if column.is_literal and not self._ft_own_work("literal_column()"):
             return self._ft_literal(column, args, kw)
         name: Any = column.name
-        if name is not None and name.lower() in self.dialect.ft_wall.reserved:  # type: ignore[attr-defined]
+        if name is not None and folded(name) in self.dialect.ft_wall.reserved:  # type: ignore[attr-defined]
             self._ft_check_name(column)
         text: str = super().visit_column(column, *args, **kw)  # type: ignore[misc]
         table = column.table
@@ -216,7 +216,7 @@ class TextMixin(MentionsMixin):
         return text
 
     def visit_label(self, label: Any, *args: Any, **kw: Any) -> str:
-        if isinstance(label.name, str) and label.name.lower() == self.wall.config.column:
+        if isinstance(label.name, str) and folded(label.name) == self.wall.config.column.lower():
             self._ft_refused(hidden_column(label.name))  # GROUP BY and ORDER BY could mean either
         return cast(str, super().visit_label(label, *args, **kw))  # type: ignore[misc]
 

@@ -20,6 +20,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 from ...context import current_scope
 from ...errors import DdlRefusedError
 from ..config import IsolateConfig
+from ..hidden import folded
 from .text import translate_ddl
 
 running: ContextVar[weakref.ref[sa.Connection] | None] = ContextVar(
@@ -108,7 +109,7 @@ class TenantDDL(DDLCompiler):
         """Refuse the application a column of the hidden one's name."""
         table = column.table
         ours = table is not None and self.ft_config.is_ours(table.name, table.schema)
-        if column.name.lower() == self.ft_config.column.lower() and not ours:
+        if folded(column.name) == self.ft_config.column.lower() and not ours:
             where = f" of table {table.fullname!r}" if table is not None else ""
             raise DdlRefusedError(
                 f"The column {column.name!r}{where} bears the name of the hidden tenant column",

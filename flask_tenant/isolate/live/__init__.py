@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...errors import ConfigurationError
+from ..hidden import folded
 from ..plain import plainly
 
 Run = Callable[[str], Sequence[Sequence[Any]]]
@@ -140,7 +141,7 @@ class LiveSchema:
 
     def relative(self, schema: str) -> str | None:
         """Return the schema as tables here name it: ``None`` for the default one."""
-        same = schema.lower() == self.default if self.dialect == "sqlite" else schema == self.default
+        same = folded(schema) == self.default if self.dialect == "sqlite" else schema == self.default
         return None if same else schema
 
 

@@ -224,7 +224,8 @@ class OverlayMixin(Base):
         """Return what a column of the statement's target shows."""
         source = column.table
         for target, overlay in self._ft_written:
-            if column.name not in overlay.covered:
+            name = overlay.covers(column.name)
+            if name is None:
                 continue
             if source is not None and _bare(source) is not _bare(target):
                 continue
@@ -236,7 +237,7 @@ class OverlayMixin(Base):
                         self._ft_refuse_mention(column.name)
                     options = inner_options(kw)
                     options |= {k: kw[k] for k in ("include_table", "use_schema") if k in kw}
-                    return overlay.shows(column.name, *self._ft_parts(target, options)) or text
+                    return overlay.shows(name, *self._ft_parts(target, options)) or text
                 if any(_bare(f) is _bare(target) for f in entry.get("asfrom_froms", ())):
                     break  # it is the view of the table that a SELECT within shows
         return text
@@ -264,7 +265,7 @@ class OverlayMixin(Base):
         for _, overlay in self._ft_written:
             for element in clause.inferred_target_elements or ():
                 name = getattr(element, "name", element)
-                if name in overlay.covered:
+                if isinstance(name, str) and overlay.covers(name) is not None:
                     raise StatementRefusedError(
                         f"ON CONFLICT on {name!r}, which rules mask", value=name, hint="Use the table's key"
                     )

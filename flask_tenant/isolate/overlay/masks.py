@@ -9,14 +9,11 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
-from ...decision import Mask, Means
+from ...decision import STARS, Mask, Means
 from ...errors import RuleEngineError
 from ...expressions import Kind
 from ..live import LiveColumn
 from .render import Dialect, Place, known, literal, render
-
-STARS = "****"
-"""Stands for what a partial mask takes away. Always four: the length of a value says something about it."""
 
 _NUMBERS = ("int", "numeric", "decimal", "real", "double", "float", "bigint", "smallint", "money")
 _TEXTS = ("text", "char", "clob", "string", "citext", "name")

@@ -8,6 +8,7 @@ from ...decision import Overlay
 from ...errors import RuleEngineError
 from ...expressions import Slot
 from ...model import TableView
+from ..hidden import folded
 from ..live import LiveColumn, LiveSchema
 from ..rawsql.lexer import Token
 from .fence import tokens_may_tell
@@ -35,10 +36,17 @@ class TableOverlay:
         self._hidden = frozenset(map(self._real, overlay.hidden))
         self.covered = frozenset(self._masks) | self._hidden
         """The columns that do not show what they hold."""
-        self.folded = (
-            frozenset(name.lower() for name in self.covered) if dialect == "sqlite" else self.covered
-        )
+        self._spelt = {self.fold(name): name for name in self.covered}
+        self.folded = frozenset(self._spelt)
         self.filtered = bool(overlay.filters)
+
+    def fold(self, name: str) -> str:
+        """Return a name as the database compares it."""
+        return folded(name) if self.dialect == "sqlite" else name
+
+    def covers(self, name: str) -> str | None:
+        """Return a column's name as the table has it, ``None`` for one that shows what it holds."""
+        return self._spelt.get(self.fold(name))
 
     def _real(self, name: str) -> str:
         """Return a column's name as the database has it.
@@ -93,7 +101,7 @@ class Overlays:
 
     @staticmethod
     def _key(name: str, dialect: Dialect) -> str:
-        return name.lower() if dialect == "sqlite" else name
+        return folded(name) if dialect == "sqlite" else name
 
     def of(self, view: TableView | None) -> TableOverlay | None:
         """Return what is added to a table, ``None`` for nothing.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import RuleEngineError
 from ...expressions import Column, Expression, Kind, walk
+from ..hidden import folded
 
 if TYPE_CHECKING:
     from ..live import LiveSchema, LiveTable
@@ -113,7 +114,7 @@ def live_table(live: LiveSchema, name: str, schema: str | None) -> LiveTable | N
     """Return a table as it stands in the database."""
     places = live.search if schema is None else (live.relative(schema),)
     for table in live.tables:
-        same = table.name.lower() == name.lower() if live.dialect == "sqlite" else table.name == name
+        same = folded(table.name) == folded(name) if live.dialect == "sqlite" else table.name == name
         if same and table.schema in places:
             return table
     return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...decision import Decision, Overlay, Ruling, WriteRules
 from ...errors import StatementRefusedError
 from ...model import TableView
+from ..hidden import folded
 from ..onward import REPLACING
 from ..overlay.relatives import check_relatives
 from ..rawsql.writes import replaced
@@ -83,6 +84,7 @@ def watch_for(shape: Shape, ruling: Ruling, views: LiveViews, hooks: Hooks) -> W
         check_relatives((table for _, table in shape.written), decision, relatives)
     for verb, table in shape.inner:
         inner = views.find(table)
+        table = inner.name if inner is not None else table
         if _governed(decision, verb, table) or (
             inner is not None and _writes_below(inner, verb, views, decision)
         ):
@@ -244,8 +246,8 @@ def _real(names: frozenset[str], view: TableView, live: LiveSchema) -> frozenset
     """Return columns by the names that the table has for them: SQLite knows no case."""
     if live.dialect != "sqlite":
         return names
-    folded = {name.lower() for name in names}
-    return frozenset(name for name in view.columns if name.lower() in folded)
+    small = set(map(folded, names))
+    return frozenset(name for name in view.columns if folded(name) in small)
 
 
 def _unseen(overlay: Overlay | None) -> set[str]:

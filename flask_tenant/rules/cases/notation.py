@@ -122,7 +122,10 @@ def _conforms(document: Document, findings: Findings) -> None:
             )
         elif deepest.validator == "enum":
             words = ", ".join(map(str, deepest.validator_value))
-            message = f"expected {words} or names with values, found {deepest.instance!r}"
+            message = (
+                f"expected {words} or what comes of it, such as {{shows: {{phone: '****89'}}}}, "
+                f"found {deepest.instance!r}"
+            )
         findings.error(document.place(path), message)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from ...decision import Decision, Denial, Mask, Means
+from ...decision import STARS, Decision, Denial, Mask, Means
 from ...evaluation import evaluate
 from ...expressions import Expression
 from ..model import ALWAYS, CallHook, Condition, Emit, Facts, RuleSet, Webhook
@@ -173,9 +173,8 @@ def masked(mask: Mask, value: Any) -> Any:
         return None
     text = str(value)
     if len(text) <= mask.count:
-        return "*" * len(text)
-    stars = "*" * (len(text) - mask.count)
-    return stars + text[-mask.count :] if mask.means is Means.LAST else text[: mask.count] + stars
+        return STARS
+    return STARS + text[-mask.count :] if mask.means is Means.LAST else text[: mask.count] + STARS
 
 
 def _said(denial: Denial, look: _Look) -> str:

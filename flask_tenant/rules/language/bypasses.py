@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from ..model import Deny, Filter, Hide, Masks, Rule
 from .findings import Findings
@@ -14,14 +14,16 @@ _GONE = {"insert": "inserted", "update": "updated", "delete": "deleted"}
 _HINT = "change the rule or the database, or name it in TENANT_UNRULED_OBJECTS if rules need not look"
 
 
-def find_bypasses(rules: Iterable[Rule], vocabulary: Vocabulary, findings: Findings) -> None:
+def find_bypasses(rules: Sequence[Rule], vocabulary: Vocabulary, findings: Findings) -> None:
     """Find rules that could be walked round, and note what cannot be told."""
     first: Rule | None = None
+    about: set[str] = set()
     for rule in rules:
         minded = set(_minded(rule, vocabulary))
         if minded and first is None:
             first = rule
         _shown(rule, vocabulary, findings)
+        about |= set(vocabulary.tables if rule.names == ("*",) else rule.names)
         for (table, verb), passing in vocabulary.passing.items():
             if _denies(rule, table, verb):
                 continue  # nobody gets so far
@@ -32,6 +34,13 @@ def find_bypasses(rules: Iterable[Rule], vocabulary: Vocabulary, findings: Findi
                         f'{by} {_DONE[does]} rows of "{to}" when rows of "{table}" are {_GONE[verb]}, '
                         f'and "{rule.id}" is not asked: {_HINT}',
                     )
+    for view, tables in vocabulary.views.items() if rules else ():
+        for table in sorted(about.intersection(tables)):
+            findings.note(
+                rules[0].place,
+                f'the view "{view}" shows rows of "{table}": statements that use it are refused where rules are about '
+                "that table, unless it is named in TENANT_UNRULED_OBJECTS",
+            )
     if first is not None:
         for table, by in vocabulary.passing_unknown:
             findings.note(

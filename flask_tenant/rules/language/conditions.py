@@ -148,7 +148,7 @@ def _name(node: Node, names: Names) -> Expression:
         raise ConditionError(f'"{name}" is a function: it takes something in parentheses', node.at)
     hint = nearest(name, names.facts)
     if not hint and "." not in name:
-        hint = f"""; a text stands in quotes, also in those of YAML: "'{name}'\""""
+        hint = f"""; the application tells facts (tenancy.facts), and a text stands in quotes: "'{name}'\""""
     raise ConditionError(f'there is no fact "{name}"{hint}', node.at)
 
 

@@ -32,6 +32,7 @@ class Vocabulary:
     :param passing: (table, ``insert`` | ``update`` | ``delete``) -> what the database itself writes when a statement
         does this: what it does, to which table, and by what, for people
     :param passing_unknown: tables, and triggers of which cannot be told what they write, with the reason
+    :param views: view of the database -> the tables whose rows it may show
     :param events: event -> the facts that come with it, beside those of the request
     :raises ConfigurationError: for a fact that is called like a part of the language
     """
@@ -47,6 +48,7 @@ class Vocabulary:
     events: Mapping[str, Mapping[str, Kind]] = field(default_factory=lambda: _NONE)
     passing: Mapping[tuple[str, str], Collection[tuple[str, str, str]]] = field(default_factory=lambda: _NONE)
     passing_unknown: Collection[tuple[str, str]] = ()
+    views: Mapping[str, Collection[str]] = field(default_factory=lambda: _NONE)
 
     def __post_init__(self) -> None:
         for name in (*self.facts, *(fact for facts in self.events.values() for fact in facts)):

@@ -43,14 +43,11 @@ def mask(text: str, kind: Kind | None, rule: str) -> Mask:
                 f"{node.value} masks texts; this column is {kind or 'of no known type'}", node.at
             )
         return Mask(Means.LAST if node.value == "last" else Means.FIRST, count=number, rule=rule)
-    if node.what in {"name", "null"}:
-        raise ConditionError(
-            f"{_MASKS}, found {node.value or 'null'}",
-            node.at,
-        )
+    if node.what in {"name", "null"} or (node.what == "call" and node.value not in conditions.WORDS):
+        raise ConditionError(f"{_MASKS}, found {text}", node.at)
     constant = conditions.typed(node, Names({}))
     if not isinstance(constant, Constant):
-        raise ConditionError("expected empty, last(n), first(n) or a constant", node.at)
+        raise ConditionError(f"{_MASKS}, found {text}", node.at)
     if constant.kind is Kind.INT and kind is Kind.NUMBER:
         return Mask(Means.CONSTANT, Decimal(str(constant.value)), rule=rule)
     if constant.kind is not kind:

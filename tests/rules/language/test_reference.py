@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from ruamel import yaml
 
 from flask_tenant.expressions import FUNCTIONS
+from flask_tenant.rules.cases.notation import schema as case_schema
 from flask_tenant.rules.language import Source, check, conditions, schema
 from flask_tenant.rules.language.conditions import Names
 from flask_tenant.rules.language.document import read
@@ -70,6 +72,19 @@ def test_the_tables_are_those_of_the_schema() -> None:
     for properties in (rule, rule["for"]["else"]["properties"], rule["do"]["items"]["properties"]):
         for line in table(properties).splitlines():
             assert line in text(), line
+
+
+def test_the_page_about_cases_says_what_their_schema_says() -> None:
+    found = case_schema()
+    page = PAGE.with_name("case-files.md").read_text(encoding="utf-8")
+    of_a_case = found["$defs"]["case"]["properties"]
+    for properties in (found["properties"], of_a_case, found["$defs"]["expectation"]["properties"]):
+        listed = "\n".join(f"| `{name}` | {each['description']} |" for name, each in properties.items())
+        assert listed in page
+    for word in of_a_case["expect"]["oneOf"][0]["enum"]:
+        assert f"`{word}`" in page
+    example = re.findall(r"```text\n(.*?)```", page, re.DOTALL)[0]
+    Draft202012Validator(found).validate(yaml.YAML(typ="safe").load(example))
 
 
 def test_the_first_example_is_that_of_the_tests() -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from flask_tenant.decision import Mask, Means, Overlay
 from flask_tenant.errors import StatementRefusedError
 from flask_tenant.expressions import Constant, Expression, Kind
+from flask_tenant.rules.cases.outcome import masked
 from tests.rules.reads.world import EMPTY, LAST4, Customer, World, call, decide, number, text, word
 
 C: Any = Customer.__table__.c
@@ -60,6 +61,15 @@ def test_every_way_in_shows_the_mask(world: World, read: str) -> None:
             assert sorted(shown) == ["****", "****1111", "****2222", "****4444", "****5555"]
         else:
             assert shown == ["****1111", "****2222", "****", "****4444", "****5555"]
+
+
+@pytest.mark.parametrize("mask", [LAST4, Mask(Means.FIRST, count=2)], ids=["last", "first"])
+def test_cases_show_what_the_database_shows(world: World, mask: Mask) -> None:
+    with world.under(None) as connection:
+        values = READS["core"](connection)
+    assert max(map(len, values)) > mask.count + 4
+    with world.under(masks(phone=mask)) as connection:
+        assert READS["core"](connection) == [masked(mask, value) for value in values]
 
 
 MEANS = [

@@ -330,3 +330,63 @@ def test_what_a_unique_index_holds_is_a_key_too(world: World) -> None:
             with pytest.raises(RuleFileError, match='"text" is part of a key of "ledger"'):
                 world.notes(rule)
         world.physically(drop)
+
+
+def test_views_are_no_way_round(world: World) -> None:
+    """A view runs below the wall: that it shows no other tenant's rows says nothing about rules."""
+    world.physically(
+        "CREATE VIEW sneaks AS SELECT tenant_id, id, text FROM ledger",
+        "CREATE VIEW other AS SELECT * FROM sneaks",
+        "CREATE VIEW also AS SELECT tenant_id, id, name AS text FROM item",
+    )
+    if not world.sqlite:
+        world.physically("CREATE MATERIALIZED VIEW other_ AS SELECT tenant_id, id, text FROM ledger")
+
+    def statements(name: str) -> list[sa.Executable]:
+        view, item = sa.table(name, sa.column("id"), sa.column("text")), sa.table("item", sa.column("id"))
+        found: list[sa.Executable] = [
+            sa.select(view.c.text),
+            sa.select(item.c.id).where(sa.exists(sa.select(view.c.id))),
+            item.update().values(id=item.c.id).where(item.c.id.in_(sa.select(view.c.id))),
+        ]
+        if name == "sneaks" and not world.sqlite:
+            found += [
+                view.update().values(text="mine"),
+                view.delete().where(view.c.text == "closed"),
+                view.insert().values(id=9, text="open"),
+            ]
+        return found
+
+    names = ["sneaks", "other", *(["SNEAKS"] if world.sqlite else ["other_"])]
+    with tenant_context("acme", world.app), world.engine.connect() as connection:
+        for statement in statements("sneaks"):
+            connection.execute(statement)  # there is a way
+        connection.rollback()
+    for rule in (MASK, FILTER, DENY, STAMP, "- {id: no, for: {read: ledger}, deny: Never.}"):
+        world.activate(rule)
+        assert any('view "sneaks" shows rows of "ledger"' in note for note in world.notes(rule))
+        for name in names:
+            for statement in statements(name):
+                if "deny: Never" in rule and isinstance(statement, sa.Insert):
+                    continue  # which reads nothing
+                with (
+                    tenant_context("acme", world.app),
+                    world.engine.connect() as connection,
+                    pytest.raises(StatementRefusedError, match="'ledger' share rows"),
+                ):
+                    connection.execute(statement)
+        with tenant_context("acme", world.app), world.engine.connect() as connection:
+            for statement in statements("also"):
+                connection.execute(statement)
+    assert world.ledger() == BEFORE
+
+
+def test_whoever_vouches_for_a_view_is_believed(database_url: str) -> None:
+    world = World(database_url, TENANT_SAFE_OBJECTS=["seen"], TENANT_UNRULED_OBJECTS=["seen"])
+    world.fill()
+    world.physically("CREATE VIEW seen AS SELECT tenant_id, id, text FROM ledger")
+    world.activate(MASK)
+    assert world.notes(MASK) == ()
+    with tenant_context("acme", world.app), world.engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.table("seen", sa.column("text")).c.text)) == "open"
+    world.close()
