@@ -48,6 +48,13 @@ def main(arguments: list[str] | None = None) -> None:
         "--rounds", type=int, default=Plan.rounds, help="turns of each side in each generation"
     )
     parser.add_argument(
+        "--turn",
+        type=float,
+        default=Plan.block_ms,
+        metavar="MS",
+        help="how long one turn takes, in milliseconds: in short ones the processor's caches are the other sides'",
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="only prove that all of it runs; figures mean nothing"
     )
     parser.add_argument(
@@ -58,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
     if unknown:
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
 
-    plan = QUICK if given.quick else Plan(given.generations, given.rounds)
+    plan = QUICK if given.quick else Plan(given.generations, given.rounds, given.turn)
     chosen = [case for case in CASES if not given.cases or case.method in given.cases]
     logging.getLogger("flask_tenant").setLevel(logging.ERROR)
     console = Console()
