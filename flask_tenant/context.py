@@ -112,9 +112,10 @@ class entered:  # noqa: N801 - read as a word: with entered(scope)
 
     def __enter__(self) -> Scope:
         scope = self._scope
-        outer = scope.outer = _scope.get()
+        outer = _scope.get()
         if outer is not None and scope in outer.chain():
             raise TenantError(f"{scope!r} is entered a second time", hint="Enter a new scope")
+        scope.outer = outer
         _scope.set(scope)
         try:
             for adapter in self._adapters:
