@@ -216,7 +216,7 @@ def test_a_scratch_database_gets_its_tables(folder: Path) -> None:
         if name == "scripts":
             made = Path(flask_migrate.__file__).parent / "templates" / "flask"  # what `flask db init` copies
             (folder / "migrations" / "versions").mkdir(parents=True)
-            for source in made.iterdir():
+            for source in filter(Path.is_file, made.iterdir()):
                 (folder / "migrations" / source.name.replace("ini.mako", "ini")).write_text(
                     source.read_text()
                 )
