@@ -103,7 +103,8 @@ def test_many_shapes_do_not_push_out_what_others_have_compiled(world: World) -> 
     hits: list[Any] = []
 
     def look(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        hits.append(context.cache_hit.name)
+        if "invoice" in statement:  # the directory, too, asks something each second
+            hits.append(context.cache_hit.name)
 
     for turn in range(2):
         sa.event.listen(world.engine, "before_cursor_execute", look) if turn else None
