@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from cachelib import FileSystemCache
 from flask import Flask
 from flask_session import Session
 
 from tests.accounts.site import ANNA, BERT, CARL, PASSWORD, Browser, accounts_of, box_of, make_site
+from tests.statements import statements_of
 
 
 @contextmanager
@@ -25,16 +25,10 @@ def counted(app: Flask) -> Iterator[dict[str, Any]]:
     passwords = accounts_of(app).people.passwords
     before = passwords.compared
 
-    def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        # Every second, some request looks whether another process has changed the directory.
-        if "version.number" not in statement and "tenancy_change" not in statement:
-            found["sql"].append(statement)
-
-    sa.event.listen(engine, "before_cursor_execute", note)
     try:
-        yield found
+        with statements_of(engine) as found["sql"]:
+            yield found
     finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
         found["hashes"] = passwords.compared - before
 
 

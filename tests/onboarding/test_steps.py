@@ -13,6 +13,7 @@ from flask_tenant.model import Tenant, TenantState
 from flask_tenant.onboarding import Overtaken
 from tests.extension.notes import Notes
 from tests.onboarding.world import PASSWORD, WHOLE_WAY, Site
+from tests.statements import statements_of
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
 sqlite_only = pytest.mark.databases("sqlite")
@@ -164,15 +165,9 @@ def test_a_request_does_the_same_work_whoever_is_known(site: Site) -> None:
     site.accounts.people.create("known@example.org", "Known", PASSWORD)
     counts = []
     for email in ("known@example.org", "nobody@example.org"):
-        statements: list[str] = []
         (engine,) = site.state.databases.isolations
-
-        def count(*args: Any, into: list[str] = statements) -> None:
-            into.append(str(args[2]))
-
-        sa.event.listen(engine, "before_cursor_execute", count)
-        site.ask(email=email, slug=f"for-{email.partition('@')[0]}")
-        sa.event.remove(engine, "before_cursor_execute", count)
+        with statements_of(engine) as statements:
+            site.ask(email=email, slug=f"for-{email.partition('@')[0]}")
         counts.append(statements)
     assert len(counts[0]) > 5
     assert counts[0] == counts[1]

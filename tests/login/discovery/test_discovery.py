@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from flask_tenant.errors import DomainError
 from flask_tenant.login.discovery import DnsTexts, Realm
@@ -17,6 +16,7 @@ from tests.extension.conftest import notes as notes
 from tests.extension.notes import Notes
 from tests.onboarding.world import PASSWORD, Site
 from tests.services.dns import Names, names_running
+from tests.statements import statements_of
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
 sqlite_only = pytest.mark.databases("sqlite")
@@ -189,14 +189,8 @@ def test_the_same_work_for_every_address(world: World) -> None:
     (engine,) = world.site.state.databases.isolations
     counts = []
     for email in ("ada@corp.example", "nobody@example.org"):
-        statements: list[str] = []
-
-        def count(*args: Any, into: list[str] = statements) -> None:
-            into.append(str(args[2]))
-
-        sa.event.listen(engine, "before_cursor_execute", count)
-        world.realms.find(email)
-        sa.event.remove(engine, "before_cursor_execute", count)
+        with statements_of(engine) as statements:
+            world.realms.find(email)
         counts.append(statements)
     assert counts[0]
     assert counts[0] == counts[1]
