@@ -295,6 +295,8 @@ def arm(connection: Any, wall: Wall) -> bool:
     if not isinstance(connection, GuardedConnection):
         raise made_elsewhere(connection)
     set_up = _SET_UP_IN_AUTOCOMMIT if connection.autocommit else _SET_UP
+    if connection.autocommit and not state(connection)[0]:
+        return False  # in a BEGIN of the application's, which psycopg2's rollback() does not know of
     if notes(connection).pop(WORN, False) or not set_up.holds(connection):
         return False
     check_encoding(psycopg2.extensions.encodings[connection.encoding])

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..wall import Wall
 
 _HINT = "Use execute() or executemany()"
-_LASTING = ("autocommit", "read_only", "deferrable")
+_LASTING = ("autocommit", "read_only", "deferrable", "pgconn.pipeline_status")
 _PLAIN = ("row_factory", "cursor_factory", "server_cursor_factory", "prepare_threshold")
 _SET_UP, _SET_UP_ASYNC = SetUp(_LASTING, (*_PLAIN, "isolation_level")), SetUp(_LASTING, _PLAIN)
 _SENDS = frozenset({
@@ -149,12 +149,14 @@ class _GuardedConnection:
         super().__setattr__(name, value)
 
     def cursor(self, *args: Any, **kw: Any) -> Any:
-        if kw and kw.get("withhold") and self.ft_wall is not None:
+        made = super().cursor(*args, **kw)  # type: ignore[misc]
+        # A class of the application's may want it for itself. Of server-side cursors only, which have a name.
+        if (args or kw) and getattr(made, "withhold", False) and self.ft_wall is not None:
             raise StatementRefusedError(
                 "A cursor WITH HOLD, which would be open for the connection's next user",
                 hint="Read it within the transaction",
             )
-        return super().cursor(*args, **kw)  # type: ignore[misc]
+        return made
 
     def _ft_check(self, work: Any) -> None:
         """Refuse SQL of a cursor that its connection has not made, such as ``psycopg.ClientCursor(connection)``, and
