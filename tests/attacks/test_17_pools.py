@@ -212,7 +212,7 @@ def test_an_open_transaction_is_rolled_back(narrow: Any) -> None:
 
 @pytest.mark.every_driver
 @pytest.mark.parametrize(
-    "loose", ({"isolation_level": "AUTOCOMMIT"}, {"pool_reset_on_return": None}), ids=repr
+    "loose", [{"isolation_level": "AUTOCOMMIT"}, {"pool_reset_on_return": None}], ids=repr
 )
 def test_an_open_transaction_that_the_pool_does_not_end(narrow: Any, loose: dict[str, Any]) -> None:
     """In autocommit psycopg2's rollback() does nothing, whatever the application has begun by hand."""
