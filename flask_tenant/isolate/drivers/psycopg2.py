@@ -250,6 +250,16 @@ class GuardedConnection(psycopg2.extensions.connection):
             super().commit()
         except psycopg2.Error as error:
             raise psycopg2_error(error, self.ft_wall, self) from None
+        finally:
+            self.ft_held.clear()
+
+    def rollback(self) -> None:
+        super().rollback()
+        self.ft_held.clear()
+
+    def reset(self) -> None:
+        super().reset()
+        self.ft_held.clear()
 
     def set_client_encoding(self, encoding: str) -> None:
         super().set_client_encoding(encoding)
