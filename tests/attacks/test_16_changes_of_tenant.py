@@ -352,9 +352,24 @@ def test_an_identity_map_answers_its_tenant(world: World) -> None:
     for look in looks:
         with world.as_(), pytest.raises(TenantChangedError):
             look()
+        with pytest.raises(TenantChangedError):
+            look()
         with world.as_("bella"):
             assert look()
     session.close()
+
+
+def test_an_entity_that_came_before_the_engine(world: World) -> None:
+    """A session without an engine cannot know whose the entity is; the first tenant that it serves is its owner."""
+    session, forged = Session(), Customer(id=1, name="acme's from now on")
+    make_transient_to_detached(forged)
+    session.add(forged)
+    session.bind = world.engine
+    with world.as_():
+        assert session.get_one(Customer, 2).name == "canary-acme-2"
+    session.close()
+    with world.as_("bella"), Session(world.engine) as other, pytest.raises(TenantChangedError):
+        other.add(forged)
 
 
 def test_objects_of_ones_own_come_back(world: World) -> None:
