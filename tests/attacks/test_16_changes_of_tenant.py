@@ -359,6 +359,30 @@ def test_an_identity_map_answers_its_tenant(world: World) -> None:
     session.close()
 
 
+def test_a_tenants_session_does_no_central_work(world: World) -> None:
+    with world.as_(), Session(world.engine) as session:
+        kept = session.get_one(Customer, 1)
+        session.commit()
+        with central_context(reason="a test", app=world.app), pytest.raises(TenantChangedError):
+            session.execute(sa.select(Customer.__table__.c.name))
+        assert kept in session
+
+
+def test_a_session_that_is_older_than_the_extension(world: World) -> None:
+    """Its identity map is SQLAlchemy's own when it first reaches an engine of ours."""
+    session = Session(world.engine)
+    session.identity_map = type(session.identity_map).__mro__[1]()
+    with world.as_():
+        mine = session.get_one(Customer, 1)
+        session.commit()
+        assert mine.name == "canary-acme-1"
+    with world.as_("bella"), pytest.raises(TenantChangedError):
+        session.get(Customer, 1)
+    session.close()
+    with world.as_("bella"), Session(world.engine) as other, pytest.raises(TenantChangedError):
+        other.add(mine)
+
+
 def test_an_entity_that_came_before_the_engine(world: World) -> None:
     """A session without an engine cannot know whose the entity is; the first tenant that it serves is its owner."""
     session, forged = Session(), Customer(id=1, name="acme's from now on")
@@ -505,6 +529,7 @@ def test_a_session_of_central_work_is_no_tenants(world: World) -> None:
         lambda: session.get(Customer, 3),
         lambda: session.execute(sa.select(Customer.__table__.c.name)).all(),
         lambda: session.commit() or session.scalars(sa.select(Customer)).all(),
+        lambda: session.commit() or session.execute(sa.select(Customer.__table__.c.name)).all(),
         lambda: session.scalars(sa.select(Customer)).all(),
     ):
         with world.as_(), pytest.raises((TenantChangedError, CentralRefusedError)):

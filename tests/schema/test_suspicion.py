@@ -65,9 +65,8 @@ def test_a_column_that_has_another_name(database_url: str, monkeypatch: pytest.M
     with other.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE visit RENAME COLUMN page TO path")
     other.dispose()
-    with tenant_context(tenant, app), engine.connect() as connection:
-        with pytest.raises(sa.exc.OperationalError):
-            connection.execute(statement)
+    with tenant_context(tenant, app), engine.connect() as connection, pytest.raises(sa.exc.OperationalError):
+        connection.execute(statement)
     with tenant_context(tenant, app), engine.connect() as connection:
         found = connection.execute(statement)
         assert (*found.keys(),) == ("path", "hits")
