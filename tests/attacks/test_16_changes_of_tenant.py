@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import pickle
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import flask
@@ -12,12 +13,19 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, make_transient, make_transient_to_detached, scoped_session, sessionmaker
 
-from flask_tenant import Tenancy, TenancyError, central_context, current_tenant, for_each_tenant
+from flask_tenant import (
+    Tenancy,
+    TenancyError,
+    central_context,
+    current_tenant,
+    for_each_tenant,
+    tenant_context,
+)
 from flask_tenant.context import Scope, current_scope, entered
 from flask_tenant.errors import CentralRefusedError, NoTenantError, TenantChangedError, TenantError
 from flask_tenant.isolate.template import TEMPLATE
 from flask_tenant.model import Tenant
-from tests.attacks.world import Customer, Invoice, Setting, World, visit
+from tests.attacks.world import Country, Customer, Invoice, Setting, World, make_app, visit
 
 MINE = {"canary-acme-1", "canary-acme-2"}
 
@@ -368,6 +376,28 @@ def test_a_tenants_session_does_no_central_work(world: World) -> None:
         assert kept in session
 
 
+def test_what_a_default_tenant_has_begun(world: World) -> None:
+    """It is a tenant like any other: nobody else's session takes its objects, nor flushes what waits there."""
+    engine = sa.create_engine(world.engine.url)
+    app, _ = make_app(engine, TENANT_DEFAULT="bella")
+    session = Session(engine)
+    session.add(Setting(key="pending", value="canary-bella-pending"))
+    with tenant_context("acme", app), pytest.raises(TenantChangedError):
+        session.flush()
+    session.close()
+    known = session.get_one(Customer, 1)
+    assert known.name == "canary-bella-1"
+    with tenant_context("acme", app), pytest.raises(TenantChangedError):
+        session.get(Customer, 1)
+    session.close()
+    with tenant_context("acme", app), Session(engine) as other, pytest.raises(TenantChangedError):
+        other.add(known)
+    session.add(known)
+    assert session.get(Customer, 1) is known
+    session.close()
+    engine.dispose()
+
+
 def test_a_session_that_is_older_than_the_extension(world: World) -> None:
     """Its identity map is SQLAlchemy's own when it first reaches an engine of ours."""
     session = Session(world.engine)
@@ -414,6 +444,17 @@ def test_objects_of_ones_own_come_back(world: World) -> None:
         session.add(stranger)
         session.flush()
         session.rollback()
+
+
+def test_shared_rows_are_nobodys(world: World) -> None:
+    """The control: an object that stands for one may go on in any session."""
+    with world.as_("bella"), Session(world.engine) as session:
+        known = session.get_one(Country, "DE")
+    for scope in (world.as_(), nullcontext()):
+        with scope, Session(world.engine) as session:
+            session.add(known)
+            assert session.get(Country, "DE") is known
+            assert session.merge(known) is known
 
 
 # ---- scopes
