@@ -232,7 +232,7 @@ def _attaching(session: Any, state: Any) -> None:
 
 
 def _pickling(state: Any, state_dict: dict[str, Any]) -> None:
-    owner = _owner(state) if state.key is not None else None
+    owner = _owner(state)
     if owner is not None:
         state_dict["info"] = {**state_dict.get("info", {}), _MARK: owner}
 

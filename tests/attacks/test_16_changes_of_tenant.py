@@ -232,6 +232,19 @@ def _forgets_and_goes_on(session: Session, theirs: Customer) -> Any:
     return session.get(Customer, 1)
 
 
+def _forgets_and_commits(session: Session, theirs: Customer) -> Any:
+    kept = _forgets(session, theirs)
+    session.commit()
+    return kept
+
+
+def _forgets_all_within(session: Session, theirs: Customer) -> Any:
+    session.get(Customer, 2)
+    with session.begin_nested():
+        session.expunge_all()
+    return session.get(Customer, 1)
+
+
 def _adds(session: Session, theirs: Customer) -> Any:
     session.add(theirs)
 
@@ -247,6 +260,8 @@ HOLDING: list[Callable[[Session, Customer], Any]] = [
     _forgets,
     _forgets_within,
     _forgets_and_goes_on,
+    _forgets_and_commits,
+    _forgets_all_within,
     _adds,
     _forged,
     lambda session, theirs: session.merge(theirs, load=False),
@@ -374,6 +389,19 @@ def test_a_tenants_session_does_no_central_work(world: World) -> None:
         with central_context(reason="a test", app=world.app), pytest.raises(TenantChangedError):
             session.execute(sa.select(Customer.__table__.c.name))
         assert kept in session
+
+
+def test_a_session_that_was_closed_is_free(world: World) -> None:
+    """The control: in the middle of a transaction, or when it was over."""
+    session = Session(world.engine)
+    for committed in (False, True):
+        for slug in ("acme", "bella"):
+            with world.as_(slug):
+                kept = session.get_one(Customer, 1)
+                assert kept.name == f"canary-{slug}-1"
+                if committed:
+                    session.commit()
+                session.close()
 
 
 def test_what_a_default_tenant_has_begun(world: World) -> None:
@@ -550,6 +578,11 @@ def test_central_work_has_its_limits(world: World) -> None:
             lambda s: s.scalars(sa.select(Customer).from_statement(sa.text("SELECT * FROM customer"))).all(),
             lambda s: s.scalars(sa.select(Customer).from_statement(sa.select(customer))).all(),
             lambda s: s.query(Customer).first(),
+            lambda s: (
+                s.execute(sa.select(customer.c.name)).all(),
+                s.expunge_all(),
+                s.scalars(sa.select(Customer)).all(),
+            ),
             lambda s: s.add(Setting(key="x", value="y")) or s.flush(),
         ]
         for load in loads:
