@@ -395,6 +395,9 @@ def test_a_session_that_was_closed_is_free(world: World) -> None:
     """The control: in the middle of a transaction, or when it was over."""
     session = Session(world.engine)
     for committed in (False, True):
+        with central_context(reason="a test", app=world.app):
+            assert len(session.execute(sa.select(Customer.__table__.c.name)).all()) == 9
+            session.close()
         for slug in ("acme", "bella"):
             with world.as_(slug):
                 kept = session.get_one(Customer, 1)
