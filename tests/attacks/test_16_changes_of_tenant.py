@@ -134,6 +134,22 @@ def test_what_waits_for_its_flush(world: World, end: str) -> None:
         assert other.get(Setting, "pending") is None
 
 
+def test_a_session_that_was_refused_is_so_again(world: World) -> None:
+    """It has its connection now, and asks no second time; what waits in it is still the other tenant's."""
+    session = Session(world.engine, autoflush=False)
+    with world.as_("bella"):
+        session.add(Setting(key="pending", value="canary-bella-pending"))
+    with world.as_():
+        for _ in range(2):
+            with pytest.raises(TenantChangedError):
+                session.execute(sa.select(Customer.__table__.c.name))
+    with world.as_("bella"):
+        assert len(session.execute(sa.select(Customer.__table__.c.name)).all()) == 3
+    with world.as_(), pytest.raises(TenantChangedError):
+        session.flush()
+    session.close()
+
+
 def test_a_scoped_session_follows(world: World) -> None:
     """Each tenant has a session of its own, and so has work within work."""
     app = world.app
@@ -607,6 +623,9 @@ def test_a_session_of_central_work_is_no_tenants(world: World) -> None:
         lambda: session.execute(sa.select(Customer.__table__.c.name)).all(),
         lambda: session.commit() or session.scalars(sa.select(Customer)).all(),
         lambda: session.commit() or session.execute(sa.select(Customer.__table__.c.name)).all(),
+        lambda: session.execute(
+            sa.select(Customer.__table__.c.name)
+        ).all(),  # on the connection that it has now
         lambda: session.scalars(sa.select(Customer)).all(),
     ):
         with world.as_(), pytest.raises((TenantChangedError, CentralRefusedError)):
