@@ -166,7 +166,9 @@ class Writing:
         for _ in range(_ATTEMPTS):
             keys = [self._key(row) for row in mine]
             if all(key in olds or key in self.new for key in keys):
-                return [self._image(verb, olds.get(key), row) for key, row in zip(keys, mine, strict=True)], theirs
+                return [
+                    self._image(verb, olds.get(key), row) for key, row in zip(keys, mine, strict=True)
+                ], theirs
             attempt.undo()
             olds = self._read(keys)
             self._alone(list(olds))
