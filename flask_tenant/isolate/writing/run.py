@@ -302,7 +302,12 @@ class Writing:
         """
         if self.sqlite:
             return "", ()
-        lock = " FOR UPDATE" if self.watch.shape.verb == "delete" else " FOR NO KEY UPDATE"
+        watch = self.watch
+        whole = watch.shape.verb == "delete" or (
+            watch.live is not None
+            and any(key.unique and watch.named["update"] & {*key.columns} for key in watch.live.keys)
+        )
+        lock = " FOR UPDATE" if whole else " FOR NO KEY UPDATE"
         if len(keys) == 1:
             return lock, ()
         each = " AND ".join(f"{self.quote(name)} = {self.mark}" for name in self.watch.key)
