@@ -135,6 +135,9 @@ def _guarded(cls: Any) -> Any:
     return type(f"Guarded{cls.__name__}", (mixin, cls), {"_ft_own_execute": cls.execute})
 
 
+_IDLE = psycopg.pq.TransactionStatus.IDLE
+
+
 class _GuardedConnection:
     """Hands out guarded cursors only, whatever class the application asks for."""
 
@@ -155,6 +158,10 @@ class _GuardedConnection:
                 hint="Read it within the transaction",
             )
         return super().cursor(*args, **kw)  # type: ignore[misc]
+
+    def ft_begins(self) -> bool:
+        """Whether the next statement begins a transaction."""
+        return self.pgconn.transaction_status == _IDLE  # type: ignore[attr-defined,no-any-return]
 
     def _ft_check(self, work: Any) -> None:
         """Refuse SQL of a cursor that its connection has not made, such as ``psycopg.ClientCursor(connection)``, and
@@ -257,4 +264,4 @@ def own_cursor(connection: Any) -> Any:
 def state(connection: Any) -> tuple[bool, bool]:
     """Return whether a connection is in no transaction, and whether it commits each statement."""
     found = raw(connection)
-    return found.info.transaction_status is psycopg.pq.TransactionStatus.IDLE, found.autocommit
+    return found.ft_begins(), found.autocommit
