@@ -8,7 +8,7 @@ raw SQL enforcer, or refused.
 
 from __future__ import annotations
 
-from operator import attrgetter, is_
+from operator import attrgetter
 from typing import Any, cast
 
 from ..context import _scope
@@ -59,12 +59,12 @@ class SetUp:
         """
         now = self._read(connection)
         before = notes(connection).setdefault(_SET_UP, now)
-        return all(map(is_, now, before)) or self._put_back(connection, now, before)
+        return now == before or self._put_back(connection, now, before)
 
     def _put_back(self, connection: Any, now: tuple[Any, ...], before: tuple[Any, ...]) -> bool:
         for at, (name, found, wanted) in enumerate(zip(self._names, now, before, strict=False)):
             # SQLAlchemy leaves False where there was nothing.
-            if found is wanted or all(value is None or value is False for value in (found, wanted)):
+            if found == wanted or all(value is None or value is False for value in (found, wanted)):
                 continue
             if at < self._lasting:
                 return False

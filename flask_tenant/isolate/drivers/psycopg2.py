@@ -254,6 +254,16 @@ class GuardedConnection(psycopg2.extensions.connection):
             super().commit()
         except psycopg2.Error as error:
             raise psycopg2_error(error, self.ft_wall, self) from None
+        finally:
+            self.ft_held.clear()
+
+    def rollback(self) -> None:
+        super().rollback()
+        self.ft_held.clear()
+
+    def reset(self) -> None:
+        super().reset()
+        self.ft_held.clear()
 
     def set_client_encoding(self, encoding: str) -> None:
         super().set_client_encoding(encoding)
@@ -299,6 +309,8 @@ def arm(connection: Any, wall: Wall) -> bool:
     if not isinstance(connection, GuardedConnection):
         raise made_elsewhere(connection)
     set_up = _SET_UP_IN_AUTOCOMMIT if connection.autocommit else _SET_UP
+    if connection.autocommit and not state(connection)[0]:
+        return False  # in a BEGIN of the application's, which psycopg2's rollback() does not know of
     if notes(connection).pop(WORN, False) or not set_up.holds(connection):
         return False
     check_encoding(psycopg2.extensions.encodings[connection.encoding])
