@@ -141,7 +141,6 @@ class GuardedConnection(sqlite3.Connection):
     """Hands out guarded cursors only."""
 
     ft_wall: Wall | None = None
-    ft_held: dict[str, Any]
     ft_inserted: TableView | None = None
     """The table of the last INSERT since checkout."""
     ft_changes = 0
@@ -199,20 +198,6 @@ class GuardedConnection(sqlite3.Connection):
         """Whether the next statement is, or begins, a transaction. Outside autocommit SELECT begins none, and one of
         SQLAlchemy's may be open of which SQLite knows nothing yet."""
         return not self.in_transaction and state(self)[1]
-
-    def commit(self) -> None:
-        super().commit()
-        self.ft_held.clear()
-
-    def rollback(self) -> None:
-        super().rollback()
-        self.ft_held.clear()
-
-    def __exit__(self, *args: Any) -> Any:
-        try:
-            return super().__exit__(*args)
-        finally:
-            self.ft_held.clear()
 
     @property
     def total_changes(self) -> int:  # type: ignore[override]
