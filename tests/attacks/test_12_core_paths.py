@@ -355,3 +355,29 @@ def test_directory_tables_are_ours(world: World) -> None:
             connection.execute(statement)
     with world.physical.connect() as connection:
         assert ATTACKER in connection.execute(sa.select(tenant.c.slug)).scalars()
+
+
+def test_defaults_that_are_queries(world: World) -> None:
+    """SQLAlchemy asks for a key's default beforehand, by a statement that it makes in the middle of another."""
+    directory = sa.table("tenancy_tenant", sa.column("slug"))
+    for source, mine in ((Customer.__table__.c.name, "canary-acme-2"), (directory.c.slug, None)):
+        query = sa.select(sa.func.max(source))
+        key = sa.Column("key", sa.String, primary_key=True, default=query.scalar_subquery())
+        setting = sa.Table("setting", sa.MetaData(), key, sa.Column("value"), implicit_returning=False)
+        with world.as_(), world.engine.connect() as connection:
+            for work in (
+                lambda c, key=key: c.scalar(key.default),
+                lambda c, setting=setting: c.execute(setting.insert().values(value="x")).inserted_primary_key[
+                    0
+                ],
+            ):
+                if mine is not None:
+                    assert work(connection) == mine
+                    continue
+                with pytest.raises(StatementRefusedError):
+                    work(connection)
+        with world.physical.connect() as connection:  # the control
+            assert "corto" in connection.scalar(query)
+    if not world.sqlite:
+        with world.as_(), world.engine.connect() as connection:
+            assert connection.scalar(sa.Sequence("customer_id_seq")) > 0

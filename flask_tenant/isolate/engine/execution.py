@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy.engine.cursor import _DEFAULT_FETCH, CursorFetchStrategy
 from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.sql import select, type_coerce
 from sqlalchemy.sql.elements import TextClause
 
 from ...context import _scope, internal
@@ -76,6 +77,8 @@ class _Context(DefaultExecutionContext):
     ft_admitted = False
     """Whether the statement is a compiler's of ours, and was let through."""
     ft_asking = False
+    parameters: Any = ((),)
+    """Of the statement; a sequence that is asked by itself has none."""
     ft_ruled = False
     """Whether the tenant has rules."""
 
@@ -206,8 +209,13 @@ class _Context(DefaultExecutionContext):
             self.compiled.__dict__["ft_changes"] = known
         return known
 
+    def _exec_default_clause_element(self, column: Any, default: Any, type_: Any) -> Any:
+        # SQLAlchemy would compile it and send it past whoever admits statements.
+        query = default.arg if default._arg_is_typed else type_coerce(default.arg, type_)
+        return self.root_connection.scalar(select(query))
+
     def _execute_scalar(self, stmt: Any, *args: Any, **kw: Any) -> Any:
-        # Defaults and sequences that SQLAlchemy runs beforehand: the dialect's own text, or compiled by us.
+        # Sequences that SQLAlchemy asks beforehand: the dialect's own text.
         self.ft_asking = True
         try:
             return super()._execute_scalar(Vouched(stmt), *args, **kw)  # type: ignore[misc]
