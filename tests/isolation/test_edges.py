@@ -134,6 +134,7 @@ ONLY = {
 }  # fmt: skip
 
 
+@pytest.mark.every_driver
 @pytest.mark.parametrize("what", REFUSED)
 def test_refused(what: str, world: World) -> None:
     if ONLY.get(what, world.dialect) != world.dialect:
@@ -207,6 +208,7 @@ SHOWS: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.every_driver
 @pytest.mark.parametrize("what", SHOWS)
 def test_what_is_hidden_stays_hidden(what: str, world: World) -> None:
     """Answered without the tenant column, or refused; a database's own error (SQLite has no rows as values) tells nothing."""

@@ -254,6 +254,15 @@ class _PsycopgContext(_Context):
 class _SqliteContext(_Context):
     """``lastrowid`` is SQLite's physical row; the application's id is in that row."""
 
+    def post_exec(self) -> None:
+        super().post_exec()
+        if self.dialect.is_async:  # the application may look later, where it cannot wait
+            wall: Wall = self.dialect.ft_wall  # type: ignore[attr-defined]
+            if self.executemany:
+                self.ft_asked = (None,)
+            elif wall.in_tenant() and self._ft_inserted(wall) is not None:
+                self.get_lastrowid()
+
     def get_lastrowid(self) -> Any:
         wall: Wall = self.dialect.ft_wall  # type: ignore[attr-defined]
         connection = cast(Any, self._dbapi_connection).dbapi_connection
@@ -262,9 +271,7 @@ class _SqliteContext(_Context):
             if view is not None and self.cursor.rowcount != 0:
                 connection.ft_inserted = view
             return super().get_lastrowid()
-        if (
-            self.ft_asked is None
-        ):  # while the statement runs; the application may look later, where it cannot wait
+        if self.ft_asked is None:
             self.ft_asked = (self._ft_asked_id(wall, connection, view),)
         return self.ft_asked[0]
 
@@ -296,11 +303,14 @@ class _SqliteContext(_Context):
         if self.isinsert:
             table = cast(Any, statement).table
             return wall.views.find(table.name, table.schema)
-        if isinstance(statement, TextClause):
-            known = wall.raw.statement(statement.text, "text")
-        elif self.compiled is None:
-            known = wall.raw.statement(cast(str, self.statement), "qmark")
-        else:
+        try:
+            if isinstance(statement, TextClause):
+                known = wall.raw.statement(statement.text, "text")
+            elif self.compiled is None:
+                known = wall.raw.statement(cast(str, self.statement), "qmark")
+            else:
+                return None
+        except StatementRefusedError:  # let through by report-only mode
             return None
         return next(iter(known.writes), None) if known.kind == "insert" else None
 

@@ -15,7 +15,7 @@ from flask_tenant.decision import Mask, Means, Overlay
 from flask_tenant.errors import StatementRefusedError
 from flask_tenant.expressions import Constant, Expression, Kind
 from flask_tenant.rules.cases.outcome import masked
-from tests.rules.reads.world import EMPTY, LAST4, Customer, World, call, decide, number, text, word
+from tests.rules.reads.world import EMPTY, LAST4, Customer, Note, World, call, decide, number, text, word
 
 C: Any = Customer.__table__.c
 OTHER = sa.alias(Customer.__table__, "d")
@@ -202,6 +202,9 @@ CONFLICTS = [
     sa.update(Customer.__table__).values(name="x").where(sa.text("phone = '12'")),
     sa.update(Customer.__table__).values(name="x").where(sa.literal_column("customer.phone") == "12"),
     sa.text("UPDATE customer SET name = 'x' WHERE id IN (SELECT phone FROM (SELECT 1 AS id) s)"),
+    sa.update(Customer.__table__)
+    .values(name="x")
+    .where(sa.exists(sa.select(sa.literal(1)).select_from(Note.__table__).where(sa.column("phone") == "12"))),
     sa.update(Customer.__table__).values(name="x").returning(sa.text("*")),
     sa.delete(Customer.__table__).returning(sa.literal_column("customer.*")),
     *(
