@@ -346,6 +346,18 @@ def test_explicit_schemas(world: World) -> None:
             connection.execute(sa.select(catalogue))
 
 
+def test_a_star_after_returning(world: World) -> None:
+    """It is spelt out: what was joined is part of it on PostgreSQL, and not on SQLite."""
+    joined = (
+        sa.update(Customer)
+        .values(note=Invoice.number)
+        .where(Invoice.customer_id == Customer.id, Invoice.id == 1)
+    )
+    found, right = both(world, joined.returning(sa.text("*")).execution_options(synchronize_session=False))
+    assert found == right
+    assert len(found) == 1
+
+
 @on_sqlite
 def test_a_copy_that_a_migration_has_left(world: World) -> None:
     """Alembic's batch mode fills it with everybody's rows. Nobody else does."""

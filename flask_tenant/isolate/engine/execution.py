@@ -254,48 +254,11 @@ class _PsycopgContext(_Context):
 class _SqliteContext(_Context):
     """``lastrowid`` is SQLite's physical row; the application's id is in that row."""
 
-    def post_exec(self) -> None:
-        super().post_exec()
-        if self.dialect.is_async:  # the application may look later, where it cannot wait
-            wall: Wall = self.dialect.ft_wall  # type: ignore[attr-defined]
-            if self.executemany:
-                self.ft_asked = (None,)
-            elif wall.in_tenant() and self._ft_inserted(wall) is not None:
-                self.get_lastrowid()
-
     def get_lastrowid(self) -> Any:
-        wall: Wall = self.dialect.ft_wall  # type: ignore[attr-defined]
-        connection = cast(Any, self._dbapi_connection).dbapi_connection
-        view = self._ft_inserted(wall)
-        if not self.dialect.is_async:
-            if view is not None and self.cursor.rowcount != 0:
-                connection.ft_inserted = view
-            return super().get_lastrowid()
-        if self.ft_asked is None:
-            self.ft_asked = (self._ft_asked_id(wall, connection, view),)
-        return self.ft_asked[0]
-
-    ft_asked: tuple[Any] | None = None
-
-    def _ft_asked_id(self, wall: Wall, connection: Any, view: TableView | None) -> Any:
-        with internal():  # the driver's thread knows no tenant: the physical row, and then we ask
-            row = super().get_lastrowid()
-        if row is None or (view is not None and view.shared):  # type: ignore[redundant-expr]
-            return row
-        if view is None or view.auto_id is None:
-            return None
-        quote = self.dialect.identifier_preparer.quote
-        cursor = connection.cursor()
-        cursor.execute(
-            Vouched(
-                f"SELECT {quote(view.auto_id)} FROM {quote(view.name)} "
-                f"WHERE rowid = ? AND {quote(wall.config.column)} = ?"
-            ),
-            (row, wall.scope().tenant_id),
-        )
-        found = cursor.fetchone()
-        cursor.close()
-        return found[0] if found else None
+        view = self._ft_inserted(self.dialect.ft_wall)  # type: ignore[attr-defined]
+        if view is not None and self.cursor.rowcount != 0:
+            cast(Any, self._dbapi_connection).dbapi_connection.ft_inserted = view
+        return super().get_lastrowid()
 
     def _ft_inserted(self, wall: Wall) -> TableView | None:
         """The table that the statement has inserted into."""
@@ -315,6 +278,45 @@ class _SqliteContext(_Context):
         return next(iter(known.writes), None) if known.kind == "insert" else None
 
 
+class _AiosqliteContext(_SqliteContext):
+    """The driver works in a thread that knows no tenant. So we ask for the id, and while the statement runs: the
+    application may look later, where it cannot wait."""
+
+    ft_asked: tuple[Any] | None = None
+
+    def post_exec(self) -> None:
+        super().post_exec()
+        wall: Wall = self.dialect.ft_wall  # type: ignore[attr-defined]
+        if wall.in_tenant() and self._ft_inserted(wall) is not None:
+            self.get_lastrowid()
+
+    def get_lastrowid(self) -> Any:
+        if self.ft_asked is None:
+            self.ft_asked = (self._ft_asked_id(self.dialect.ft_wall),)  # type: ignore[attr-defined]
+        return self.ft_asked[0]
+
+    def _ft_asked_id(self, wall: Wall) -> Any:
+        view = self._ft_inserted(wall)
+        with internal():  # the physical row
+            row = _Context.get_lastrowid(self)
+        if row is None or (view is not None and view.shared):  # type: ignore[redundant-expr]
+            return row
+        if view is None or view.auto_id is None:
+            return None
+        quote = self.dialect.identifier_preparer.quote
+        cursor = cast(Any, self._dbapi_connection).dbapi_connection.cursor()
+        cursor.execute(
+            Vouched(
+                f"SELECT {quote(view.auto_id)} FROM {quote(view.name)} "
+                f"WHERE rowid = ? AND {quote(wall.config.column)} = ?"
+            ),
+            (row, wall.scope().tenant_id),
+        )
+        found = cursor.fetchone()
+        cursor.close()
+        return found[0] if found else None
+
+
 _USUAL = (
     "root_connection", "_dbapi_connection", "dialect", "extracted_parameters", "invoked_statement",
     "compiled", "cache_hit", "execution_options", "result_column_struct", "isinsert", "isupdate",
@@ -328,7 +330,7 @@ _USUAL = (
 
 _OF_DIALECT = {
     ("pysqlite", False): _SqliteContext,
-    ("aiosqlite", True): _SqliteContext,
+    ("aiosqlite", True): _AiosqliteContext,
     ("psycopg", False): _PsycopgContext,
 }
 """Contexts that differ, by a dialect's driver and whether it waits by asyncio."""
