@@ -144,6 +144,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         folder = path.parts[0]
         if folder in ONCE:
             item.add_marker(pytest.mark.once)
+        if item.get_closest_marker("timed") is not None:
+            item.add_marker(pytest.mark.flaky(reruns=2))
         number = zlib.crc32(item.nodeid.encode())
         each = path in EACH or (not AGAIN and item.get_closest_marker("every_driver") is not None)
         every = 1 if each else _every(folder, item.name)

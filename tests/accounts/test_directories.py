@@ -143,6 +143,7 @@ def test_spraying_one_account_ends_under_all_its_spellings(site: Flask, slapd: S
     assert log_in(browser, "ann") == 303
 
 
+@pytest.mark.timed
 def test_a_directory_that_hangs_keeps_nobody_else_waiting(
     site: Flask, authority: CertificateAuthority
 ) -> None:

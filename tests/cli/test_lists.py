@@ -116,6 +116,7 @@ def test_progress_is_shown_to_people_only(cli: Type, file: Any, monkeypatch: pyt
 
 
 # ---- ten thousand
+@pytest.mark.timed
 def test_ten_thousand_tenants_are_created_listed_and_searched(
     cli: Type, app: Flask, file: Any, record_property: Any
 ) -> None:

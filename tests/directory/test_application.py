@@ -108,6 +108,7 @@ NOISE = 2
 """How much slower than alone a busy machine may be."""
 
 
+@pytest.mark.timed
 @pytest.mark.once
 @pytest.mark.databases("sqlite")
 def test_two_servers_and_redis(database_url: str, redis_url: str) -> None:

@@ -131,6 +131,7 @@ def test_a_scan_of_made_up_hosts(server: Server, record_property: Any) -> None:
     assert find_domain("made-up-1.example.com") is not None
 
 
+@pytest.mark.timed
 def test_a_scan_hides_nobody_whom_another_server_creates(server: Server, sqlite_url: str) -> None:
     for n in range(100):
         assert server.directory.find(f"nobody-{n}") is None
@@ -236,6 +237,7 @@ assert server.trusts
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.timed
 def test_under_gevent(sqlite_url: str, own_redis: RedisServer) -> None:
     """Other requests go on while one waits for a frozen Redis."""
     script = f"""

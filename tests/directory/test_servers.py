@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from tests.directory.peer import Peer, Server, peers
 from tests.services.redis import RedisServer, redis_running, sentinels_running
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.timed]
 
 BUDGET = 0.2
 """Seconds that Redis may cost one request."""

@@ -31,6 +31,7 @@ state_of(notes.create_app()).create("cora", "Cora")
 """
 
 
+@pytest.mark.timed
 @BOTH
 def test_what_another_process_changes_is_seen_within_a_second(
     app: Flask, notes: Notes, tmp_path: Path

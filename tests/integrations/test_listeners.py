@@ -104,7 +104,7 @@ def test_a_listener_that_changes_what_a_statement_does_is_judged(database_url: s
 
     @sa.event.listens_for(engine, "before_cursor_execute", retval=True)
     def change(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> Any:
-        return ("SELECT title FROM note", ()) if "SELECT" in statement else (statement, parameters)
+        return ("SELECT title FROM note", ()) if "FROM note" in statement else (statement, parameters)
 
     with tenant_context("bella", app), engine.connect() as connection:
         assert connection.scalars(sa.select(note.c.title).where(note.c.id == -1)).all() == ["bella"]

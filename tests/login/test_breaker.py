@@ -65,6 +65,7 @@ def test_the_result_and_the_error_come_through() -> None:
         breaker.call(late, 5)
 
 
+@pytest.mark.timed
 def test_nobody_waits_longer_than_was_said(gate: threading.Event) -> None:
     breaker = Breaker("it")
     began = time.monotonic()

@@ -49,6 +49,7 @@ def test_what_is_not_taken_is_told_and_can_be_sent_again(post: Post) -> None:
     assert len(post.messages) == 1
 
 
+@pytest.mark.timed
 def test_a_server_that_says_nothing_costs_little_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         sender = SmtpSender("127.0.0.1", deaf.getsockname()[1], "smtp", seconds=0.2)

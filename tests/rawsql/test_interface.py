@@ -319,6 +319,7 @@ def test_names_that_look_like_placeholders() -> None:
 
 
 # ---- cache
+@pytest.mark.timed
 def test_the_second_time_is_from_the_cache(
     lite: RawSql, record_property: Callable[[str, object], None]
 ) -> None:

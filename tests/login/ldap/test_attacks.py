@@ -203,6 +203,7 @@ def test_referrals_are_not_followed(
 
 
 # ---- servers that are down, hung or slow
+@pytest.mark.timed
 def test_a_server_that_is_down_and_comes_back(authority: CertificateAuthority) -> None:
     with slapd_running(authority) as server:
         client = Ldap().open(provider_of(server.url("127.0.0.1", tls=True), authority))
@@ -217,6 +218,7 @@ def test_a_server_that_is_down_and_comes_back(authority: CertificateAuthority) -
         assert client.finish(ATTEMPT, typed).name == "Ann Archer"
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("tls", [True, False], ids=["ldaps", "StartTLS"])
 def test_a_server_that_hangs(authority: CertificateAuthority, slapd: Slapd, log_in: LogIn, tls: bool) -> None:
     with slapd_running(authority) as server:
@@ -235,6 +237,7 @@ def test_a_server_that_hangs(authority: CertificateAuthority, slapd: Slapd, log_
         assert client.finish(ATTEMPT, typed).name == "Ann Archer"
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("tls", [True, False], ids=["ldaps", "StartTLS"])
 def test_a_server_that_is_slow_at_each_step(slapd: Slapd, authority: CertificateAuthority, tls: bool) -> None:
     slow = Slow(slapd.tls_port if tls else slapd.port, 0.2)
@@ -251,6 +254,7 @@ def test_a_server_that_is_slow_at_each_step(slapd: Slapd, authority: Certificate
         slow.close()
 
 
+@pytest.mark.timed
 def test_a_server_that_falls_silent_during_the_handshake(
     impostor: Callable[..., Impostor], authority: CertificateAuthority
 ) -> None:

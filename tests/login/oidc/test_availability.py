@@ -19,6 +19,8 @@ from flask_tenant.login.oidc import Oidc, client, transport
 from tests.login.oidc.hostile import CALLBACK, SUBJECT, Hostile, Login, refuse, reply
 from tests.services.redis import free_port
 
+pytestmark = pytest.mark.timed
+
 LIMIT = 0.25
 Answer = Callable[[BaseHTTPRequestHandler], None]
 

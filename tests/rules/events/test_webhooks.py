@@ -131,6 +131,7 @@ def test_redirects_are_not_followed(make_shop: MakeShop, receiver: Receiver, sta
     assert inside.got == []
 
 
+@pytest.mark.timed
 def test_whoever_answers_in_drips_or_not_at_all(make_shop: MakeShop) -> None:
     shop = make_shop(QUOTA)
     with dripping() as port:

@@ -110,6 +110,7 @@ def test_windows_that_nobody_asks_for_are_removed(
     assert rows(engine) == 1
 
 
+@pytest.mark.timed
 @pytest.mark.databases("sqlite")
 def test_redis_away_and_back(sql: SqlWindows, own_redis: RedisServer, engine: sa.Engine) -> None:
     """No event is lost while Redis keeps what it has: two, one in SQL, and the fourth sees four."""

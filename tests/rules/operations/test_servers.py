@@ -63,6 +63,7 @@ def delays(pair: list[Peer], times: int) -> list[float]:
     return found
 
 
+@pytest.mark.timed
 def test_an_activation_is_obeyed_within_100_ms(
     pair: list[Peer], sqlite_url: str, shared_redis: RedisServer, record_property: Any
 ) -> None:
@@ -77,6 +78,7 @@ def test_an_activation_is_obeyed_within_100_ms(
     assert max(found) < 0.1 + NOISE
 
 
+@pytest.mark.timed
 def test_without_redis_an_activation_is_obeyed_within_a_second(
     pair: list[Peer], sqlite_url: str, record_property: Any
 ) -> None:
