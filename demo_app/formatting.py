@@ -80,7 +80,7 @@ def short_month(value: str) -> str:
 
 def country(value: Country) -> str:
     """A country's name in the page's language."""
-    return locale().territories.get(value.code, value.name)
+    return str(locale().territories.get(value.code, value.name))
 
 
 def locale_name(name: str) -> str:
