@@ -167,7 +167,7 @@ def _no_price(value: str) -> RowError:
 
 def import_products(content: bytes) -> ImportResult:
     """Add the products whose SKU is new, and bring known ones up to date."""
-    rates = {name.lower(): rate_id for rate_id, name in db.session.execute(select(TaxRate.id, TaxRate.name))}
+    rates = {rate.name.lower(): rate for rate in db.session.scalars(select(TaxRate).order_by(TaxRate.name))}
     known = set(db.session.scalars(select(Product.sku)))
 
     def parse(row: dict[str, str]) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def import_products(content: bytes) -> ImportResult:
             raise _no_price(row["unit_price"])
         rate = row.get("tax_rate", "")
         if rate.lower() not in rates:
-            known_rates = ", ".join(sorted(rates))
+            known_rates = ", ".join(each.name for each in rates.values())
             raise RowError(
                 gettext(
                     "There is no tax rate “%(rate)s”; known are: %(known)s.", rate=rate, known=known_rates
@@ -193,7 +193,7 @@ def import_products(content: bytes) -> ImportResult:
             "description": row.get("description", ""),
             "unit": row.get("unit", "") or "pcs",
             "unit_price": price,
-            "tax_rate_id": rates[rate.lower()],
+            "tax_rate_id": rates[rate.lower()].id,
             "active": row.get("active", "yes").lower() not in ("no", "false", "0"),
         }
 
