@@ -115,14 +115,16 @@ def parsed(about: str | None) -> argparse.Namespace:
     return arguments
 
 
-def settle(database: str) -> None:
+def settle(database: str, port: int) -> None:
     """Set what the environment does not say.
 
     :param database: name of the file
+    :param port: where it will be served, for links in mails
     """
     path = ROOT / ".build" / database
     path.parent.mkdir(exist_ok=True)
-    for name, value in {"DEMO_DATABASE_URL": f"sqlite:///{path}", **SETTINGS}.items():
+    places = {"DEMO_DATABASE_URL": f"sqlite:///{path}", "DEMO_TENANT_BASE_DOMAIN": f'"localhost:{port}"'}
+    for name, value in {**places, **SETTINGS}.items():
         os.environ.setdefault(name, value)
     # What is worth a visitor's while is printed below; warnings and errors are still logged.
     logging.disable(logging.INFO)
@@ -141,7 +143,7 @@ def serve(app: Flask, lines: list[str], arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Set up, and serve."""
     arguments = parsed(__doc__)
-    settle("demo.sqlite")
+    settle("demo.sqlite", arguments.port)
     app, lines = prepare(arguments.port)
     serve(app, lines, arguments)
 
