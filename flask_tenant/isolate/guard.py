@@ -75,8 +75,8 @@ class SetUp:
 def begin_statement(holder: Any) -> None:
     """Note that rules are asked for a new statement, and let go of what held if the transaction has ended meanwhile.
 
-    SQLAlchemy tells of the ends of its own transactions. Others end past it: a driver's ``commit()``, and in autocommit
-    each statement.
+    Each driver's connection lets go when it commits or rolls back. In autocommit each statement is a transaction, and
+    the application's own BEGIN and COMMIT end others.
     """
     held: dict[str, Any] = holder.ft_held
     if held and holder.ft_begins():

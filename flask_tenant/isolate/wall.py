@@ -242,6 +242,8 @@ class Wall:
     def admit(self, compiled: Any, connection: Connection) -> None:
         """Let a statement of our own compiler through, or refuse it."""
         if compiled.ft_refusal is not None:
+            if getattr(connection, "ft_ruling", None) is not None:
+                raise compiled.ft_refusal  # as in rewrite()
             self.refuse(compiled.ft_refusal)
         if compiled.ft_private:
             scope = current_scope()

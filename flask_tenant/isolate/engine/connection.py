@@ -132,11 +132,6 @@ class TenantConnection(Connection):
         self.ft_rule()
         return super()._execute_compiled(*args, **kw)
 
-    def _execute_default(self, *args: Any, **kw: Any) -> Any:
-        self.ft_rule()
-        in_force.set(self.ft_ruling)
-        return super()._execute_default(*args, **kw)
-
     def _execute_ddl(self, ddl: Any, *args: Any, **kw: Any) -> Any:
         running.set(weakref.ref(self))
         wall: Wall | None = getattr(self.dialect, "ft_wall", None)
