@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from flask import Flask
 
 from flask_tenant import Tenancy, central_context, registry, tenant_context
 from flask_tenant.errors import RuleDeniedError, RuleFileError, StatementRefusedError
+from flask_tenant.isolate.onward import onwards
 from flask_tenant.registry import state_of
 from flask_tenant.rules.store import RuleFile
 
@@ -259,6 +261,12 @@ def test_what_cannot_be_told_is_said(world: World) -> None:
         assert known or "the trigger sneaks on item" in notes[0]
         assert world.notes("- {id: few, for: {read: ledger}, cap: 5}") == ()
         world.drop()
+    # Only a superuser makes functions in C, and this test is none.
+    world.trigger("item", "INSERT", "PERFORM 1")
+    assert world.notes(DENY) == ()
+    live = world.state.databases.isolations[world.engine].views.catalog.live
+    in_c = [replace(found, body=None) for found in live.objects if found.kind == "trigger"]
+    assert "not in PL/pgSQL" in str(onwards(live, in_c, ()).unknown)
 
 
 def test_what_is_no_way_round(world: World) -> None:
