@@ -224,13 +224,9 @@ def test_what_hangs_on_rows_that_hang_on_a_row(world: World) -> None:
         "FOREIGN KEY (tenant_id, part_id) REFERENCES part (tenant_id, id) ON DELETE CASCADE)",
         "INSERT INTO screw VALUES (1, 1, 1)",
     )
-    for rule in (
-        "{id: kept, for: {delete: screw}, deny: Never.}",
-        "{id: seen, for: {read: screw}, filter: row.id > 1}",
-    ):
-        world.activate(f"- {rule}")
-        with pytest.raises(StatementRefusedError, match="'part' hang on rows of 'item'"):
-            world.write("DELETE FROM item WHERE id = 1")
+    world.activate("- {id: kept, for: {delete: screw}, deny: Never.}")
+    with pytest.raises(StatementRefusedError, match="'part' hang on rows of 'item'"):
+        world.write("DELETE FROM item WHERE id = 1")
     world.write("DELETE FROM item WHERE id = 2")
     assert world.physically("SELECT id FROM screw") == [(1,)]
 
