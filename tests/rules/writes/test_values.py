@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from flask_tenant.decision import Denial, Mask, Means, Overlay, Setting, Validation, WriteRules
-from flask_tenant.errors import RuleDeniedError, StatementRefusedError
-from flask_tenant.expressions import Kind, Slot
+from flask_tenant.errors import RuleDeniedError, RuleEngineError, StatementRefusedError
+from flask_tenant.expressions import Fact, Kind, Slot
 from flask_tenant.isolate.writing import Writing
 from tests.rules.shop import WAYS, Order, Shop, big, col, const, denies, log, op, order
 
@@ -42,6 +42,31 @@ def test_rules_put_values_into_rows(shop: Shop, way: str) -> None:
         (7, 1.0, "x", None),
         (8, 20_000.0, "pending", "eve"),
     ]
+
+
+@pytest.mark.parametrize("name", ["tenant_id", "nowhere"])
+def test_rules_put_values_into_the_applications_columns_only(shop: Shop, name: str) -> None:
+    """Nobody gives rows away."""
+    before, sets = shop.rows(), WriteRules(settings=(Setting("gives", ((name, const(2, Kind.INT)),)),))
+    with shop.ruled({("order", "insert"): sets, ("order", "update"): sets}):
+        for sql in (
+            """INSERT INTO "order" (id, total) VALUES (9, 1)""",
+            """UPDATE "order" SET total = 1 WHERE id = 1""",
+        ):
+            with pytest.raises(RuleDeniedError, match=f"{name!r}, which table 'order' has not"):
+                shop.send("text", sql)
+    assert shop.rows() == before
+
+
+def test_a_condition_with_a_fact_in_it_decides_nothing(shop: Shop) -> None:
+    """Facts of the request are values by then."""
+    late = op("is_known", Fact(Kind.TEXTS, "roles"))
+    with (
+        shop.ruled({("order", "delete"): denies("late", late)}),
+        pytest.raises(RuleEngineError, match="nobody has worked out"),
+    ):
+        shop.send("text", 'DELETE FROM "order" WHERE id = 1')
+    assert len(shop.rows()) == 4
 
 
 def test_values_reach_rows_of_the_orm(shop: Shop) -> None:
