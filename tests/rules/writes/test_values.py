@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
+from psycopg.rows import dict_row
 
 from flask_tenant.decision import Denial, Mask, Means, Overlay, Setting, Validation, WriteRules
 from flask_tenant.errors import RuleDeniedError, RuleEngineError, StatementRefusedError
@@ -56,6 +58,18 @@ def test_rules_put_values_into_the_applications_columns_only(shop: Shop, name: s
             with pytest.raises(RuleDeniedError, match=f"{name!r}, which table 'order' has not"):
                 shop.send("text", sql)
     assert shop.rows() == before
+
+
+@pytest.mark.databases("sqlite", "postgresql+psycopg")
+def test_what_returning_shows_are_tuples(shop: Shop) -> None:
+    """Of other rows nobody could say where the application's part ends."""
+    with shop.ruled({("order", "update"): denies("big", big())}), shop.engine.connect() as connection:
+        cursor = cast(Any, connection.connection.driver_connection).cursor()
+        cursor.row_factory = sqlite3.Row if shop.sqlite else dict_row
+        with pytest.raises(StatementRefusedError, match="other rows than tuples"):
+            cursor.execute('UPDATE "order" SET total = 1 RETURNING id')
+        connection.commit()
+    assert shop.rows()[0][1] == 100.0
 
 
 def test_a_condition_with_a_fact_in_it_decides_nothing(shop: Shop) -> None:
