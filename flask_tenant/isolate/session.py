@@ -98,6 +98,11 @@ def _bound_map(base: Any) -> Any:
                 self._ft_check()
             return super().values()
 
+        def items(self) -> Any:
+            if self.ft_tenant_id is not None:
+                self._ft_check()
+            return super().items()
+
         def _manage_removed_state(self, state: Any) -> None:
             # An object that leaves alone, without the others, does not keep where it was.
             super()._manage_removed_state(state)
@@ -193,15 +198,16 @@ def _owner(state: Any) -> int | None:
 
 def _refuse_stranger(session: Session, state: Any) -> None:
     """Refuse an object of one tenant in a session of another."""
-    if state.key is None:
-        return  # a new object
+    owner = _owner(state) if state.key is not None else None  # a new object is nobody's
+    if owner is None:
+        return
+    scope = _scope.get()
+    if scope is not None and scope.tenant_id == owner:
+        return
     wall = _wall_of(session, state)
     if wall is None:
         return
-    owner = _owner(state)
-    if owner is None:
-        return
-    scope = current_scope() or wall.fallback()
+    scope = scope or wall.fallback()
     if scope is None or scope.tenant_id != owner:
         raise TenantChangedError(
             f"An object {state.class_.__name__} of tenant {owner} was given to a session in {scope or 'no tenant'}",
@@ -219,17 +225,21 @@ def _wall_of(session: Session, state: Any) -> Wall | None:
     return wall if wall is not None and _is_tenants(state, wall) else None
 
 
-def _attaching(session: Session, instance: Any) -> None:
-    state: Any = instance_state(instance)
+def _attaching(session: Any, state: Any) -> None:
+    """Look at what a session is given: it goes into the identity map, or is flushed, whatever scope there is then."""
     _refuse_stranger(session, state)
-    if (
-        state.key is not None
-        and state.session is not session
-        and getattr(session.identity_map, "ft_wall", None) is None
-    ):
-        wall = _wall_of(session, state)
-        if wall is not None:
-            bind_session(session, wall)  # it holds a tenant's object before it has reached the database
+    scope = _scope.get()
+    if scope is not None and scope.tenant_id is not None:
+        owner = getattr(session.identity_map, "ft_tenant_id", None)
+        serves = session.ft_begun if owner is None and state.key is None else owner
+        if serves == scope.tenant_id:
+            return
+    wall = _wall_of(session, state)
+    if wall is None:
+        return
+    if state.key is not None and (scope or wall.scope()).central:
+        raise wall.refuse_central("A session was given an entity, which stands for any tenant's row here")
+    bind_session(session, wall)
 
 
 def _pickling(state: Any, state_dict: dict[str, Any]) -> None:
@@ -248,6 +258,20 @@ def _watch_merge() -> None:
         return original(self, state, *args, **kw)
 
     Session._merge = merge  # type: ignore[method-assign]
+
+
+def _watch_bulk() -> None:
+    """Look at the objects that are written without being taken in."""
+    original: Any = Session.bulk_save_objects
+
+    @wraps(original)
+    def bulk_save_objects(self: Session, objects: Any, *args: Any, **kw: Any) -> Any:
+        objects = list(objects)
+        for each in objects:
+            _refuse_stranger(self, instance_state(each))
+        return original(self, objects, *args, **kw)
+
+    Session.bulk_save_objects = bulk_save_objects  # type: ignore[method-assign]
 
 
 def _begun(session: Any, transaction: Any) -> None:
@@ -318,9 +342,10 @@ def listen() -> None:
         event.listen(Session, "after_transaction_create", _begun)
         event.listen(Session, "after_begin", _reached)
         event.listen(Session, "after_transaction_end", _ended)
-        event.listen(Session, "before_attach", _attaching)
+        event.listen(Session, "before_attach", _attaching, raw=True)
         event.listen(Mapper, "pickle", _pickling, raw=True)
         _watch_merge()
+        _watch_bulk()
         _watch_new_maps()
         _watch_expunge_all()
 

@@ -173,6 +173,7 @@ def test_objects_of_another_tenant(world: World) -> None:
             lambda s, o=stranger: s.merge(o),
             lambda s, o=stranger: s.merge(o, load=False),
             lambda s, o=stranger: s.delete(o),
+            lambda s, o=stranger: s.bulk_save_objects([o], update_changed_only=False),
             lambda s, o=stranger: s.add(Invoice(customer=o, number="R-99", total=1)),
             lambda s, o=stranger: s.merge(Invoice(customer=o, number="R-99", total=1)),
             lambda s, o=stranger: setattr(s.get_one(Customer, 2), "boss", o) or s.flush(),
@@ -275,6 +276,85 @@ def test_a_session_that_came_by_an_object_in_another_way(
         )
     session.close()
     assert kept
+
+
+GIVING: dict[str, Callable[[Session, Customer], Any]] = {
+    "add": lambda s, o: s.add(o),
+    "merge": lambda s, o: s.merge(o, load=False),
+    "delete": lambda s, o: s.delete(o),
+    "cascade": lambda s, o: s.add(Invoice(customer=o, number="R-99", total=1)),
+    "new": lambda s, o: s.add(Setting(key="logo-2", value="canary-acme-logo")),
+    "bulk": lambda s, o: s.bulk_save_objects([o], update_changed_only=False),
+    "relationships": lambda s, o: s.enable_relationship_loading(o),
+}
+
+
+@pytest.mark.parametrize("give", GIVING)
+def test_a_session_of_another_tenant_is_given_objects_of_ones_own(world: World, give: str) -> None:
+    """What the process keeps here is the session: it would answer its tenant with the object, or flush it there."""
+    with world.as_(), Session(world.engine) as session:
+        mine = session.get_one(Customer, 1)
+    for committed in (False, True):
+        kept = Session(world.engine)
+        with world.as_("bella"):
+            kept.get_one(Customer, 2)
+            if committed:
+                kept.commit()
+        with world.as_(), pytest.raises(TenantChangedError):
+            GIVING[give](kept, mine)
+        with world.as_("bella"):
+            kept.rollback()
+            assert not kept.new
+            assert kept.get_one(Customer, 1).name == "canary-bella-1"
+        kept.close()
+
+
+def test_a_session_begun_for_another_tenant_is_given_objects(world: World) -> None:
+    """It holds nothing yet, and its first flush would be the tenant's in which it was begun."""
+    with world.as_("bella"):
+        kept = Session(world.engine)
+        kept.begin()
+    with world.as_(), pytest.raises(TenantChangedError):
+        kept.add(Setting(key="logo-2", value="canary-acme-logo"))
+    with world.as_("bella"):
+        kept.commit()
+        assert kept.get(Setting, "logo-2") is None
+    kept.close()
+
+
+def test_an_entity_outside_any_tenant_stands_for_nobodys_row(world: World) -> None:
+    """Of one that was pickled before there were tenants, nobody knows whose it is."""
+    for give in (lambda s, o: s.add(o), lambda s, o: s.merge(o, load=False)):
+        session, forged = Session(world.engine), Customer(id=1, name="anybody's")
+        make_transient_to_detached(forged)
+        with pytest.raises(NoTenantError):
+            give(session, forged)
+        with central_context(reason="a test", app=world.app), pytest.raises(CentralRefusedError):
+            give(session, forged)
+        session.rollback()
+        for slug in ("acme", "bella"):
+            with world.as_(slug):
+                assert session.get_one(Customer, 1).name == f"canary-{slug}-1"
+                session.close()
+
+
+def test_an_identity_map_answers_its_tenant(world: World) -> None:
+    with world.as_("bella"):
+        session = Session(world.engine)
+        known = session.get_one(Customer, 1)
+    looks: list[Callable[[], Any]] = [
+        lambda: session.identity_map.values(),
+        lambda: session.identity_map.items(),
+        lambda: session.identity_map[sa.orm.object_mapper(known).identity_key_from_instance(known)],
+        lambda: list(session),
+        lambda: session.get(Customer, 1),
+    ]
+    for look in looks:
+        with world.as_(), pytest.raises(TenantChangedError):
+            look()
+        with world.as_("bella"):
+            assert look()
+    session.close()
 
 
 def test_objects_of_ones_own_come_back(world: World) -> None:

@@ -155,7 +155,15 @@ def read_only(driver: Any, **more: Any) -> None:
         driver.read_only = True
 
 
+def pipeline(driver: Any) -> None:
+    """A pipeline that nobody leaves; psycopg 3 alone has them."""
+    entered = driver.pipeline()
+    entered.__enter__()
+    driver.canary = entered  # where it is collected, it is left
+
+
 LEFT: dict[str, Callable[[Any], Any]] = {
+    "pipeline": pipeline,
     "autocommit": lambda driver: setattr(driver, "autocommit", True),
     "isolation level": lambda driver: setattr(driver, "isolation_level", 4),
     "no transactions": lambda driver: setattr(driver, "isolation_level", None),
@@ -166,6 +174,7 @@ LEFT: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.every_driver
 @pytest.mark.parametrize("name", LEFT)
 def test_what_is_left_on_the_drivers_connection(narrow: Any, name: str) -> None:
     """The next tenant's transaction is one, and what it does there is done."""
@@ -177,6 +186,7 @@ def test_what_is_left_on_the_drivers_connection(narrow: Any, name: str) -> None:
         with engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
             assert getattr(driver, "isolation_level", None) in (None, "", 1)
+            assert not hasattr(driver, "pipeline") or driver.pgconn.pipeline_status == 0
             connection.execute(sa.update(visit).values(hits=visit.c.hits + 100))
             connection.rollback()
         with engine.begin() as connection:
@@ -200,6 +210,69 @@ def test_an_open_transaction_is_rolled_back(narrow: Any) -> None:
         assert sorted(connection.scalars(sa.select(visit.c.hits))) == [0, 1]
 
 
+@pytest.mark.every_driver
+@pytest.mark.parametrize(
+    "loose", [{"isolation_level": "AUTOCOMMIT"}, {"pool_reset_on_return": None}], ids=repr
+)
+def test_an_open_transaction_that_the_pool_does_not_end(narrow: Any, loose: dict[str, Any]) -> None:
+    """In autocommit psycopg2's rollback() does nothing, whatever the application has begun by hand."""
+    app, engine = narrow
+    own = sa.create_engine(engine.url, pool_use_lifo=True, **loose)  # the directory may need one in between
+    make_app(own)
+    with tenant_context("acme", app):
+        proxy = own.raw_connection()
+        cursor: Any = proxy.cursor()
+        if "isolation_level" in loose:
+            cursor.execute("BEGIN")
+        cursor.execute("UPDATE visit SET hits = 99")
+        proxy.close()
+    with tenant_context("bella", app), own.begin() as connection:
+        assert connection.execute(sa.update(visit).values(hits=visit.c.hits)).rowcount == 3
+        if "isolation_level" in loose:
+            with suppress(own.dialect.loaded_dbapi.Error):  # SQLite says that there is nothing to commit
+                connection.connection.cursor().execute("COMMIT")
+    with tenant_context("acme", app), engine.connect() as connection:
+        assert sorted(connection.scalars(sa.select(visit.c.hits))) == [0, 1]
+    own.dispose()
+
+
+@pytest.mark.databases("postgresql+psycopg")
+def test_a_cursor_that_its_class_keeps_open(narrow: Any) -> None:
+    """It would be there for the next tenant, under its name."""
+    import psycopg
+
+    class Lasting(psycopg.ServerCursor[Any]):
+        def __init__(self, *args: Any, **kw: Any) -> None:
+            super().__init__(*args, **{**kw, "withhold": True})
+
+    app, engine = narrow
+    with tenant_context("acme", app), engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.server_cursor_factory = Lasting
+        with pytest.raises(TenancyError, match="WITH HOLD"):
+            driver.cursor("loot").execute("SELECT name FROM customer")
+        driver.commit()
+    with tenant_context("bella", app), engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        with pytest.raises(psycopg.errors.InvalidCursorName):
+            driver.cursor("loot").fetchall()
+
+
+@on_sqlite
+def test_an_isolation_level_of_the_engines_keeps_the_connection(narrow: Any) -> None:
+    """The control: what was set when the connection was made, nobody has left there."""
+    app, engine = narrow
+    own = sa.create_engine(engine.url, connect_args={"isolation_level": "IMMEDIATE"}, pool_use_lifo=True)
+    make_app(own)
+    seen = set()
+    for slug in ("acme", "bella", "acme", "bella", "acme"):
+        with tenant_context(slug, app), own.connect() as connection:
+            assert len(connection.execute(sa.select(Customer.name)).all()) == 2 + (slug == "bella")
+            seen.add(connection.connection.driver_connection)
+    assert len(seen) <= 2, "the directory may have asked in between, not more"
+    own.dispose()
+
+
 def test_temporary_tables_are_refused(world: World) -> None:
     """They would stay on the connection."""
     loot = sa.Table("loot", sa.MetaData(), sa.Column("x", sa.Integer), prefixes=["TEMPORARY"])
@@ -219,12 +292,14 @@ def test_a_connection_that_the_server_has_ended(narrow: Any, postgres_server: An
     import psycopg
 
     app, engine = narrow
+    # Looked up before: with this one connection the directory, too, asks each second what has changed.
+    bella = registry.state_of(app).directory.get("bella")
     with tenant_context("acme", app), engine.connect() as connection:
         info: Any = connection.connection.driver_connection
         process = info.info.backend_pid
     with psycopg.connect(postgres_server.dsn("postgres", admin=True), autocommit=True) as admin:
         admin.execute("SELECT pg_terminate_backend(%s)", [process])
-    with tenant_context("bella", app), engine.connect() as connection:
+    with tenant_context(bella, app), engine.connect() as connection:
         with pytest.raises(sa.exc.OperationalError):
             connection.execute(sa.select(Customer.name)).all()
     with tenant_context("acme", app), Session(engine) as session:

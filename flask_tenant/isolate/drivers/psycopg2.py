@@ -245,11 +245,25 @@ class GuardedConnection(psycopg2.extensions.connection):
             kw["cursor_factory"] = _guarded(wanted)
         return super().cursor(*args, **kw)
 
+    def ft_begins(self) -> bool:
+        """Whether the next statement begins a transaction."""
+        return bool(self.get_transaction_status() == psycopg2.extensions.TRANSACTION_STATUS_IDLE)
+
     def commit(self) -> None:
         try:
             super().commit()
         except psycopg2.Error as error:
             raise psycopg2_error(error, self.ft_wall, self) from None
+        finally:
+            self.ft_held.clear()
+
+    def rollback(self) -> None:
+        super().rollback()
+        self.ft_held.clear()
+
+    def reset(self) -> None:
+        super().reset()
+        self.ft_held.clear()
 
     def set_client_encoding(self, encoding: str) -> None:
         super().set_client_encoding(encoding)
@@ -295,6 +309,8 @@ def arm(connection: Any, wall: Wall) -> bool:
     if not isinstance(connection, GuardedConnection):
         raise made_elsewhere(connection)
     set_up = _SET_UP_IN_AUTOCOMMIT if connection.autocommit else _SET_UP
+    if connection.autocommit and not state(connection)[0]:
+        return False  # in a BEGIN of the application's, which psycopg2's rollback() does not know of
     if notes(connection).pop(WORN, False) or not set_up.holds(connection):
         return False
     check_encoding(psycopg2.extensions.encodings[connection.encoding])
@@ -310,5 +326,4 @@ def own_cursor(connection: Any) -> Any:
 
 def state(connection: Any) -> tuple[bool, bool]:
     """Return whether a connection is in no transaction, and whether it commits each statement."""
-    idle = connection.get_transaction_status() == psycopg2.extensions.TRANSACTION_STATUS_IDLE
-    return idle, connection.autocommit
+    return connection.ft_begins(), connection.autocommit

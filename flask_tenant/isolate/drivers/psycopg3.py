@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from ..wall import Wall
 
 _HINT = "Use execute() or executemany()"
-_LASTING = ("autocommit", "read_only", "deferrable")
+_LASTING = ("autocommit", "read_only", "deferrable", "pgconn.pipeline_status")
 _PLAIN = ("row_factory", "cursor_factory", "server_cursor_factory", "prepare_threshold")
+_IN_TRANSACTION = psycopg.pq.TransactionStatus.INTRANS
 _SET_UP, _SET_UP_ASYNC = SetUp(_LASTING, (*_PLAIN, "isolation_level")), SetUp(_LASTING, _PLAIN)
 _SENDS = frozenset({
     "_execute_gen", "_executemany_gen_pipeline", "_executemany_gen_no_pipeline", "_stream_send_gen",
@@ -40,9 +41,13 @@ _SENDS = frozenset({
 """The driver's generators that send SQL of the application's; a cursor hands each to its connection's ``wait()``."""
 
 
-def _sends(work: Any) -> bool:
+_ENDS = frozenset({"_commit_gen", "_rollback_gen", "_exit_gen"})
+"""Those that may end a transaction; the last is that of ``connection.transaction()``."""
+
+
+def _kind(work: Any) -> str:
     code = getattr(work, "gi_code", None)
-    return code is not None and code.co_name in _SENDS
+    return code.co_name if code is not None else ""
 
 
 def _rewritten(cursor: Any, query: Any, params: Any) -> tuple[Any, Rewritten | None]:
@@ -135,11 +140,15 @@ def _guarded(cls: Any) -> Any:
     return type(f"Guarded{cls.__name__}", (mixin, cls), {"_ft_own_execute": cls.execute})
 
 
+_IDLE = psycopg.pq.TransactionStatus.IDLE
+
+
 class _GuardedConnection:
     """Hands out guarded cursors only, whatever class the application asks for."""
 
     ft_wall: Wall | None = None
     ft_pooled = False
+    ft_held: dict[str, Any]
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("cursor_factory", "server_cursor_factory"):
@@ -149,12 +158,23 @@ class _GuardedConnection:
         super().__setattr__(name, value)
 
     def cursor(self, *args: Any, **kw: Any) -> Any:
-        if kw and kw.get("withhold") and self.ft_wall is not None:
+        made = super().cursor(*args, **kw)  # type: ignore[misc]
+        # A class of the application's may want it for itself. Of server-side cursors only, which have a name.
+        if (args or kw) and getattr(made, "withhold", False) and self.ft_wall is not None:
             raise StatementRefusedError(
                 "A cursor WITH HOLD, which would be open for the connection's next user",
                 hint="Read it within the transaction",
             )
-        return super().cursor(*args, **kw)  # type: ignore[misc]
+        return made
+
+    def _ft_ended(self) -> None:
+        """Let go of what held until the transaction ended; a savepoint's end is none."""
+        if self.pgconn.transaction_status != _IN_TRANSACTION:  # type: ignore[attr-defined]
+            self.ft_held.clear()
+
+    def ft_begins(self) -> bool:
+        """Whether the next statement begins a transaction."""
+        return self.pgconn.transaction_status == _IDLE  # type: ignore[attr-defined,no-any-return]
 
     def _ft_check(self, work: Any) -> None:
         """Refuse SQL of a cursor that its connection has not made, such as ``psycopg.ClientCursor(connection)``, and
@@ -179,12 +199,16 @@ class GuardedConnection(_GuardedConnection, psycopg.Connection[Any]):
     """psycopg's connection, guarded."""
 
     def wait(self, gen: Any, *args: Any, **kw: Any) -> Any:
-        if _sends(gen):
+        kind = _kind(gen)
+        if kind in _SENDS:
             self._ft_check(gen)
         try:
             return _wait(self, gen, *args, **kw)
         except psycopg.Error as error:
             raise psycopg_error(error, self.ft_wall, self) from None
+        finally:
+            if kind in _ENDS:
+                self._ft_ended()
 
 
 _wait: Any = psycopg.Connection.wait
@@ -194,12 +218,16 @@ class GuardedAsyncConnection(_GuardedConnection, psycopg.AsyncConnection[Any]):
     """psycopg's asyncio connection, guarded."""
 
     async def wait(self, gen: Any, *args: Any, **kw: Any) -> Any:
-        if _sends(gen):
+        kind = _kind(gen)
+        if kind in _SENDS:
             self._ft_check(gen)
         try:
             return await super().wait(gen, *args, **kw)
         except psycopg.Error as error:
             raise psycopg_error(error, self.ft_wall, self) from None
+        finally:
+            if kind in _ENDS:
+                self._ft_ended()
 
 
 def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
@@ -257,4 +285,4 @@ def own_cursor(connection: Any) -> Any:
 def state(connection: Any) -> tuple[bool, bool]:
     """Return whether a connection is in no transaction, and whether it commits each statement."""
     found = raw(connection)
-    return found.info.transaction_status is psycopg.pq.TransactionStatus.IDLE, found.autocommit
+    return found.ft_begins(), found.autocommit

@@ -147,6 +147,8 @@ class GuardedConnection(sqlite3.Connection):
     """How many rows had been changed on this connection when it was checked out."""
 
     def __init__(self, *args: Any, **kw: Any) -> None:
+        self.ft_notes: dict[str, Any] = {}
+        self.ft_held: dict[str, Any] = {}
         super().__init__(*args, **kw)
         self.create_function(LOCAL_DAY, 2, day_of_text, deterministic=True)
 
@@ -159,6 +161,20 @@ class GuardedConnection(sqlite3.Connection):
                 hint="Use connection.cursor()",
             )
         return super().__call__(sql)  # type: ignore[misc]
+
+    def commit(self) -> None:
+        _commit(self)
+        self.ft_held.clear()
+
+    def rollback(self) -> None:
+        _rollback(self)
+        self.ft_held.clear()
+
+    def __exit__(self, *error: Any) -> Any:
+        try:
+            return super().__exit__(*error)
+        finally:
+            self.ft_held.clear()
 
     def cursor(self, factory: Any = None, /) -> Any:  # type: ignore[override]
         if factory is None:
@@ -178,6 +194,11 @@ class GuardedConnection(sqlite3.Connection):
     def executescript(self, sql_script: str, /) -> Any:  # type: ignore[override]
         return self.cursor().executescript(sql_script)
 
+    def ft_begins(self) -> bool:
+        """Whether the next statement is, or begins, a transaction. Outside autocommit SELECT begins none, and one of
+        SQLAlchemy's may be open of which SQLite knows nothing yet."""
+        return not self.in_transaction and state(self)[1]
+
     @property
     def total_changes(self) -> int:  # type: ignore[override]
         """Rows changed since checkout; those before were perhaps another tenant's."""
@@ -193,6 +214,7 @@ class GuardedConnection(sqlite3.Connection):
 
 _all_changes = sqlite3.Connection.total_changes.__get__
 _cursor = sqlite3.Connection.cursor
+_commit, _rollback = sqlite3.Connection.commit, sqlite3.Connection.rollback
 
 
 def _guarded_cursor(factory: Any) -> Any:
@@ -218,9 +240,7 @@ def connect(wall: Wall, connect: Any, args: Any, kw: dict[str, Any]) -> Any:
         if factory is sqlite3.Connection
         else type(f"Guarded{factory.__name__}", (factory, GuardedConnection), {})
     )
-    found = connect(*args, **kw)
-    raw(found).ft_notes, raw(found).ft_held = {}, {}
-    return found
+    return connect(*args, **kw)
 
 
 def raw(connection: Any) -> Any:

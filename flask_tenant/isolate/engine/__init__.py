@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
+from sqlalchemy.pool.base import reset_none
 
 from ...errors import ConfigurationError, UnknownEngineError
 from ..central import central_compiler_for
@@ -93,10 +94,14 @@ def install(engine: Engine, wall: Wall, template: Template) -> None:
     engine._connection_cls = TenantConnection
     engine._option_cls = TenantOptionEngine
 
+    never_reset = engine.pool._reset_on_return is reset_none
+
     def arm(connection: Any, record: Any, fairy: Any) -> None:
         if not driver.arm(connection, wall):  # type: ignore[attr-defined]
             record.invalidate()
             raise DisconnectionError("connection made before the wall; making a guarded one")
+        if never_reset:
+            dialect.do_rollback(connection)  # what the one before has not committed is nobody else's
         if record.info.pop(FOREIGN_KEYS_OFF, False):  # a batch migration had this connection
             connection.cursor().execute(Vouched("PRAGMA foreign_keys = ON"))
 

@@ -37,18 +37,6 @@ class TenantDialect(DefaultDialect):
 
     ft_wall: Wall
 
-    _ft_own_commit: Any
-    _ft_own_rollback: Any
-    """The database's own, without the detour by ``super()``: each transaction comes by twice."""
-
-    def do_commit(self, dbapi_connection: Any) -> None:
-        self._ft_own_commit(dbapi_connection)
-        _ended(self, dbapi_connection)
-
-    def do_rollback(self, dbapi_connection: Any) -> None:
-        self._ft_own_rollback(dbapi_connection)
-        _ended(self, dbapi_connection)
-
     def connect(self, *args: Any, **kw: Any) -> Any:
         return driver_for(self.driver).connect(self.ft_wall, super().connect, args, kw)
 
@@ -128,16 +116,6 @@ class TenantDialect(DefaultDialect):
                 last, made = text, Vouched(text)
             context.ft_statement, context.ft_sent = made, rest[0]
             yield type(batch)(made, *rest)
-
-
-def _ended(dialect: TenantDialect, connection: Any) -> None:
-    """Let go of what held until the transaction ended."""
-    holder = getattr(connection, "dbapi_connection", connection)  # the pool resets its own wrapper
-    if dialect.is_async:
-        holder = driver_for(dialect.driver).raw(holder)
-    held = getattr(holder, "ft_held", None)  # a connection made before the wall has none
-    if held:
-        held.clear()
 
 
 def check_parameters(context: Any, sent: Any, given: Any) -> None:
@@ -245,7 +223,6 @@ def _told_to_all(original: Any) -> Any:
 def dialect_class(base: type[Any]) -> type[Any]:
     own = {name: _own_work(base, name) for name in dir(base) if _is_own_work(name, getattr(base, name))}
     own["initialize"] = _told_to_all(own["initialize"])
-    own |= {"_ft_own_commit": base.do_commit, "_ft_own_rollback": base.do_rollback}
     return type(f"Tenant{base.__name__}", (TenantDialect, base), {**own, "supports_statement_cache": True})
 
 

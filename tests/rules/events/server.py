@@ -21,6 +21,7 @@ RULES = (
     event_rule("lockout", "login.failed", CallHook("lock_account"), count=three_in(300)),
     event_rule("many", "knocked", CallHook("lock_account"), count=three_in(300, at_least=20)),
     event_rule("quota", "usage.changed", CallHook("lock_account"), once="month"),
+    event_rule("renewal", "plan.renewed", CallHook("lock_account"), once="month"),
 )
 
 

@@ -63,9 +63,10 @@ def test_a_window_survives_the_server_that_has_counted(
     database, redis = place
     with servers(database, redis.url() if redis else None, 1) as (third,):
         assert third.send("login.failed", 2, user=9) == 0
+        assert third.send("plan.renewed") == 1
         third.kill()
     assert pair[0].send("login.failed", user=9) == 1
-    assert pair[1].send("usage.changed") == 0
+    assert pair[1].send("plan.renewed") == 0
 
 
 @pytest.mark.parametrize("place", ["redis"], indirect=True)

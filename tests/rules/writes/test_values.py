@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from flask_tenant.decision import Denial, Mask, Means, Overlay, Setting, Validation, WriteRules
 from flask_tenant.errors import RuleDeniedError, StatementRefusedError
 from flask_tenant.expressions import Kind, Slot
+from flask_tenant.isolate.writing import Writing
 from tests.rules.shop import WAYS, Order, Shop, big, col, const, denies, log, op, order
 
 BIG_ORDERS = WriteRules(
@@ -106,6 +107,17 @@ def test_what_is_masked_or_hidden_cannot_be_overwritten(shop: Shop, way: str) ->
     assert shop.rows("customer", "id, name, tax_id") == [(1, "Anna", "DE123456789"), (2, "Bob", None)]
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_nobody_takes_a_mask_off_by_what_he_writes_beside_it(shop: Shop, way: str) -> None:
+    """Whether a value was seen is told by the row as it was."""
+    ann = op("==", col("name", Kind.TEXT), const("Ann", Kind.TEXT))
+    with shop.ruled(overlays={"customer": Overlay(masks=(("tax_id", Mask(Means.EMPTY, applies=ann)),))}):
+        with pytest.raises(RuleDeniedError, match="'tax_id' of 'customer' is masked"):
+            shop.send(way, "UPDATE customer SET tax_id = 'mine', name = 'Eve' WHERE id = 1")
+        assert shop.send(way, "UPDATE customer SET tax_id = 'mine', name = 'Ann' WHERE id = 2") == 1
+    assert shop.rows("customer", "id, name, tax_id") == [(1, "Ann", "DE123456789"), (2, "Ann", "mine")]
+
+
 def test_what_cannot_be_looked_at_is_refused(shop: Shop) -> None:
     rules = {
         ("order", "delete"): denies("big", big()),
@@ -177,6 +189,39 @@ def test_the_database_deletes_nothing_past_a_rule(shop: Shop, way: str) -> None:
         assert shop.send(way, "DELETE FROM customer WHERE id = 2") == 1
     assert [row[0] for row in shop.rows("customer", "id, name")] == [1]
     assert [row[0] for row in shop.rows()] == [1, 2, 4]
+
+
+@pytest.mark.databases("postgresql+psycopg", "postgresql+psycopg2")
+@pytest.mark.parametrize("often", [1, 99])
+def test_another_transaction_comes_between(shop: Shop, monkeypatch: pytest.MonkeyPatch, often: int) -> None:
+    """Between the reading of the old rows and the writing of the new ones."""
+    falls = op("<", col("total", Kind.NUMBER, "new"), col("total", Kind.NUMBER, "old"))
+    original, rounds = Writing._alone, 0
+
+    def between(self: Any, keys: list[Any]) -> None:
+        nonlocal rounds
+        original(self, keys)
+        with (
+            shop.physical.connect() as other,
+            pytest.raises(sa.exc.OperationalError, match="could not obtain lock"),
+        ):
+            other.exec_driver_sql('SELECT 1 FROM "order" WHERE id = 1 FOR UPDATE NOWAIT').all()
+        rounds += 1
+        if rounds <= often:
+            with shop.as_(), shop.engine.begin() as other:
+                other.exec_driver_sql(
+                    f"""INSERT INTO "order" (id, total, status) VALUES ({8 + rounds}, 7, 'open')"""
+                )
+
+    monkeypatch.setattr(Writing, "_alone", between)
+    update = """UPDATE "order" SET total = total + 1 WHERE status = 'open'"""
+    with shop.ruled({("order", "update"): denies("falls", falls)}):
+        if often == 1:
+            assert shop.send("text", update) == 4
+        else:
+            with pytest.raises(StatementRefusedError, match="kept changing"):
+                shop.send("text", update)
+    assert shop.rows()[0][1] == (101.0 if often == 1 else 100.0)
 
 
 @pytest.mark.databases("postgresql+psycopg", "postgresql+psycopg2")
