@@ -49,9 +49,9 @@ class Doing:
         except BaseException as error:
             self.error = error
 
-    def ended(self) -> Any:
+    def ended(self, seconds: float = SECONDS) -> Any:
         """Wait until it is done; return what it gave, or raise what it raised."""
-        self._thread.join(SECONDS)
+        self._thread.join(seconds)
         assert not self._thread.is_alive(), "it waits for somebody who never ends"
         if self.error is not None:
             raise self.error
