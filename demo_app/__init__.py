@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from flask import Flask
 
-from demo_app import cli, errors, formatting, settings, views
+from demo_app import cli, errors, formatting, settings, views, words
 from demo_app.extensions import babel, csrf, db, login_manager, migrate
 
 __all__ = ["create_app"]
@@ -61,6 +61,7 @@ def create_app(config: Mapping[str, Any] | None = None, *, extensions: Iterable[
         extension.init_app(app)
 
     formatting.init_app(app)
+    words.init_app(app)
     settings.init_app(app)
     errors.init_app(app)
     views.init_app(app)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from flask_babel import gettext
 from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import joinedload
@@ -141,12 +142,12 @@ def import_customers(content: bytes) -> ImportResult:
         values: dict[str, Any] = {column: row.get(column, "") for column in CUSTOMER_COLUMNS}
         values["email"] = values["email"].lower()
         if not values["name"]:
-            raise RowError("the name is empty")
+            raise RowError(gettext("The name is empty."))
         if "@" not in values["email"]:
-            raise RowError(f"{values['email']!r} is not an e-mail address")
+            raise RowError(gettext("“%(email)s” is not an e-mail address.", email=values["email"]))
         code = values["country_code"].upper() or None
         if code and code not in countries:
-            raise RowError(f"there is no country {code!r}")
+            raise RowError(gettext("There is no country “%(code)s”.", code=code))
         return {**values, "country_code": code, "created_at": utcnow()}
 
     result, rows = _read(content, ("name", "email"), "email", parse)
@@ -160,30 +161,39 @@ def import_customers(content: bytes) -> ImportResult:
     return result
 
 
+def _no_price(value: str) -> RowError:
+    return RowError(gettext("“%(value)s” is not a price (write 1234.50).", value=value))
+
+
 def import_products(content: bytes) -> ImportResult:
     """Add the products whose SKU is new, and bring known ones up to date."""
-    rates = {name.lower(): rate_id for rate_id, name in db.session.execute(select(TaxRate.id, TaxRate.name))}
+    rates = {rate.name.lower(): rate for rate in db.session.scalars(select(TaxRate).order_by(TaxRate.name))}
     known = set(db.session.scalars(select(Product.sku)))
 
     def parse(row: dict[str, str]) -> dict[str, Any]:
         if not row["name"]:
-            raise RowError("the name is empty")
+            raise RowError(gettext("The name is empty."))
         try:
             price = Decimal(row["unit_price"])
         except InvalidOperation:
-            raise RowError(f"{row['unit_price']!r} is not a price (write 1234.50)") from None
+            raise _no_price(row["unit_price"]) from None
         if not price.is_finite() or price < 0:
-            raise RowError(f"{row['unit_price']!r} is not a price (write 1234.50)")
+            raise _no_price(row["unit_price"])
         rate = row.get("tax_rate", "")
         if rate.lower() not in rates:
-            raise RowError(f"there is no tax rate {rate!r}; known are: {', '.join(sorted(rates))}")
+            known_rates = ", ".join(each.name for each in rates.values())
+            raise RowError(
+                gettext(
+                    "There is no tax rate “%(rate)s”; known are: %(known)s.", rate=rate, known=known_rates
+                )
+            )
         return {
             "sku": row["sku"],
             "name": row["name"],
             "description": row.get("description", ""),
             "unit": row.get("unit", "") or "pcs",
             "unit_price": price,
-            "tax_rate_id": rates[rate.lower()],
+            "tax_rate_id": rates[rate.lower()].id,
             "active": row.get("active", "yes").lower() not in ("no", "false", "0"),
         }
 
@@ -212,7 +222,7 @@ def _read(
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        result.errors.append("The file is not UTF-8 text. Save it as “CSV UTF-8”.")
+        result.errors.append(gettext("The file is not UTF-8 text. Save it as “CSV UTF-8”."))
         return result, []
     header = text.partition("\n")[0]
     reader = csv.DictReader(
@@ -221,7 +231,9 @@ def _read(
     reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
     missing = [name for name in required if name not in reader.fieldnames]
     if missing:
-        result.errors.append(f"The first line must name the columns; missing: {', '.join(missing)}.")
+        result.errors.append(
+            gettext("The first line must name the columns; missing: %(columns)s.", columns=", ".join(missing))
+        )
         return result, []
 
     rows: list[dict[str, Any]] = []
@@ -230,12 +242,14 @@ def _read(
         row = {name: _armed((value or "").strip()) for name, value in raw.items() if isinstance(name, str)}
         try:
             if not row[key]:
-                raise RowError(f"the {key} is empty")
+                raise RowError(gettext("The %(column)s is empty.", column=key))
             values = parse(row)
             if values[key] in seen:
-                raise RowError(f"the {key} {values[key]!r} stands in the file twice")
+                raise RowError(
+                    gettext("The %(column)s “%(value)s” is in the file twice.", column=key, value=values[key])
+                )
             seen.add(values[key])
             rows.append(values)
         except RowError as error:
-            result.errors.append(f"Line {reader.line_num}: {error}.")
+            result.errors.append(gettext("Line %(line)s: %(problem)s", line=reader.line_num, problem=error))
     return result, rows

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask, render_template
+from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import force_locale, gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -18,13 +19,19 @@ def init_app(app: Flask) -> None:
 
 def _forbidden(_error: HTTPException) -> ResponseReturnValue:
     return render_template(
-        "error.html", code=403, title="Owners only", text="Ask an owner of this company to do this for you."
+        "error.html",
+        code=403,
+        title=gettext("Owners only"),
+        text=gettext("Ask an owner of this company to do this for you."),
     ), 403
 
 
 def _not_found(_error: HTTPException) -> ResponseReturnValue:
     return render_template(
-        "error.html", code=404, title="Page not found", text="The page does not exist, or it was deleted."
+        "error.html",
+        code=404,
+        title=gettext("Page not found"),
+        text=gettext("The page does not exist, or it was deleted."),
     ), 404
 
 
@@ -32,8 +39,8 @@ def _stale_form(_error: CSRFError) -> ResponseReturnValue:
     return render_template(
         "error.html",
         code=400,
-        title="This form has expired",
-        text="Go back, reload the page and send the form again. Nothing was changed.",
+        title=gettext("This form has expired"),
+        text=gettext("Go back, reload the page and send the form again. Nothing was changed."),
     ), 400
 
 
@@ -41,11 +48,13 @@ def _too_large(_error: HTTPException) -> ResponseReturnValue:
     return render_template(
         "error.html",
         code=413,
-        title="The file is too large",
-        text="Files may have up to 5 MB. Split it in two.",
+        title=gettext("The file is too large"),
+        text=gettext("Files may have up to 5 MB. Split it in two."),
     ), 413
 
 
 def _failed(_error: HTTPException) -> ResponseReturnValue:
     # A page of its own: whatever failed may fail again in the usual layout, which reads the database.
-    return render_template("500.html"), 500
+    # That goes for the company's language, too: this page is in the browser's.
+    with force_locale(request.accept_languages.best_match(("en", "de")) or "en"):
+        return render_template("500.html"), 500

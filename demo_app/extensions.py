@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from flask_babel import Babel, gettext
+from flask_babel import Babel, lazy_gettext
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -35,9 +35,9 @@ csrf = CSRFProtect()
 babel = Babel()
 login_manager = LoginManager()
 login_manager.login_view = "auth.login"
-login_manager.login_message = "Please log in to continue."
+login_manager.login_message = lazy_gettext("Please log in to continue.")
 login_manager.login_message_category = "info"
-login_manager.localize_callback = gettext
+login_manager.localize_callback = str  # in the language of whoever is told
 
 if TYPE_CHECKING:  # type checkers cannot follow a base class made at run time
     Model = Base

@@ -9,6 +9,7 @@ from flask import has_request_context
 from flask_login import current_user
 from sqlalchemy import select
 
+from demo_app import settings
 from demo_app.clock import utcnow
 from demo_app.extensions import db
 from demo_app.models import ROLES, User
@@ -52,6 +53,15 @@ def lock_account(event: Any) -> None:
         db.session.commit()
 
 
+def begin(company: Any) -> None:
+    """Let a new company be called as it is called elsewhere.
+
+    :param company: has ``name``
+    """
+    settings.save({"company_name": company.name})
+    db.session.commit()
+
+
 def user_of(member: Any) -> User:
     """Return the user that somebody is who has logged in elsewhere, made if there is none.
 
@@ -77,8 +87,9 @@ def up_to_date(user: User, member: Any) -> User:
 def known_to(extension: Any) -> Any:
     """Tell an extension what there is.
 
-    :param extension: has the registries ``facts``, ``events``, ``hooks``, ``webhooks`` and ``users``
+    :param extension: has the registries ``facts``, ``events``, ``hooks``, ``webhooks`` and ``users``, and ``seed``
     """
+    extension.seed(begin)
     extension.users.create(user_of)
     extension.users.update(up_to_date)
     extension.facts.provider("roles", KNOWN["roles"])(roles)

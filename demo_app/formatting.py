@@ -11,6 +11,7 @@ from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal, format_percent
 from flask import Flask
 
+from demo_app.models import Country
 from demo_app.settings import company
 
 
@@ -77,7 +78,17 @@ def short_month(value: str) -> str:
     return format_date(date.fromisoformat(f"{value}-01"), pattern, locale=locale())
 
 
+def country(value: Country) -> str:
+    """A country's name in the page's language."""
+    return str(locale().territories.get(value.code, value.name))
+
+
+def locale_name(name: str) -> str:
+    """``de_DE`` as ``German (Germany)``, in the page's language."""
+    return Locale.parse(name).get_display_name(locale()) or name
+
+
 def init_app(app: Flask) -> None:
     app.jinja_env.globals["language"] = language
-    for function in (money, round_money, number, percent, day, moment, month):
+    for function in (money, round_money, number, percent, day, moment, month, country):
         app.add_template_filter(function)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from unicodedata import normalize
 
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from sqlalchemy import select
@@ -13,6 +17,7 @@ from wtforms import (
     BooleanField,
     DateField,
     DecimalField,
+    Field,
     FieldList,
     Form,
     FormField,
@@ -29,10 +34,13 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange,
 from demo_app.branding import FONTS, HEX_COLOUR
 from demo_app.clock import today
 from demo_app.extensions import db
+from demo_app.formatting import country, locale_name
 from demo_app.models import ROLES, Country, Customer, Product, TaxRate, TicketState, User
+from demo_app.words import WORDS
 
-EMAIL = Regexp(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", message="This does not look like an e-mail address.")
+EMAIL = Regexp(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", message=_("This does not look like an e-mail address."))
 LARGEST = Decimal(99_999_999)
+LOCALES = ("en_GB", "en_US", "de_DE", "fr_FR", "sv_SE")
 PAYMENT_METHODS = ("transfer", "card", "cash", "direct debit")
 
 
@@ -53,6 +61,11 @@ def choices(pairs: Iterable[tuple[Any, str]]) -> list[SelectChoice]:
     return [SelectChoice(value, label) for value, label in pairs]
 
 
+def named(values: Iterable[str]) -> list[SelectChoice]:
+    """What can be chosen, from words that are kept in English."""
+    return choices((value, WORDS[value]) for value in values)
+
+
 def text(label: str, length: int, *validators: Any, **kwargs: Any) -> StringField:
     """A one-line text field that is trimmed and limited to the column's length."""
     return StringField(
@@ -68,39 +81,78 @@ def _customers() -> Sequence[Any]:
     return db.session.execute(select(Customer.id, Customer.name).order_by(Customer.name)).all()
 
 
-class LoginForm(FlaskForm):  # type: ignore[misc]
-    email = text("E-mail", 200, DataRequired(), filter=_lowered, render_kw={"autocomplete": "username"})
-    password = PasswordField("Password", [DataRequired()], render_kw={"autocomplete": "current-password"})
+def _by_name(pair: tuple[Any, str]) -> str:
+    return normalize("NFKD", pair[1])  # "Österreich" stands at O
 
 
-class CustomerForm(FlaskForm):  # type: ignore[misc]
-    name = text("Name", 120, DataRequired())
-    contact = text("Contact person", 120)
-    email = text("E-mail", 200, DataRequired(), EMAIL, filter=_lowered)
-    phone = text("Phone", 40)
-    street = text("Street", 120)
-    postcode = text("Postcode", 20)
-    city = text("City", 80)
-    country_code = SelectField("Country", coerce=lambda value: value or None)
-    vat_id = text("VAT number", 30)
-    tax_id = text("Tax number", 30)
-    credit_note = text("Credit", 200, description="Whether they pay, and what to mind.")
-    notes = TextAreaField("Notes", filters=[_stripped], render_kw={"rows": 3})
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a field: where it is on the page, what it is called and what to do."""
+
+    id: str
+    label: str
+    text: str
+
+
+class PageForm(FlaskForm):  # type: ignore[misc]
+    """A form of a page. Its fields stand in the order in which the page shows them."""
+
+    def problems(self) -> list[Problem]:
+        """What is wrong, field by field. The first wrong one gets the focus when the page opens."""
+        wrong = [(field, label) for field, label in self._labelled() if field.errors]
+        for field, _label in wrong[:1]:
+            field.render_kw = {**(field.render_kw or {}), "autofocus": True}
+        return [Problem(field.id, label, " ".join(map(str, field.errors))) for field, label in wrong]
+
+    def populate_obj(self, obj: Any) -> None:
+        """Put what was entered into ``obj``. What was not there and is left empty stays as it was."""
+        for name, field in self._fields.items():
+            if not (field.data in (None, "") and getattr(obj, name, None) is None):
+                field.populate_obj(obj, name)
+
+    def _labelled(self) -> Iterator[tuple[Field, str]]:
+        for field in self:
+            if isinstance(field, FieldList):
+                for number, entry in enumerate(field, start=1):
+                    for cell in entry.form:
+                        yield cell, gettext("%(field)s, line %(line)s", field=cell.label.text, line=number)
+            else:
+                yield field, str(field.label.text)
+
+
+class LoginForm(PageForm):
+    email = text(_("E-mail"), 200, DataRequired(), filter=_lowered, render_kw={"autocomplete": "username"})
+    password = PasswordField(_("Password"), [DataRequired()], render_kw={"autocomplete": "current-password"})
+
+
+class CustomerForm(PageForm):
+    name = text(_("Name"), 120, DataRequired())
+    contact = text(_("Contact person"), 120)
+    email = text(_("E-mail"), 200, DataRequired(), EMAIL, filter=_lowered)
+    phone = text(_("Phone"), 40)
+    vat_id = text(_("VAT number"), 30)
+    tax_id = text(_("Tax number"), 30)
+    credit_note = text(_("Credit"), 200, description=_("Whether they pay, and what to mind."))
+    street = text(_("Street"), 120)
+    postcode = text(_("Postcode"), 20)
+    city = text(_("City"), 80)
+    country_code = SelectField(_("Country"), coerce=lambda value: value or None)
+    notes = TextAreaField(_("Notes"), filters=[_stripped], render_kw={"rows": 3})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        countries = db.session.execute(select(Country.code, Country.name).order_by(Country.name))
-        self.country_code.choices = choices([("", "–"), *countries])
+        countries = [(each.code, country(each)) for each in db.session.scalars(select(Country))]
+        self.country_code.choices = choices([("", "–"), *sorted(countries, key=_by_name)])
 
 
-class ProductForm(FlaskForm):  # type: ignore[misc]
-    sku = text("SKU", 40, DataRequired())
-    name = text("Name", 120, DataRequired())
-    description = TextAreaField("Description", filters=[_stripped], render_kw={"rows": 2})
-    unit = text("Unit", 20, DataRequired(), default="pcs", description="For example pcs, hour, bunch.")
-    unit_price = DecimalField("Price without tax", [InputRequired(), NumberRange(0, LARGEST)], places=2)
-    tax_rate_id = SelectField("Tax rate", coerce=int)
-    active = BooleanField("Can be sold", default=True)
+class ProductForm(PageForm):
+    name = text(_("Name"), 120, DataRequired())
+    sku = text(_("SKU"), 40, DataRequired())
+    unit = text(_("Unit"), 20, DataRequired(), default="pcs", description=_("For example pcs, hour, bunch."))
+    unit_price = DecimalField(_("Price without tax"), [InputRequired(), NumberRange(0, LARGEST)], places=2)
+    tax_rate_id = SelectField(_("Tax rate"), coerce=int)
+    description = TextAreaField(_("Description"), filters=[_stripped], render_kw={"rows": 2})
+    active = BooleanField(_("Can be sold"), default=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,33 +163,37 @@ class ProductForm(FlaskForm):  # type: ignore[misc]
 
 
 class LineForm(Form):  # type: ignore[misc]
-    product_id = SelectField("Product", coerce=_optional_id, validators=[Optional()])
-    description = text("Description", 300)
-    quantity = DecimalField("Quantity", [Optional(), NumberRange(-LARGEST, LARGEST)], places=2)
-    unit_price = DecimalField("Price", [Optional(), NumberRange(0, LARGEST)], places=2)
-    tax_percent = DecimalField("Tax %", [Optional(), NumberRange(0, 100)], places=2)
+    product_id = SelectField(_("Product"), coerce=_optional_id, validators=[Optional()])
+    description = text(_("Description"), 300)
+    quantity = DecimalField(_("Quantity"), [Optional(), NumberRange(-LARGEST, LARGEST)], places=2)
+    unit_price = DecimalField(_("Price"), [Optional(), NumberRange(0, LARGEST)], places=2)
+    tax_percent = DecimalField(_("Tax in percent"), [Optional(), NumberRange(0, 100)], places=2)
 
     @property
     def is_blank(self) -> bool:
         return not (self.product_id.data or self.description.data)
 
 
-class InvoiceForm(FlaskForm):  # type: ignore[misc]
-    number = text("Number", 30, DataRequired())
+class InvoiceForm(PageForm):
     customer_id = SelectField(
-        "Customer", coerce=_optional_id, validators=[InputRequired("Choose a customer.")]
+        _("Customer"), coerce=_optional_id, validators=[InputRequired(_("Choose a customer."))]
     )
-    issued_on = DateField("Date", [InputRequired()])
-    due_date = DateField("Due", [InputRequired()])
-    reference = text("Your reference", 80, description="The customer's order number, for example.")
-    notes = TextAreaField("Notes", filters=[_stripped], render_kw={"rows": 3})
+    number = text(_("Number"), 30, DataRequired())
+    issued_on = DateField(_("Date"), [InputRequired()])
+    due_date = DateField(_("Due"), [InputRequired()])
+    reference = text(_("Your reference"), 80, description=_("The customer's order number, for example."))
     lines = FieldList(FormField(LineForm), min_entries=3, max_entries=100)
+    notes = TextAreaField(_("Notes"), filters=[_stripped], render_kw={"rows": 3})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         customers = db.session.execute(select(Customer.id, Customer.name).order_by(Customer.name))
-        self.customer_id.choices = choices([("", "Choose…"), *customers])
+        self.customer_id.choices = choices([("", _("Choose…")), *customers])
         self.offer_products()
+
+    def validate_due_date(self, field: DateField) -> None:
+        if field.data and self.issued_on.data and field.data < self.issued_on.data:
+            raise ValidationError(_("The due date is before the invoice date."))
 
     def offer_products(self) -> None:
         """Give every line its choice of products; also lines that were added since."""
@@ -152,105 +208,105 @@ class InvoiceForm(FlaskForm):  # type: ignore[misc]
             line.product_id.choices = choices([*pairs, (product.id, product.name)] if product else pairs)
 
 
-class PaymentForm(FlaskForm):  # type: ignore[misc]
-    paid_on = DateField("Received on", [InputRequired()], default=today)
-    amount = DecimalField("Amount", [InputRequired(), NumberRange(Decimal("0.01"), LARGEST)], places=2)
-    method = SelectField("Method", choices=choices((m, m.capitalize()) for m in PAYMENT_METHODS))
-    reference = text("Reference", 80)
+class PaymentForm(PageForm):
+    amount = DecimalField(_("Amount"), [InputRequired(), NumberRange(Decimal("0.01"), LARGEST)], places=2)
+    paid_on = DateField(_("Received on"), [InputRequired()], default=today)
+    method = SelectField(_("Method"), choices=named(PAYMENT_METHODS))
+    reference = text(_("Reference"), 80)
 
 
-class ImportForm(FlaskForm):  # type: ignore[misc]
-    file = FileField("CSV file", [FileRequired("Choose a file.")], render_kw={"accept": ".csv,text/csv"})
+class ImportForm(PageForm):
+    file = FileField(
+        _("CSV file"), [FileRequired(_("Choose a file."))], render_kw={"accept": ".csv,text/csv"}
+    )
 
 
-class UserForm(FlaskForm):  # type: ignore[misc]
-    name = text("Name", 120, DataRequired())
-    email = text("E-mail", 200, DataRequired(), EMAIL, filter=_lowered)
-    role = SelectField("Role", choices=choices([("member", "Member"), ("owner", "Owner")]))
+class UserForm(PageForm):
+    name = text(_("Name"), 120, DataRequired())
+    email = text(_("E-mail"), 200, DataRequired(), EMAIL, filter=_lowered)
+    role = SelectField(_("Role"), choices=named(("member", "owner")))
     role_list = SelectMultipleField(
-        "Works at",
-        choices=choices((name, name.capitalize()) for name in ROLES),
-        description="Hold Ctrl or ⌘ to choose several, or none.",
+        _("Works at"),
+        choices=named(ROLES),
+        description=_("Hold Ctrl or ⌘ to choose several, or none."),
         render_kw={"size": len(ROLES)},
     )
     password = PasswordField(
-        "Password",
-        [Optional(), Length(min=10, message="Use at least 10 characters.")],
+        _("Password"),
+        [Optional(), Length(min=10, message=_("Use at least 10 characters."))],
         render_kw={"autocomplete": "new-password"},
     )
-    active = BooleanField("May log in", default=True)
+    active = BooleanField(_("May log in"), default=True)
 
 
-class OrderForm(FlaskForm):  # type: ignore[misc]
-    number = text("Number", 30, DataRequired())
+class OrderForm(PageForm):
     customer_id = SelectField(
-        "Customer", coerce=_optional_id, validators=[InputRequired("Choose a customer.")]
+        _("Customer"), coerce=_optional_id, validators=[InputRequired(_("Choose a customer."))]
     )
-    ordered_on = DateField("Date", [InputRequired()], default=today)
-    description = text("What is ordered", 300, DataRequired())
-    total = DecimalField("Total", [InputRequired(), NumberRange(0, LARGEST)], places=2)
+    description = text(_("What is ordered"), 300, DataRequired())
+    number = text(_("Number"), 30, DataRequired())
+    ordered_on = DateField(_("Date"), [InputRequired()], default=today)
+    total = DecimalField(_("Total"), [InputRequired(), NumberRange(0, LARGEST)], places=2)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.customer_id.choices = choices([("", "Choose…"), *_customers()])
+        self.customer_id.choices = choices([("", _("Choose…")), *_customers()])
 
 
-class TicketForm(FlaskForm):  # type: ignore[misc]
-    subject = text("Subject", 200, DataRequired())
-    customer_id = SelectField("Customer", coerce=_optional_id, validators=[Optional()])
-    owner_id = SelectField("Looked after by", coerce=_optional_id, validators=[Optional()])
-    state = SelectField("State", choices=choices((state, state.capitalize()) for state in TicketState))
-    body = TextAreaField("What it is about", filters=[_stripped], render_kw={"rows": 5})
+class TicketForm(PageForm):
+    subject = text(_("Subject"), 200, DataRequired())
+    customer_id = SelectField(_("Customer"), coerce=_optional_id, validators=[Optional()])
+    owner_id = SelectField(_("Looked after by"), coerce=_optional_id, validators=[Optional()])
+    state = SelectField(_("State"), choices=named(TicketState))
+    body = TextAreaField(_("What it is about"), filters=[_stripped], render_kw={"rows": 5})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         users = db.session.execute(select(User.id, User.name).where(User.active).order_by(User.name))
         self.customer_id.choices = choices([("", "–"), *_customers()])
-        self.owner_id.choices = choices([("", "Nobody"), *users])
+        self.owner_id.choices = choices([("", _("Nobody")), *users])
 
 
-class TaxRateForm(FlaskForm):  # type: ignore[misc]
-    name = text("Name", 40, DataRequired())
-    percent = DecimalField("Percent", [InputRequired(), NumberRange(0, 100)], places=2)
+class TaxRateForm(PageForm):
+    name = text(_("Name"), 40, DataRequired())
+    percent = DecimalField(_("Percent"), [InputRequired(), NumberRange(0, 100)], places=2)
 
 
-class SettingsForm(FlaskForm):  # type: ignore[misc]
-    company_name = text("Company name", 120, DataRequired())
-    tagline = text("Tagline", 120)
-    street = text("Street", 120)
-    city = text("Postcode and city", 120)
-    email = text("E-mail", 200, Optional(), EMAIL)
-    phone = text("Phone", 40)
-    vat_id = text("VAT number", 30)
-    bank_account = text("Bank account", 60, description="As it is printed on invoices.")
+class SettingsForm(PageForm):
+    company_name = text(_("Company name"), 120, DataRequired())
+    tagline = text(_("Tagline"), 120)
+    street = text(_("Street"), 120)
+    city = text(_("Postcode and city"), 120)
+    email = text(_("E-mail"), 200, Optional(), EMAIL)
+    phone = text(_("Phone"), 40)
+    vat_id = text(_("VAT number"), 30)
+    bank_account = text(_("Bank account"), 60, description=_("As it is printed on invoices."))
     currency = text(
-        "Currency", 3, DataRequired(), Regexp(r"^[A-Z]{3}$", message="Three capital letters, such as EUR.")
+        _("Currency"),
+        3,
+        DataRequired(),
+        Regexp(r"^[A-Z]{3}$", message=_("Three capital letters, such as EUR.")),
     )
     locale = SelectField(
-        "Numbers and dates",
-        choices=choices(
-            [
-                ("en_GB", "English (United Kingdom)"),
-                ("en_US", "English (United States)"),
-                ("de_DE", "German (Germany)"),
-                ("fr_FR", "French (France)"),
-                ("sv_SE", "Swedish (Sweden)"),
-            ]
-        ),
+        _("Numbers and dates"),
     )
-    accent_colour = StringField("Accent colour", render_kw={"type": "color"})
-    heading_font = SelectField("Headings", choices=choices((name, name.capitalize()) for name in FONTS))
+    accent_colour = StringField(_("Accent colour"), render_kw={"type": "color"})
+    heading_font = SelectField(_("Headings"), choices=named(FONTS))
     invoice_prefix = text(
-        "Prefix of invoice numbers",
+        _("Prefix of invoice numbers"),
         10,
         DataRequired(),
-        Regexp(r"^[A-Za-z0-9]+$", message="Letters and digits."),
+        Regexp(r"^[A-Za-z0-9]+$", message=_("Letters and digits.")),
     )
     payment_days = text(
-        "Days until payment is due", 3, DataRequired(), Regexp(r"^\d+$", message="A whole number.")
+        _("Days until payment is due"), 3, DataRequired(), Regexp(r"^\d+$", message=_("A whole number."))
     )
-    invoice_footer = TextAreaField("Invoice footer", filters=[_stripped], render_kw={"rows": 2})
+    invoice_footer = TextAreaField(_("Invoice footer"), filters=[_stripped], render_kw={"rows": 2})
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.locale.choices = choices((name, locale_name(name)) for name in LOCALES)
 
     def validate_accent_colour(self, field: StringField) -> None:
         if not HEX_COLOUR.fullmatch(field.data or ""):
-            raise ValidationError("Write the colour as #rrggbb.")
+            raise ValidationError(_("Write the colour as #rrggbb."))

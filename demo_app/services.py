@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
+from flask_babel import gettext
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
 from demo_app.extensions import db
+from demo_app.formatting import money
 from demo_app.models import Customer, Invoice, InvoiceLine, Payment, Product, Status, User
 from demo_app.settings import company
 from demo_app.signals import usage_changed
+from demo_app.words import word
 
 MONTHLY_SHARE = 200
 """How many invoices a month are thought to be enough."""
@@ -91,7 +94,7 @@ def _tell_usage(day: date) -> None:
 def update_invoice(invoice: Invoice, entered: InvoiceInput, lines: Sequence[LineInput]) -> None:
     """Replace what a draft says; raises like :func:`create_invoice`."""
     if not invoice.is_editable:
-        raise InvoicingError("Only drafts can be changed. Void this invoice and write a new one.")
+        raise InvoicingError(gettext("Only drafts can be changed. Void this invoice and write a new one."))
     _check(entered)
     new_lines = _build_lines(lines)
     invoice.lines.clear()
@@ -103,9 +106,9 @@ def update_invoice(invoice: Invoice, entered: InvoiceInput, lines: Sequence[Line
 
 def _check(entered: InvoiceInput) -> None:
     if entered.due_date < entered.issued_on:
-        raise InvoicingError("The due date is before the invoice date.")
+        raise InvoicingError(gettext("The due date is before the invoice date."))
     if not db.session.get(Customer, entered.customer_id):
-        raise InvoicingError("This customer no longer exists.")
+        raise InvoicingError(gettext("This customer no longer exists."))
 
 
 def _fill(invoice: Invoice, entered: InvoiceInput) -> None:
@@ -119,7 +122,7 @@ def _fill(invoice: Invoice, entered: InvoiceInput) -> None:
 
 def _build_lines(lines: Sequence[LineInput]) -> list[InvoiceLine]:
     if not lines:
-        raise InvoicingError("An invoice needs at least one line.")
+        raise InvoicingError(gettext("An invoice needs at least one line."))
     wanted = {line.product_id for line in lines if line.product_id}
     products = {p.id: p for p in db.session.scalars(select(Product).where(Product.id.in_(wanted)))}
     return [
@@ -135,7 +138,9 @@ def _line(entry: LineInput, position: int, product: Product | None) -> InvoiceLi
         tax_percent = product.tax_rate.percent if tax_percent is None else tax_percent
     description = entry.description or (product.name if product else "")
     if not description or unit_price is None:
-        raise InvoicingError(f"Line {position} needs a product, or a description and a price.")
+        raise InvoicingError(
+            gettext("Line %(line)s needs a product, or a description and a price.", line=position)
+        )
     line = InvoiceLine(
         position=position,
         product=product,
@@ -154,8 +159,13 @@ def _commit(number: str) -> None:
     except IntegrityError as error:
         db.session.rollback()
         if db.session.scalar(select(Invoice.id).where(Invoice.number == number)):
-            raise NumberTakenError(f"There is already an invoice with the number {number}.") from error
+            text = gettext("There is already an invoice with the number %(number)s.", number=number)
+            raise NumberTakenError(text) from error
         raise
+
+
+def _number_and_state(invoice: Invoice) -> dict[str, str]:
+    return {"number": invoice.number, "state": word(invoice.display_status)}
 
 
 def send_invoice(invoice: Invoice) -> None:
@@ -164,7 +174,9 @@ def send_invoice(invoice: Invoice) -> None:
     :raises InvoicingError: when it is no draft.
     """
     if invoice.status != Status.DRAFT:
-        raise InvoicingError(f"Only drafts can be sent; {invoice.number} is {invoice.display_status}.")
+        raise InvoicingError(
+            gettext("Only drafts can be sent; %(number)s is “%(state)s”.", **_number_and_state(invoice))
+        )
     invoice.status = Status.SENT
     db.session.commit()
 
@@ -176,10 +188,12 @@ def void_invoice(invoice: Invoice) -> None:
     """
     if invoice.status != Status.SENT:
         raise InvoicingError(
-            f"Only sent invoices can be voided; {invoice.number} is {invoice.display_status}."
+            gettext(
+                "Only sent invoices can be voided; %(number)s is “%(state)s”.", **_number_and_state(invoice)
+            )
         )
     if invoice.payments:
-        raise InvoicingError("Remove its payments first, then void the invoice.")
+        raise InvoicingError(gettext("Remove its payments first, then void the invoice."))
     invoice.status = Status.VOID
     db.session.commit()
 
@@ -190,7 +204,7 @@ def delete_invoice(invoice: Invoice) -> None:
     :raises InvoicingError: when it was sent: the numbers of sent invoices may have no gaps.
     """
     if not invoice.is_editable:
-        raise InvoicingError("Only drafts can be deleted.")
+        raise InvoicingError(gettext("Only drafts can be deleted."))
     db.session.delete(invoice)
     db.session.commit()
 
@@ -210,9 +224,14 @@ def record_payment(
         .execution_options(populate_existing=True)
     ).one()
     if invoice.status != Status.SENT:
-        raise InvoicingError(f"{invoice.number} is {invoice.display_status}: it takes no payments.")
+        raise InvoicingError(
+            gettext("%(number)s is “%(state)s”: it takes no payments.", **_number_and_state(invoice))
+        )
     if not 0 < amount <= invoice.balance:
-        raise InvoicingError(f"The amount must be more than nothing and at most {invoice.balance}.")
+        largest = money(invoice.balance, invoice.currency)
+        raise InvoicingError(
+            gettext("The amount must be more than nothing and at most %(largest)s.", largest=largest)
+        )
     payment = Payment(amount=amount, paid_on=paid_on, method=method, reference=reference)
     if amount == invoice.balance:
         invoice.status = Status.PAID
@@ -239,4 +258,4 @@ def delete_customer(customer: Customer) -> None:
         db.session.commit()
     except IntegrityError as error:
         db.session.rollback()
-        raise InvoicingError(f"{name} has invoices, and cannot be deleted.") from error
+        raise InvoicingError(gettext("%(name)s has invoices, and cannot be deleted.", name=name)) from error

@@ -160,6 +160,13 @@ class Settings:
             values[name] = value
         settings = cls(**values)
         settings._check()
+        hosts = settings.base_domain or settings.central_hosts or config.get("SERVER_NAME")
+        if settings.signup is not None and not hosts:
+            # Its mails are sent when nobody's request is there any more, and their links would lead nowhere.
+            raise ConfigurationError(
+                "TENANT_SIGNUP is set, and mails could not say where to go on",
+                hint="Set TENANT_BASE_DOMAIN, for example to 'localhost:5000'",
+            )
         return settings
 
     def _check(self) -> None:

@@ -147,7 +147,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.get_closest_marker("timed") is not None:
             item.add_marker(pytest.mark.flaky(reruns=2))
         number = zlib.crc32(item.nodeid.encode())
-        each = path in EACH or (not AGAIN and item.get_closest_marker("every_driver") is not None)
+        each = path in EACH or item.get_closest_marker("every_version") is not None
+        each = each or (not AGAIN and item.get_closest_marker("every_driver") is not None)
         every = 1 if each else _every(folder, item.name)
         (kept if number % every == 0 else left).append(item)
     heard, silent = {_anywhere(item) for item in kept}, []

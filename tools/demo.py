@@ -6,7 +6,6 @@ People log in through flask_tenant. Run `flask --app demo_app.saas run` to see t
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import os
 import socket
@@ -15,8 +14,11 @@ from pathlib import Path
 
 from flask import Flask
 from flask_migrate import upgrade
+from sqlalchemy import URL, make_url
+from werkzeug.serving import run_simple
 
 from demo_app.seeding.businesses import Business
+from flask_tenant.cli import tenant_cli
 from flask_tenant.login.people import People
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,12 +33,35 @@ SETTINGS = {
 """What is set for the demonstration, unless the environment says otherwise."""
 
 
+def say(text: str) -> None:
+    """Print one line about what happens now."""
+    print(f"-- {text}", flush=True)
+
+
+def short(url: URL) -> str:
+    """A database as one would say it: a file by its path from here, a server's without its password."""
+    is_file = url.get_backend_name() == "sqlite" and url.database
+    return os.path.relpath(str(url.database)) if is_file else url.render_as_string()
+
+
+RULES = "demo_rules"
+"""The folder of the rules that hold in the demonstration."""
+
+TRY = (
+    ("acme", "rick@acme-tools.example", "sees the invoices of the last 90 days, and no older ones"),
+    ("bella", "tom@bella-flowers.example", "sees no tax numbers, and the end of phone numbers"),
+    ("nord", "owner@nordlicht-studio.example", "cannot remove the payments of an invoice of last year"),
+)
+"""Where a rule shows: at which tenant, for whom, and what it does."""
+
+
 def prepare(port: int) -> tuple[Flask, list[str]]:
     """The application with its schema and tenants up to date, and a line about each tenant."""
+    database = make_url(os.environ["DEMO_DATABASE_URL"])
+    say(f"the database: {short(database)}")
     from demo_app.saas import app
     from demo_app.seeding import BUSINESSES, PASSWORD, AlreadySeededError, seed
     from flask_tenant import tenant_context
-    from flask_tenant.cli import tenant_cli
     from flask_tenant.registry import state_of
 
     lines = []
@@ -46,25 +71,37 @@ def prepare(port: int) -> tuple[Flask, list[str]]:
         listed = app.test_cli_runner().invoke(tenant_cli, ["list", "--json"])
         for slug, business in BUSINESSES.items():
             if f'"{slug}"' not in listed.output:
-                created = app.test_cli_runner().invoke(
-                    tenant_cli, ["create", slug, "--name", business.settings["company_name"]]
-                )
-                if created.exit_code:
-                    sys.exit(f"The tenant {slug} could not be created: {created.output}")
-            # A second run keeps what visitors have changed.
-            with tenant_context(slug), contextlib.suppress(AlreadySeededError):
-                seed(slug)
+                run(app, "create", slug, "--name", business.settings["company_name"])
+            with tenant_context(slug):
+                try:
+                    made = seed(slug)
+                except AlreadySeededError:
+                    say(f"{business.settings['company_name']}: as you left it")
+                else:
+                    say(f"{made.company}: {made.customers} customers, {made.invoices} invoices")
             if people is not None:
                 add_people(people, state_of(app).directory.get(slug).id, business, PASSWORD)
             _, email, _ = business.users[0]
             url = f"http://{slug}.localhost:{port}"
-            lines.append(f"{url:<28}{business.settings['company_name']:<24}log in: {email} / {PASSWORD}")
+            lines.append(f"{url:<31}{business.settings['company_name']:<20}log in: {email} / {PASSWORD}")
+        run(app, "rules", "activate", "--folder", str(ROOT / RULES), "--yes", "--by", "make demo")
         if people is not None:
             if people.by_email(OPERATOR) is None:
                 people.set_operator(people.create(OPERATOR, "Operator", PASSWORD).id, True)
             url = f"http://localhost:{port}{app.config.get('TENANT_LOGIN_PATH', '/_tenant')}"
-            lines += ["", f"{url:<52}log in: {OPERATOR} / {PASSWORD}", f"{url}/sign-up"]
+            lines += [
+                "",
+                f"{url:<31}{'who runs it all':<20}log in: {OPERATOR} / {PASSWORD}",
+                f"{url + '/sign-up':<51}a tenant of your own",
+            ]
     return app, lines
+
+
+def run(app: Flask, *command: str) -> None:
+    """Run a command of `flask tenant`; end when it fails."""
+    done = app.test_cli_runner().invoke(tenant_cli, list(command))
+    if done.exit_code:
+        sys.exit(f"flask tenant {' '.join(command)} has failed: {done.output}")
 
 
 def add_people(people: People, tenant_id: int, business: Business, password: str) -> None:
@@ -93,16 +130,19 @@ def parsed(about: str | None) -> argparse.Namespace:
     return arguments
 
 
-def settle(database: str) -> None:
+def settle(database: str, port: int) -> None:
     """Set what the environment does not say.
 
     :param database: name of the file
+    :param port: where it will be served, for links in mails
     """
     path = ROOT / ".build" / database
     path.parent.mkdir(exist_ok=True)
-    for name, value in {"DEMO_DATABASE_URL": f"sqlite:///{path}", **SETTINGS}.items():
+    places = {"DEMO_DATABASE_URL": f"sqlite:///{path}", "DEMO_TENANT_BASE_DOMAIN": f'"localhost:{port}"'}
+    for name, value in {**places, **SETTINGS}.items():
         os.environ.setdefault(name, value)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # What is worth a visitor's while is printed below; warnings and errors are still logged.
+    logging.disable(logging.INFO)
 
 
 def serve(app: Flask, lines: list[str], arguments: argparse.Namespace) -> None:
@@ -110,15 +150,18 @@ def serve(app: Flask, lines: list[str], arguments: argparse.Namespace) -> None:
     print("\nOne application, one database, three customers:\n")
     for line in lines:
         print(f"  {line}".rstrip())
-    print("\nCtrl-C ends it; `make clean` forgets it.\n", flush=True)
+    print(f"\nRules hold, too ({RULES}/). With the same password:\n")
+    for slug, email, what in TRY:
+        print(f"  {slug:<8}{email:<32}{what}")
+    print("\nMails are printed here. Ctrl-C ends it; `make clean` forgets it.\n", flush=True)
     if not arguments.no_serve:
-        app.run(host="127.0.0.1", port=arguments.port)
+        run_simple("127.0.0.1", arguments.port, app, threaded=True)
 
 
 def main() -> None:
     """Set up, and serve."""
     arguments = parsed(__doc__)
-    settle("demo.sqlite")
+    settle("demo.sqlite", arguments.port)
     app, lines = prepare(arguments.port)
     serve(app, lines, arguments)
 

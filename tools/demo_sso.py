@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from demo_app.seeding import BUSINESSES, PASSWORD
+from demo_app.seeding import BUSINESSES
 from flask_tenant.accounts import Accounts
 from flask_tenant.model import Tenant
 from flask_tenant.registry import state_of
@@ -95,8 +95,8 @@ def provide(
 def main() -> None:
     """Start the providers, set up, print how to log in, and serve until interrupted."""
     arguments = demo.parsed(__doc__)
-    demo.settle("demo-sso.sqlite")
-    app, lines = demo.prepare(arguments.port)
+    demo.settle("demo-sso.sqlite", arguments.port)
+    app, passwords = demo.prepare(arguments.port)
     state = state_of(app)
     with ExitStack() as providers:
         folder = Path(providers.enter_context(tempfile.TemporaryDirectory(prefix="flask-tenant-demo-")))
@@ -118,12 +118,12 @@ def main() -> None:
                 slapd.url("127.0.0.1", tls=True), authority, state.accounts, state.directory.get("bella")
             )
         own = {
-            "acme": f"“Acme Tools account”: {BUSINESSES['acme'].users[0][1].partition('@')[0]}, any password",
-            "bella": f"“Bella Flowers directory”: zoe / {password_of('zoe')}",
-            "nord": f"“Nordlicht Studio account”: {BUSINESSES['nord'].users[0][1].partition('@')[0]}, any password",
+            "acme": "“Acme Tools account” (OpenID): owner, and any password",
+            "bella": f"“Bella Flowers directory” (LDAP): zoe / {password_of('zoe')}",
+            "nord": "“Nordlicht Studio account” (OpenID): owner, and any password",
         }
         lines = [f"http://{slug + f'.localhost:{arguments.port}':<24}{how}" for slug, how in own.items()]
-        lines += ["", f"Passwords of ours go on, too: see `make demo`; they are all {PASSWORD}"]
+        lines += ["", "At each of them, people can also log in with passwords of ours:", "", *passwords]
         demo.serve(app, lines, arguments)
 
 

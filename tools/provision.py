@@ -218,7 +218,9 @@ def install(name: str, wheel: Path | None) -> None:
     pip: list[str | Path] = [inside, "-m", "pip", "--disable-pip-version-check", "-q"]
     extras = f"[{','.join(environment.extras)}]" if environment.extras else ""
     if not (stamp.exists() and stamp.read_text() == made_from and works(inside)):
-        say(f"{name}: installing into {environment.folder.relative_to(ROOT)}")
+        say(
+            f"{name}: installing into {environment.folder.relative_to(ROOT)}, once; this takes a minute or two"
+        )
         create(environment, python)
         if {"rules", "ldap"} & set(environment.extras):
             compiler(python, environment.extras)

@@ -23,6 +23,7 @@ from demo_app.seeding.businesses import BUSINESSES, Business, Client, Goods
 __all__ = ["BUSINESSES", "PASSWORD", "AlreadySeededError", "Summary", "seed"]
 
 PASSWORD = "demo-password"  # noqa: S105 - of made-up users in a demonstration
+HOURS = ("hour", "Stunde")
 SPAN_DAYS = 548  # a year and a half
 
 
@@ -63,6 +64,7 @@ def seed(name: str, today: date | None = None) -> Summary:
             rates[rate_name] = TaxRate(name=rate_name)
             db.session.add(rates[rate_name])
         rates[rate_name].percent = Decimal(percent)
+        rates[rate_name].name = business.rate_names.get(rate_name, rate_name)
     users = [
         User(name=name, email=email, role=role, roles=business.roles.get(email, ""))
         for name, email, role in business.users
@@ -168,7 +170,7 @@ def _lines(business: Business, products: list[Product], random: Random) -> list[
         quantity = Decimal(random.choice(business.quantities))
         if product.unit_price >= 300:  # nobody orders a dozen of the dear things
             quantity = min(quantity, Decimal(random.choice((1, 1, 1, 2))))
-        elif business.half_quantities and goods.unit == "hour" and random.random() < 0.4:
+        elif business.half_quantities and goods.unit in HOURS and random.random() < 0.4:
             quantity += Decimal("0.5")
         line = InvoiceLine(
             position=position,

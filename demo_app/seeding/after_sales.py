@@ -23,11 +23,6 @@ from demo_app.money import rounded
 from demo_app.seeding.businesses import Business
 
 BIG = Decimal(10_000)
-CREDIT = (
-    "Pays early. 30 days are fine.",
-    "Reminded twice last year.",
-    "Prepayment for more than 5,000 only.",
-)
 
 
 def after_sales(
@@ -41,7 +36,8 @@ def after_sales(
     random = Random(business.random_seed + 1)  # noqa: S311 - nothing secret
     for index, customer in enumerate(customers):
         customer.tax_id = business.tax_id.format(n=f"{random.randint(10_000, 99_999)}")
-        customer.credit_note = CREDIT[index % 5] if index % 5 < len(CREDIT) else ""
+        judgement = index % 5
+        customer.credit_note = business.judgements[judgement] if judgement < len(business.judgements) else ""
     return [
         *_orders(business, customers, users, today, random),
         *_tickets(business, customers, users, today, random),

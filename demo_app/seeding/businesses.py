@@ -51,7 +51,13 @@ class Business:
     roles: Mapping[str, str] = field(default_factory=dict)  # by e-mail, what users work at
     orders: tuple[tuple[str, str], ...] = ()  # description, total
     tickets: tuple[tuple[str, str], ...] = ()  # subject, body
+    judgements: tuple[str, ...] = (  # whether customers pay
+        "Pays early. 30 days are fine.",
+        "Reminded twice last year.",
+        "Prepayment for more than 5,000 only.",
+    )
     credit_reasons: tuple[str, ...] = ()
+    rate_names: Mapping[str, str] = field(default_factory=dict)  # what its tax rates are called, by our names
     tax_id: str = "{n}"  # how tax numbers look
 
 
@@ -306,24 +312,25 @@ NORD = Business(
         "invoice_footer": "Zahlbar ohne Abzug. Nutzungsrechte gehen mit vollständiger Bezahlung über.",
     },
     tax_percents={"Standard": "19", "Reduced": "7", "Zero": "0"},
+    rate_names={"Standard": "Regelsatz", "Reduced": "Ermäßigt", "Zero": "Steuerfrei"},
     users=(
         ("Jonas Petersen", "owner@nordlicht-studio.example", "owner"),
         ("Aylin Kaya", "aylin@nordlicht-studio.example", "member"),
         ("Lena Brandt", "lena@nordlicht-studio.example", "member"),
     ),
     goods=(
-        Goods("DES-SENIOR", "Design, senior", "hour", "125.00", weight=9),
-        Goods("DES-JUNIOR", "Design, junior", "hour", "85.00", weight=7),
-        Goods("STR-WS", "Strategy workshop", "day", "2400.00", weight=3),
-        Goods("DEV-FE", "Web development", "hour", "115.00", weight=6),
-        Goods("MOV-SHOOT", "Film shoot with crew of three", "day", "4200.00", weight=2),
-        Goods("MOV-EDIT", "Editing and colour", "hour", "105.00", weight=4),
-        Goods("FOT-DAY", "Photography", "day", "1650.00", weight=3),
-        Goods("ILL-SET", "Illustration set", "set", "1900.00", "Reduced", 2),
-        Goods("LIC-FONT", "Font licence", "pcs", "360.00", "Reduced", 1),
-        Goods("PRT-CARD", "Business cards, 500", "box", "148.00", weight=2),
-        Goods("EXH-STAND", "Exhibition stand design", "project", "8900.00", weight=1),
-        Goods("HST-CARE", "Website care, monthly", "month", "290.00", weight=6),
+        Goods("DES-SENIOR", "Gestaltung, Leitung", "Stunde", "125.00", weight=9),
+        Goods("DES-JUNIOR", "Gestaltung", "Stunde", "85.00", weight=7),
+        Goods("STR-WS", "Strategie-Workshop", "Tag", "2400.00", weight=3),
+        Goods("DEV-FE", "Web-Entwicklung", "Stunde", "115.00", weight=6),
+        Goods("MOV-SHOOT", "Dreh mit drei Leuten", "Tag", "4200.00", weight=2),
+        Goods("MOV-EDIT", "Schnitt und Farbe", "Stunde", "105.00", weight=4),
+        Goods("FOT-DAY", "Fotografie", "Tag", "1650.00", weight=3),
+        Goods("ILL-SET", "Illustrationen", "Satz", "1900.00", "Reduced", 2),
+        Goods("LIC-FONT", "Schriftlizenz", "Stück", "360.00", "Reduced", 1),
+        Goods("PRT-CARD", "Visitenkarten, 500", "Karton", "148.00", weight=2),
+        Goods("EXH-STAND", "Entwurf eines Messestands", "Projekt", "8900.00", weight=1),
+        Goods("HST-CARE", "Pflege der Website", "Monat", "290.00", weight=6),
     ),
     clients=(
         Client("Hanse Kaffee GmbH", "Birgit Lorenz", "Am Sandtorkai 30", "20457", "Hamburg", "DE", 5),
@@ -370,6 +377,11 @@ NORD = Business(
         ("Umlaute in der Visitenkarte", "Aus Lüneburg wurde L?neburg."),
         ("Rechnung bitte an die Buchhaltung", "Die Anschrift steht im Anhang."),
         ("Zugang zum Redaktionssystem", "Für zwei neue Kolleginnen."),
+    ),
+    judgements=(
+        "Zahlt früh. 30 Tage sind in Ordnung.",
+        "Voriges Jahr zweimal erinnert.",
+        "Über 5.000 nur gegen Vorkasse.",
     ),
     credit_reasons=("Stunden zu viel berechnet", "Termin abgesagt", "Nachlass wie besprochen"),
     tax_id="48/7{n}/0{n}",

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_login import current_user, login_user, logout_user
 from sqlalchemy import select
 from werkzeug.security import check_password_hash, generate_password_hash
@@ -40,14 +41,14 @@ def login() -> ResponseReturnValue:
             db.session.commit()
             return redirect(_safe_target(request.args.get("next", "")))
         login_failed.send(user=user)
-        form.password.errors = ["E-mail address or password is wrong."]
+        form.password.errors = [gettext("E-mail address or password is wrong.")]
     return render_template("login.html", form=form)
 
 
 @blueprint.post("/logout")
 def logout() -> ResponseReturnValue:
     logout_user()
-    flash("You are logged out.", "info")
+    flash(gettext("You are logged out."), "info")
     return redirect(url_for("auth.login"))
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
@@ -73,9 +74,9 @@ def _edit(customer: Customer) -> ResponseReturnValue:
             db.session.commit()
         except IntegrityError:
             db.session.rollback()
-            form.email.errors = [*form.email.errors, "Another customer has this e-mail address."]
+            form.email.errors = [*form.email.errors, gettext("Another customer has this e-mail address.")]
         else:
-            flash(f"{customer.name} is saved.", "success")
+            flash(gettext("%(name)s is saved.", name=customer.name), "success")
             return redirect(url_for(".show", customer_id=customer.id))
     return render_template("customers/edit.html", form=form, customer=customer)
 
@@ -89,7 +90,7 @@ def delete(customer_id: int) -> ResponseReturnValue:
     except services.InvoicingError as error:
         flash(str(error), "error")
         return redirect(url_for(".show", customer_id=customer_id))
-    flash(f"{name} is deleted.", "success")
+    flash(gettext("%(name)s is deleted.", name=name), "success")
     return redirect(url_for(".index"))
 
 
@@ -103,11 +104,12 @@ def import_file() -> ResponseReturnValue:
         "import.html",
         form=form,
         result=result,
-        what="customers",
         columns=csv_files.CUSTOMER_COLUMNS,
         required=("name", "email"),
-        rule="Customers whose e-mail address is known already are left as they are.",
+        title=gettext("Import customers"),
+        rule=gettext("Customers whose e-mail address is known already are left as they are."),
         back=url_for(".index"),
+        back_to=gettext("Customers"),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import joinedload, selectinload
@@ -17,6 +18,7 @@ from demo_app.extensions import db
 from demo_app.forms import InvoiceForm, PaymentForm
 from demo_app.models import CreditNote, Customer, Invoice, InvoiceLine, Payment, Status
 from demo_app.views.helpers import csv_response, escaped_like, members_only, page_of, query_text
+from demo_app.words import word
 
 blueprint = Blueprint("invoices", __name__, url_prefix="/invoices")
 members_only(blueprint)
@@ -102,7 +104,7 @@ def new() -> ResponseReturnValue:
 def edit(invoice_id: int) -> ResponseReturnValue:
     invoice = _load(invoice_id)
     if not invoice.is_editable:
-        flash("Only drafts can be changed.", "error")
+        flash(gettext("Only drafts can be changed."), "error")
         return redirect(url_for(".show", invoice_id=invoice.id))
     return _write(InvoiceForm(obj=invoice), invoice)
 
@@ -125,7 +127,7 @@ def _write(form: InvoiceForm, invoice: Invoice | None) -> ResponseReturnValue:
             db.session.rollback()
             flash(str(error), "error")
         else:
-            flash(f"Invoice {invoice.number} is saved as a draft.", "success")
+            flash(gettext("Invoice %(number)s is saved as a draft.", number=invoice.number), "success")
             return redirect(url_for(".show", invoice_id=invoice.id))
     return render_template("invoices/edit.html", form=form, invoice=invoice)
 
@@ -161,7 +163,8 @@ def change(invoice_id: int, action: str) -> ResponseReturnValue:
     except services.InvoicingError as error:
         flash(str(error), "error")
     else:
-        flash(f"{invoice.number} is {'sent' if action == 'send' else 'void'}.", "success")
+        state = word(invoice.status)
+        flash(gettext("%(number)s is “%(state)s” now.", number=invoice.number, state=state), "success")
     return redirect(url_for(".show", invoice_id=invoice_id))
 
 
@@ -174,7 +177,7 @@ def delete(invoice_id: int) -> ResponseReturnValue:
     except services.InvoicingError as error:
         flash(str(error), "error")
         return redirect(url_for(".show", invoice_id=invoice_id))
-    flash(f"Draft {number} is deleted.", "success")
+    flash(gettext("Draft %(number)s is deleted.", number=number), "success")
     return redirect(url_for(".index"))
 
 
@@ -191,7 +194,7 @@ def pay(invoice_id: int) -> ResponseReturnValue:
             db.session.rollback()
             flash(str(error), "error")
         else:
-            flash("The payment is recorded.", "success")
+            flash(gettext("The payment is recorded."), "success")
         return redirect(url_for(".show", invoice_id=invoice_id))
     return _page(invoice, form), 422
 
@@ -202,7 +205,7 @@ def unpay(invoice_id: int, payment_id: int) -> ResponseReturnValue:
         select(Payment).where(Payment.id == payment_id, Payment.invoice_id == invoice_id)
     )
     services.remove_payment(payment)
-    flash("The payment is removed.", "success")
+    flash(gettext("The payment is removed."), "success")
     return redirect(url_for(".show", invoice_id=invoice_id))
 
 

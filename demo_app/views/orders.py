@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -16,6 +17,7 @@ from demo_app.forms import OrderForm
 from demo_app.models import Customer, Order, OrderStatus
 from demo_app.settings import company
 from demo_app.views.helpers import escaped_like, members_only, owner_required, page_of, query_text
+from demo_app.words import word
 
 blueprint = Blueprint("orders", __name__, url_prefix="/orders")
 members_only(blueprint)
@@ -68,7 +70,7 @@ def new() -> ResponseReturnValue:
 def edit(order_id: int) -> ResponseReturnValue:
     order = db.get_or_404(Order, order_id)
     if order.status not in (OrderStatus.NEW, OrderStatus.PENDING):
-        flash("What is approved does not change any more.", "error")
+        flash(gettext("What is approved does not change any more."), "error")
         return redirect(url_for(".show", order_id=order_id))
     return _write(OrderForm(obj=order), order)
 
@@ -83,9 +85,9 @@ def _write(form: OrderForm, order: Order) -> ResponseReturnValue:
             db.session.commit()
         except IntegrityError:
             db.session.rollback()
-            form.number.errors = [*form.number.errors, "Another order has this number."]
+            form.number.errors = [*form.number.errors, gettext("Another order has this number.")]
         else:
-            flash(f"Order {order.number} is saved.", "success")
+            flash(gettext("Order %(number)s is saved.", number=order.number), "success")
             return redirect(url_for(".show", order_id=order.id))
     return render_template("orders/edit.html", form=form, order_id=(request.view_args or {}).get("order_id"))
 
@@ -105,13 +107,21 @@ def _advance(order_id: int, step: str) -> ResponseReturnValue:
     order = db.get_or_404(Order, order_id)
     before, after = STEPS[step]
     if order.status not in before:
-        flash(f"{order.number} is {order.status}: it cannot be {after} now.", "error")
+        flash(
+            gettext(
+                "%(number)s is “%(state)s”, and cannot become “%(wanted)s” now.",
+                number=order.number,
+                state=word(order.status),
+                wanted=word(after),
+            ),
+            "error",
+        )
     else:
         order.status = after
         if step == "approve":
             order.approved_by = current_user.id
         db.session.commit()
-        flash(f"{order.number} is {after}.", "success")
+        flash(gettext("%(number)s is “%(state)s” now.", number=order.number, state=word(after)), "success")
     return redirect(url_for(".show", order_id=order_id))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 
@@ -49,9 +50,9 @@ def _edit(product: Product) -> ResponseReturnValue:
             db.session.commit()
         except IntegrityError:
             db.session.rollback()
-            form.sku.errors = [*form.sku.errors, "Another product has this SKU."]
+            form.sku.errors = [*form.sku.errors, gettext("Another product has this SKU.")]
         else:
-            flash(f"{product.name} is saved.", "success")
+            flash(gettext("%(name)s is saved.", name=product.name), "success")
             return redirect(url_for(".index"))
     return render_template("products/edit.html", form=form, product=product)
 
@@ -62,7 +63,9 @@ def delete(product_id: int) -> ResponseReturnValue:
     product = db.get_or_404(Product, product_id)
     db.session.delete(product)
     db.session.commit()
-    flash(f"{product.name} is deleted. Invoices that list it stay as they are.", "success")
+    flash(
+        gettext("%(name)s is deleted. Invoices that list it stay as they are.", name=product.name), "success"
+    )
     return redirect(url_for(".index"))
 
 
@@ -76,11 +79,12 @@ def import_file() -> ResponseReturnValue:
         "import.html",
         form=form,
         result=result,
-        what="products",
         columns=csv_files.PRODUCT_COLUMNS,
         required=("sku", "name", "unit_price", "tax_rate"),
-        rule="Products whose SKU is known already are brought up to date.",
+        title=gettext("Import products"),
+        rule=gettext("Products whose SKU is known already are brought up to date."),
         back=url_for(".index"),
+        back_to=gettext("Products"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -25,7 +26,7 @@ def company() -> ResponseReturnValue:
     if form.validate_on_submit():
         settings.save({key: form[key].data or "" for key in settings.KEYS})
         db.session.commit()
-        flash("The settings are saved.", "success")
+        flash(gettext("The settings are saved."), "success")
         return redirect(url_for(".company"))
     return render_template("setup/company.html", form=form)
 
@@ -40,9 +41,9 @@ def tax_rates() -> ResponseReturnValue:
             db.session.commit()
         except IntegrityError:
             db.session.rollback()
-            form.name.errors = [*form.name.errors, "There is already a rate of this name."]
+            form.name.errors = [*form.name.errors, gettext("There is already a rate of this name.")]
         else:
-            flash(f"{form.name.data} is added.", "success")
+            flash(gettext("%(name)s is added.", name=form.name.data), "success")
             return redirect(url_for(".tax_rates"))
     rates = db.session.scalars(select(TaxRate).order_by(TaxRate.percent.desc(), TaxRate.name)).all()
     return render_template("setup/tax_rates.html", form=form, rates=rates)
@@ -58,9 +59,9 @@ def delete_tax_rate(rate_id: int) -> ResponseReturnValue:
         db.session.commit()
     except IntegrityError:
         db.session.rollback()
-        flash(f"{name} is used by products, and cannot be deleted.", "error")
+        flash(gettext("%(name)s is used by products, and cannot be deleted.", name=name), "error")
     else:
-        flash(f"{name} is deleted.", "success")
+        flash(gettext("%(name)s is deleted.", name=name), "success")
     return redirect(url_for(".tax_rates"))
 
 
@@ -88,11 +89,11 @@ def _edit_user(user: User) -> ResponseReturnValue:
     form = UserForm(obj=user if user.id else None)
     if form.validate_on_submit():
         if not user.id and not form.password.data:
-            form.password.errors = ["A new user needs a password."]
+            form.password.errors = [gettext("A new user needs a password.")]
         elif user == current_user and not (form.active.data and form.role.data == "owner"):
-            form.role.errors = ["You cannot take your own rights away; ask another owner."]
+            form.role.errors = [gettext("You cannot take your own rights away; ask another owner.")]
         elif _save_user(user, form):
-            flash(f"{user.name} is saved.", "success")
+            flash(gettext("%(name)s is saved.", name=user.name), "success")
             return redirect(url_for(".users"))
     return render_template("setup/user.html", form=form, user=user)
 
@@ -108,6 +109,6 @@ def _save_user(user: User, form: UserForm) -> bool:
         db.session.commit()
     except IntegrityError:
         db.session.rollback()
-        form.email.errors = [*form.email.errors, "Another user has this e-mail address."]
+        form.email.errors = [*form.email.errors, gettext("Another user has this e-mail address.")]
         return False
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload
@@ -62,7 +63,7 @@ def _edit(ticket: Ticket) -> ResponseReturnValue:
         _note_time(ticket)
         db.session.add(ticket)
         db.session.commit()
-        flash("The ticket is saved.", "success")
+        flash(gettext("The ticket is saved."), "success")
         return redirect(url_for(".show", ticket_id=ticket.id))
     return render_template("tickets/edit.html", form=form, ticket=ticket)
 
@@ -77,9 +78,9 @@ def change(ticket_id: int, step: str) -> ResponseReturnValue:
         _note_time(ticket)
     db.session.commit()
     done = {
-        "take": "The ticket is yours.",
-        "close": "The ticket is closed.",
-        "reopen": "The ticket is open again.",
+        "take": gettext("The ticket is yours."),
+        "close": gettext("The ticket is closed."),
+        "reopen": gettext("The ticket is open again."),
     }
     flash(done[step], "success")
     return redirect(url_for(".show", ticket_id=ticket_id))

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from ..application import Application
 from ..discovery import same_database
 from ..engines import is_exempt
-from ..isolate import Isolation, check_schema, is_tenanted, plainly
+from ..isolate import VIEW_HINT, Isolation, check_schema, is_tenanted, plainly
 from ..settings import Settings
 from .findings import Check
 
@@ -94,6 +94,14 @@ def _objects(isolation: Isolation) -> Iterator[Check]:
             "warning",
             f"vouched for in TENANT_SAFE_OBJECTS: {', '.join(vouched)}",
             "The wall cannot see inside them: read them again after every change",
+        )
+    blind = isolation.blind_views()
+    if blind:
+        yield Check(
+            "objects of the database",
+            "warning",
+            f"views that do not tell whose their rows are; statements that read them are refused: {', '.join(blind)}",
+            VIEW_HINT,
         )
     if not objects:
         yield Check(

@@ -10,6 +10,7 @@ from .drivers.pooler import unprepared
 from .engine import is_tenanted, refuse_unguarded
 from .isolation import Isolation, config_of
 from .keys import check_schema
+from .messages import VIEW_HINT
 from .plain import plainly
 from .seeding import physical
 from .session import ScopedSessions
@@ -18,6 +19,7 @@ from .wall import Wall
 
 __all__ = [
     "TEMPLATE",
+    "VIEW_HINT",
     "Isolation",
     "ScopedSessions",
     "Wall",

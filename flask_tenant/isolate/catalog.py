@@ -15,7 +15,7 @@ from .ddl.settle import wanted_triggers
 from .hidden import folded
 from .live import LiveForeignKey, LiveObject, LiveSchema, LiveTable, read_schema
 from .onward import Onwards, onwards
-from .overlay.relatives import relatives_of, shown_by
+from .overlay.relatives import VIEWS, relatives_of, shown_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +170,16 @@ class Catalog:
         live = snapshot.live
         places = live.search if schema is None else (live.relative(schema),)
         return next((v for place in places if (v := snapshot.views.get(_key(live, name, place)))), None)
+
+    def view(self, name: str, schema: str | None = None) -> CatalogObject | None:
+        """Return the database's own view of that name, looked up as tables are.
+
+        :param schema: ``None`` to look where the database looks up an unqualified name
+        """
+        live = self._snapshot.live
+        places = live.search if schema is None else (live.relative(schema),)
+        views = {_key(live, o.live.name, o.live.schema): o for o in self.objects if o.live.kind in VIEWS}
+        return next((o for place in places if (o := views.get(_key(live, name, place)))), None)
 
     def all(self) -> Iterable[TableView]:
         """Return every table's view."""

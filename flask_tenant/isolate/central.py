@@ -16,7 +16,6 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import FromClause, Select, TableClause
 
-from ..errors import StatementRefusedError
 from .compiler.base import Base
 from .compiler.custom import CustomMixin
 from .compiler.plan import table_below
@@ -50,11 +49,13 @@ class CentralMixin(Base):
 
 
 class CentralValuesMixin(ValuesMixin):
-    """Nothing to bind."""
+    """Nothing to bind: only SQL text within another statement is rendered for a tenant."""
 
     def construct_params(self, *args: Any, **kw: Any) -> Any:
         if self.ft_keys:
-            raise StatementRefusedError("A statement of a tenant reached central work")
+            raise self.wall.refuse_central(
+                "Central work names a tenant table in a part of a statement as text"
+            )
         return super().construct_params(*args, **kw)
 
 

@@ -35,12 +35,6 @@ def notes(holder: Any) -> dict[str, Any]:
     return found if found is not None else cast("dict[str, Any]", holder.__dict__)
 
 
-def held_by(holder: Any) -> dict[str, Any]:
-    """What holds on a driver's connection until its transaction ends: which rules, and whether there are none."""
-    found: dict[str, Any] = holder.ft_held
-    return found
-
-
 _SET_UP = "ft_set_up"
 
 
@@ -78,12 +72,30 @@ class SetUp:
         return len(now) == len(before)
 
 
+def begin_statement(holder: Any) -> None:
+    """Note that rules are asked for a new statement, and let go of what held if the transaction has ended meanwhile.
+
+    Each driver's connection lets go when it commits or rolls back. In autocommit each statement is a transaction, and
+    the application's own BEGIN and COMMIT end others.
+    """
+    held: dict[str, Any] = holder.ft_held
+    if held and holder.ft_begins():
+        held.clear()
+    held[ASKED] = True
+
+
+def note_unruled(holder: Any, scope: Any) -> None:
+    """Note that no rules hold for a scope, as long as the connection's transaction is open."""
+    alone = getattr(holder, "autocommit", True) and holder.ft_begins()
+    holder.ft_held[ASKED] = False if alone else scope
+
+
 def unruled(holder: Any) -> bool:
     """Whether the current tenant has no rules, as far as the holder's transaction is concerned.
 
     Every statement comes by, and most tenants have none: what was found out once holds until the transaction ends.
     """
-    return held_by(holder).get(ASKED, True) is _scope.get()
+    return cast(bool, holder.ft_held.get(ASKED, True) is _scope.get())
 
 
 class Vouched(str):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import event, inspect
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..context import Scope, internal
 from ..errors import ConfigurationError, SchemaNotReadyError, UnsafeObjectError
@@ -21,6 +22,8 @@ from .config import IsolateConfig
 from .ddl import sequence_table
 from .engine import install
 from .keys import check_schema, in_words
+from .messages import about_view
+from .overlay.relatives import VIEWS
 from .plain import plainly
 from .rawsql import RawSql
 from .seeding import Seeding, physical
@@ -93,11 +96,14 @@ class Isolation:
         views = self.views
 
         @event.listens_for(engine, "handle_error")
-        def unknown_name(context: ExceptionContext) -> None:
+        def unknown_name(context: ExceptionContext) -> BaseException | None:
             error = context.original_exception
             state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-            if state in _UNKNOWN or str(error).startswith("no such "):
-                views.suspect()
+            if state not in _UNKNOWN and not str(error).startswith("no such "):
+                return None
+            views.suspect()
+            compiled = getattr(context.execution_context, "compiled", None)
+            return about_view(error, getattr(compiled, "ft_tables", ()), views.catalog)
 
     def _forget_rendered(self) -> None:
         """Forget statements that were rendered from another schema: ours, and those that SQLAlchemy keeps."""
@@ -158,6 +164,18 @@ class Isolation:
                 hint="Make sure that each stays inside one tenant, and name it in TENANT_SAFE_OBJECTS. Views show all "
                 "tenants' rows: statements that read them are refused all the same",
             )
+
+    def blind_views(self) -> list[str]:
+        """Return the views of the database that do not tell whose their rows are: they have no hidden column."""
+        found = []
+        with self.begin() as connection:
+            inspector = inspect(connection)
+            for view in (o.live for o in self.catalog.objects if o.live.kind in VIEWS):
+                with suppress(SQLAlchemyError):  # SQLite keeps views of tables that are gone
+                    columns = inspector.get_columns(view.name, view.schema)
+                    if all(column["name"] != self.config.column for column in columns):
+                        found.append(view.fullname)
+        return found
 
     def seed(self, connection: Connection, tenant_ids: Sequence[int]) -> None:
         """Give new tenants what start-up and migrations have seeded.

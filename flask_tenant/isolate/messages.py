@@ -7,15 +7,17 @@ people read them.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import RuleDeniedError
+from ..errors import RuleDeniedError, StatementRefusedError
 from .guard import ASKED
 from .rawsql.cursor import IN_THE_WAY
 
 if TYPE_CHECKING:
+    from .catalog import Catalog
     from .wall import Wall
 
 # PostgreSQL speaks the language of its server: what is looked for in its details are signs, and no words.
@@ -26,6 +28,10 @@ _KEY = re.compile(r"(\(.*?\) ?= ?)\(.*\)", re.DOTALL)
 """``(number, region)=(R-1, north)``, of which an exclusion constraint's detail holds two."""
 _VALUES = re.compile(r"\(.*\)", re.DOTALL)
 _EXCERPT = re.compile(r"^LINE \d+:.*\n?[ \t]*\^?[ \t]*$\n?", re.MULTILINE)
+
+
+HIDDEN = "(hidden)"
+"""Stands for the hidden column in messages."""
 
 
 @cache
@@ -51,7 +57,39 @@ def cleaned(message: str, column: str) -> str:
     message = key.sub(r"\1\2", message)
     message = hint.sub("", message)
     message = listed.sub("", message)
-    return anywhere.sub("(hidden)", message).rstrip("\n")
+    return anywhere.sub(HIDDEN, message).rstrip("\n")
+
+
+def about_view(
+    error: BaseException, tables: Iterable[tuple[str | None, str]], catalog: Catalog
+) -> StatementRefusedError | None:
+    """Return the error for a view of the database that has no hidden column, ``None`` for any other error.
+
+    The database names the column alone, which the application does not know.
+
+    :param error: the driver's, with a cleaned message
+    :param tables: (schema, name) of what the statement names as tenants' tables
+    """
+    if HIDDEN not in str(error):
+        return None
+    for schema, name in sorted(tables, key=str):
+        if catalog.find(name, schema) is not None:
+            continue
+        shown = f"{schema}.{name}" if schema else name
+        view = catalog.view(name, schema)
+        kind = view.live.kind if view is not None else "relation"
+        return StatementRefusedError(
+            f"The {kind} {shown!r} of the database does not tell whose its rows are, and would show all tenants'",
+            value=shown,
+            hint=VIEW_HINT,
+        )
+    return None
+
+
+VIEW_HINT = (
+    "Write its SELECT in your code, as a subquery or a Core select() that other statements build on, and drop the "
+    "view"
+)
 
 
 def _detail(text: str, column: str, state: str | None, *, ruled: bool) -> str:

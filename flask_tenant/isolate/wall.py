@@ -31,7 +31,7 @@ from .alembic import migrating
 from .config import IsolateConfig
 from .ddl import instead_of, settle, translate_ddl
 from .drivers.pooler import is_pooled, refuse_lasting
-from .guard import ASKED, OWNER, WORN, Vouched, held_by, notes, unruled
+from .guard import OWNER, WORN, Vouched, begin_statement, note_unruled, notes, unruled
 from .overlay.denial import denied
 from .overlay.relatives import check_relatives
 from .overlay.shapes import shapes_of
@@ -242,6 +242,8 @@ class Wall:
     def admit(self, compiled: Any, connection: Connection) -> None:
         """Let a statement of our own compiler through, or refuse it."""
         if compiled.ft_refusal is not None:
+            if getattr(connection, "ft_ruling", None) is not None:
+                raise compiled.ft_refusal  # as in rewrite()
             self.refuse(compiled.ft_refusal)
         if compiled.ft_private:
             scope = current_scope()
@@ -299,11 +301,11 @@ class Wall:
             if scope is not None and scope.central:
                 found = self.raw.central(text, placeholders)
             else:
-                if self.law.source is not None and not unruled(holder):
-                    held_by(holder)[ASKED] = True
+                if self.law.source is not None and (not unruled(holder) or holder.ft_begins()):
+                    begin_statement(holder)
                     ruling = self.law.source.ruling(holder)
                     if ruling is None and current_scope() is not None:
-                        held_by(holder)[ASKED] = current_scope()
+                        note_unruled(holder, current_scope())
                 if ruling is not None and ruling.decision.shape:
                     ruled = self.shapes(ruling.decision.shape)
                 found = ruled.raw.statement(text, placeholders)

@@ -181,6 +181,8 @@ def test_lastrowid_is_never_the_physical_row(world: World) -> None:
         assert cursor.lastrowid == 3
         assert connection.execute(sa.text(insert.format("b"))).lastrowid == 4
         assert connection.exec_driver_sql(insert.format("c")).lastrowid == 5
+        ignored = "INSERT OR IGNORE INTO setting (key, value) VALUES ('logo', 'x')"
+        assert connection.execute(sa.text(ignored)).lastrowid == 5, "of the last row that was inserted"
         light = sa.table("customer", sa.column("name"), sa.column("email"), sa.column("balance"))
         assert connection.execute(light.insert().values(name="n", email="d", balance=1)).lastrowid == 6
         cursor.execute("INSERT INTO setting (key, value) VALUES ('k', 'v')")

@@ -166,6 +166,7 @@ def test_many_rows_that_fail(world: World) -> None:
     assert "ft_" not in error_text(errors[0])
 
 
+@pytest.mark.every_driver
 @on_postgresql
 @pytest.mark.parametrize("way", ["engine", "driver"])
 def test_an_error_at_commit(world: World, way: str) -> None:

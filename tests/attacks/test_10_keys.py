@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -116,6 +117,30 @@ def test_upserts_reach_own_rows_only(world: World) -> None:
             assert connection.execute(statement.returning(Setting.value)).scalar_one() == "mine"
             assert world.others(connection) == world.neighbours()
             connection.rollback()
+
+
+def test_upserts_by_a_key_that_somebody_made_by_hand(world: World) -> None:
+    """Past the wall, after the start: it holds across tenants, and an upsert by it meets a neighbour's row."""
+    made, gone = "CREATE UNIQUE INDEX by_hand ON setting (value)", "DROP INDEX by_hand"
+    if not world.sqlite:
+        made, gone = "ADD CONSTRAINT by_hand UNIQUE (value)", "DROP CONSTRAINT by_hand"
+        made, gone = f"ALTER TABLE setting {made}", f"ALTER TABLE setting {gone}"
+    insert: Any = (sqlite if world.sqlite else postgresql).insert(Setting)
+    taken, met = (
+        insert.values(key="new", value="canary-bella"),
+        {} if world.sqlite else {"constraint": "by_hand"},
+    )
+    with world.physical.begin() as connection:
+        connection.exec_driver_sql(made)
+    try:
+        for where in (None, Setting.key != "", sa.text("1=1 OR 1=1")):
+            with world.as_(), world.engine.connect() as connection:
+                connection.execute(taken.on_conflict_do_update(set_={"value": "stolen"}, where=where, **met))
+                assert world.others(connection) == world.neighbours()
+                connection.rollback()
+    finally:
+        with world.physical.begin() as connection:
+            connection.exec_driver_sql(gone)
 
 
 def test_automatic_ids_are_ones_own(world: World) -> None:

@@ -563,6 +563,20 @@ def test_psycopg2s_own_ways(world: World) -> None:
         connection.rollback()
 
 
+@pytest.mark.databases("postgresql+psycopg2")
+def test_psycopg2s_batches(world: World) -> None:
+    """It would put many statements together in one text."""
+    engine = sa.create_engine(world.engine.url, executemany_mode="values_plus_batch")
+    app, _tenancy = make_app(engine)
+    many = sa.update(visit).where(visit.c.page == sa.bindparam("p")).values(hits=0)
+    with tenant_context("acme", app), engine.connect() as connection:
+        connection.execute(many, [{"p": f"canary-{slug}"} for slug in ("bella", "acme")])
+        assert connection.scalar(sa.select(sa.func.sum(visit.c.hits))) == 0
+        assert world.others(connection) == world.neighbours()
+        connection.rollback()
+    engine.dispose()
+
+
 @pytest.mark.every_driver
 @on_postgresql
 def test_client_encodings(world: World, make_database: MakeDatabase, back_end: str) -> None:

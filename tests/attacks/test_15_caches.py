@@ -13,7 +13,7 @@ from flask_tenant import TenancyError, central_context, tenant_column
 from flask_tenant.context import internal
 from flask_tenant.errors import StatementRefusedError, TenantChangedError
 from tests.attacks.cases import on_postgresql
-from tests.attacks.world import TENANTS, Customer, Invoice, Setting, World, visit
+from tests.attacks.world import HIDDEN, TENANTS, Customer, Invoice, Setting, World, table_rows, visit
 
 TURNS = ("acme", "bella", "corto", "acme", "corto", "bella", "acme")
 
@@ -61,6 +61,7 @@ def test_a_cache_of_the_applications_own(world: World) -> None:
         names_are("acme", connection.execution_options(compiled_cache=cache).execute(statement).scalars())
 
 
+@pytest.mark.every_version
 @pytest.mark.parametrize("make", ["plain", "central", "other", "tenant"])
 def test_a_compiled_form_is_executed_where_it_was_made(world: World, make: str) -> None:
     """Compiled by another dialect it is raw SQL; compiled in central work it shows everybody's rows."""
@@ -85,6 +86,24 @@ def test_a_compiled_form_is_executed_where_it_was_made(world: World, make: str) 
                 assert sa.__version__ >= "2.1"
             except StatementRefusedError:
                 assert make != "tenant"
+
+
+@pytest.mark.every_version
+def test_a_compiled_form_of_many_rows(world: World) -> None:
+    """SQLAlchemy 2.0 executes it, several rows at a time."""
+    rows = [{"page": f"p{n}", "hits": n, HIDDEN: world.ids["bella"]} for n in range(2)]
+    table = sa.table("visit", *map(sa.column, rows[0]))
+    statement = sa.insert(table).returning(table.c.page)
+    compiled: Any = statement.compile(world.physical, column_keys=list(rows[0]), for_executemany=True)
+    with world.as_(), world.engine.connect() as connection:
+        with pytest.raises((StatementRefusedError, sa.exc.ObjectNotExecutableError)):
+            connection.execute(compiled, rows)
+        assert world.others(connection) == world.neighbours()
+    if sa.__version__ < "2.1":
+        with world.physical.connect() as connection:  # the control
+            assert connection.execute(compiled, rows).scalars().all() == ["p0", "p1"]
+            assert world.neighbours(table_rows(connection)) != world.neighbours()
+            connection.rollback()
 
 
 def test_lazy_loads_under_another_tenant(world: World) -> None:

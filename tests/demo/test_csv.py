@@ -80,11 +80,11 @@ def test_exports_are_sent_in_pieces(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("name;email\nA;a@a.example;x\nB;b", "Line 3: &#39;b&#39; is not an e-mail address"),
-        ("name,email\n,c@c.example", "Line 2: the name is empty"),
-        ("name,email\nA,", "Line 2: the email is empty"),
-        ("name,email,country_code\nA,d@d.example,ZZ", "there is no country &#39;ZZ&#39;"),
-        ("name,email\nA,e@e.example\nB,E@e.example", "stands in the file twice"),
+        ("name;email\nA;a@a.example;x\nB;b", "Line 3: “b” is not an e-mail address"),
+        ("name,email\n,c@c.example", "Line 2: The name is empty"),
+        ("name,email\nA,", "Line 2: The email is empty"),
+        ("name,email,country_code\nA,d@d.example,ZZ", "There is no country “ZZ”"),
+        ("name,email\nA,e@e.example\nB,E@e.example", "is in the file twice"),
         ("name\nA", "missing: email"),
         ("", "missing: name, email"),
     ],
@@ -103,7 +103,7 @@ def test_products_with_wrong_values(client: FlaskClient) -> None:
     head = "sku,name,unit_price,tax_rate\n"
     assert "is not a price" in send(client, "/products/import", f"{head}A,A,cheap,Zero")
     assert "is not a price" in send(client, "/products/import", f"{head}A,A,NaN,Zero")
-    assert "there is no tax rate" in send(client, "/products/import", f"{head}A,A,1,Luxury")
+    assert "There is no tax rate" in send(client, "/products/import", f"{head}A,A,1,Luxury")
 
 
 def test_a_file_that_is_not_text(client: FlaskClient) -> None:

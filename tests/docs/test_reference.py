@@ -125,6 +125,9 @@ def test_commands_and_their_options() -> None:
     sections = re.split(r"^## `", text, flags=re.MULTILINE)[1:]
     for section, (name, command) in zip(sections, there, strict=True):
         plain = " ".join(section.split())
+        usage = command.collect_usage_pieces(click.Context(command))
+        arguments = "".join(f" {piece}" for piece in usage if piece != "[OPTIONS]")
+        assert name.startswith("flask-tenant") or f"` `{name}{arguments}`: " in plain, f"{name}{arguments}"
         for option in (p for p in command.params if isinstance(p, click.Option)):
             assert f"| `{option.opts[0]}" in plain, f"{name} {option.opts[0]}"
             assert option.help is None or option.help in plain, f"{name} {option.opts[0]}"

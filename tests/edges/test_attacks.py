@@ -398,7 +398,7 @@ def test_key_sets(tmp_path: Path) -> None:
                 "TENANT_JWT_KEY": {"kty": "oct", "k": b64(PUBLIC_PEM.encode())},
                 "TENANT_JWT_ALGORITHMS": ["HS256"],
             },
-            "public key",
+            "public keys must not be used as oct keys",
         ),
     ],
 )

@@ -310,6 +310,7 @@ def test_a_central_route_has_its_reason(site: Flask) -> None:
         ({"TENANT_PATH_PREFIX": "/.."}, "TENANT_PATH_PREFIX"),
         ({"TENANT_HEADER": "X Tenant"}, "TENANT_HEADER"),
         ({"TENANT_RETRY_AFTER": -1}, "TENANT_RETRY_AFTER"),
+        ({"TENANT_LOGIN": True, "TENANT_SIGNUP": "open", "TENANT_BASE_DOMAIN": None}, "TENANT_SIGNUP"),
     ],
 )
 def test_settings_that_make_no_sense(tmp_path: Path, config: dict[str, Any], says: str) -> None:

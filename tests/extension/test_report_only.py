@@ -9,6 +9,7 @@ from flask_tenant import signals, tenant_context
 from flask_tenant.errors import NoTenantError, StatementRefusedError, TenancyError
 from flask_tenant.registry import state_of
 from tests.extension.notes import Notes
+from tests.rules.reads.world import Rules, decide
 
 UNSAFE = "SELECT count(*), my_function(1) FROM note"
 
@@ -43,6 +44,14 @@ def test_refusals_are_listed_until_a_second_tenant_comes(notes: Notes) -> None:
                 pytest.raises(sa.exc.DBAPIError, match="my_function"),
             ):
                 connection.exec_driver_sql(UNSAFE)
+            # nobody knows which rules it would pass by
+            state.databases.isolations[notes.db.engine].wall.rules = rules = Rules()
+            rules.rulings["acme"] = decide({})
+            with notes.db.engine.connect() as connection:
+                for send in (connection.exec_driver_sql, lambda text: connection.execute(sa.text(text))):
+                    with pytest.raises(StatementRefusedError, match="my_function"):
+                        send(UNSAFE)
+            state.databases.isolations[notes.db.engine].wall.rules = None
     assert [type(e) for e in listed].count(StatementRefusedError) == len(listed) - 1 >= 2
     assert all("my_function" in str(e) for e in listed[1:])
 

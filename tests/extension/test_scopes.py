@@ -26,6 +26,7 @@ from flask_tenant.errors import (
     TenantError,
     TenantNotFoundError,
 )
+from flask_tenant.model import Tenant
 from flask_tenant.registry import state_of
 from tests.extension.notes import Notes, rows
 
@@ -83,6 +84,10 @@ def test_scopes_nest_each_with_sessions_of_its_own(filled: Flask, notes: Notes) 
                 outer.connection().execute(sa.select(notes.Note.id))
             with central_context(reason="nested"), pytest.raises(CentralRefusedError):
                 session.scalars(sa.select(notes.Note)).all()
+            with central_context(reason="one"):
+                central = session()
+                with central_context(reason="another"):
+                    assert session() is not central
         assert session() is outer
         session.rollback()
         with tenant_context("acme"):  # within the same tenant its session goes on
@@ -116,6 +121,21 @@ def test_an_exception_leaves_the_scope(filled: Flask, notes: Notes) -> None:
         assert current_scope() is None
         with tenant_context("acme"):
             assert titles(notes) == ["acme-0", "acme-1"]
+
+
+def test_a_stay_that_does_not_begin_leaves_nobody_inside(
+    filled: Flask, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with filled.app_context():
+        # As where rules cannot be shown to be enforced: nobody is served, and nobody is left in the thread's context.
+        with monkeypatch.context() as patch:
+            patch.setattr(state_of(filled).governance, "enter", _refuse)
+            for slug in ("acme", "bella"):
+                with pytest.raises(ZeroDivisionError), tenant_context(slug):
+                    raise AssertionError("nobody may enter")
+                assert current_scope() is None
+        with tenant_context("bella"):
+            assert titles(notes) == ["bella-0", "bella-1"]
 
 
 def test_loops_over_tenants(filled: Flask, notes: Notes, caplog: pytest.LogCaptureFixture) -> None:
@@ -171,6 +191,29 @@ def test_a_block_that_is_collected_late_brings_nothing_back(filled: Flask) -> No
         assert current_scope() is mine
         assert mine.outer is bella
     assert current_scope() is None
+
+
+def test_blocks_that_are_left_in_another_order(filled: Flask) -> None:
+    """As two generators may be that are closed as they come: nobody is left behind as flask_tenant itself."""
+    with filled.app_context(), tenant_context("acme") as acme:
+        first, second = internal(), internal()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__()
+        second.__exit__()
+        assert current_scope() is acme
+
+
+def test_a_tenants_id_is_a_number_and_nothing_else(filled: Flask) -> None:
+    """Raw SQL gets it as text."""
+
+    class Evil(int):
+        def __str__(self) -> str:
+            return "1 OR 1=1"
+
+    for number in (Evil(1), "1", 1.0, True, -1):
+        with pytest.raises(TenantError, match="no positive integer"), filled.app_context():
+            tenant_context(Tenant(number, "acme", "Acme")).__enter__()  # type: ignore[arg-type]
 
 
 def test_a_loop_that_is_broken_off_leaves_its_tenant(filled: Flask, notes: Notes) -> None:
@@ -247,6 +290,8 @@ def test_what_central_work_may_not_do(filled: Flask, notes: Notes) -> None:
         sa.select(note, setting),
         sa.select(note.join(setting, note.c.body == setting.c.value)),
         sa.select(note.c.id).where(note.c.id.in_(sa.select(note.alias().c.id))),
+        sa.select(note.c.id).where(sa.text("id IN (SELECT id FROM note)")),
+        sa.select(sa.text("title")).select_from(sa.text("note")),
         note.insert().values(title="x"),
         note.update().values(body="x"),
         note.delete(),

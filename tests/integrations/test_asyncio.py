@@ -14,7 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
 
 from flask_tenant import Tenancy, central_context, current_tenant, for_each_tenant, tenant_context
-from flask_tenant.errors import ConfigurationError, NoTenantError, RefusedError, TenantChangedError
+from flask_tenant.errors import (
+    ConfigurationError,
+    NoTenantError,
+    RefusedError,
+    StatementRefusedError,
+    TenantChangedError,
+)
+from flask_tenant.registry import state_of
 from tests.integrations.helpers import table, with_tenants
 
 pytestmark = pytest.mark.databases("sqlite", "postgresql+psycopg")
@@ -264,6 +271,33 @@ def test_loops_and_central_work(run: Run) -> None:
                 assert sorted((row.tenant_id, row.title) for row in rows) == [(1, "acme"), (2, "bella")]
 
     run(work)
+
+
+@pytest.mark.databases("sqlite")
+def test_what_report_only_mode_lets_through_is_answered(database_url: str) -> None:
+    query = "SELECT sqlite_compileoption_get(0), name FROM note_of_report"
+    metadata = sa.MetaData()
+    sa.Table("note_of_report", metadata, sa.Column("name", sa.String))
+
+    async def main() -> None:
+        engine = create_async_engine(database_url.replace("sqlite:", "sqlite+aiosqlite:"))
+        app = Flask("report")
+        app.config["TENANT_ENFORCEMENT"] = "report"
+        Tenancy(app, engines=[engine])
+        async with engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+        state_of(app).create("acme", "Acme")
+        with app.app_context(), tenant_context("acme"):
+            async with engine.connect() as connection:
+                assert (await connection.execute(sa.text(query))).all() == []
+                assert (await connection.exec_driver_sql(query)).all() == []
+            state_of(app).create("bella", "Bella")
+            async with engine.connect() as connection:
+                with pytest.raises(StatementRefusedError):
+                    await connection.execute(sa.text(query))
+        await engine.dispose()
+
+    asyncio.run(main())
 
 
 @pytest.mark.databases("sqlite")

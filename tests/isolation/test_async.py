@@ -212,6 +212,55 @@ def test_a_cursor_of_the_driver(app: Flask, world: World) -> None:
         assert {name[0] for (name,) in asyncio.run(ask())} == {"a"}
 
 
+INSERTS = (
+    sa.insert(s.Club).values(name="x"),
+    sa.insert(s.Club).values(id=77, name="x"),
+    sa.text("INSERT INTO club (name) VALUES (:name)").bindparams(name="x"),
+    sa.text("INSERT INTO club (id, name) VALUES (99, 'x')"),
+)
+IGNORED = (
+    sa.insert(s.Club).prefix_with("OR IGNORE").values(id=1, name="club 1"),
+    sa.insert(s.Club).prefix_with("OR IGNORE").values(name="club 1"),
+    sa.text("INSERT OR IGNORE INTO club (id, name) VALUES (1, 'club 1')"),
+)
+
+
+@pytest.mark.databases("sqlite")
+def test_the_number_of_a_new_row(app: Flask, world: World) -> None:
+    """Of one that was not inserted there is none: SQLite tells that of the connection's last row, whosever it is."""
+    engine = app.extensions["engine"]
+    alone = engine_to(str(world.singles["a"].url), DRIVERS["sqlite"])
+    state_of(app).tenancy.exempt(alone)
+
+    async def number(engine: Any, statement: Any) -> Any:
+        async with engine.connect() as connection:
+            result = await connection.execute(statement)
+            await connection.rollback()
+            return result.lastrowid
+
+    async def ask() -> Any:
+        try:
+            with tenant_context("a", app):
+                told = [(await number(engine, q), await number(alone, q)) for q in INSERTS]
+            with tenant_context("b", app):
+                async with engine.begin() as connection:
+                    assert (await connection.execute(sa.insert(s.Club).values(name="last"))).lastrowid
+            with tenant_context("a", app):
+                told += [(await number(engine, q), None) for q in IGNORED]
+            with tenant_context("b", app):
+                async with engine.begin() as connection:
+                    await connection.execute(sa.delete(s.Club).where(s.Club.name == "last"))
+            return told
+        finally:
+            await engine.dispose()
+            await alone.dispose()
+
+    told = asyncio.run(ask())
+    assert [mine for mine, _ in told] == [right for _, right in told]
+    assert all(told[n][0] for n in range(len(INSERTS)))
+    world.check_untouched()
+
+
 def test_tasks_at_the_same_time(app: Flask, world: World) -> None:
     """Each task sees its own tenant, whatever the others do meanwhile."""
 

@@ -134,6 +134,7 @@ ONLY = {
 }  # fmt: skip
 
 
+@pytest.mark.every_driver
 @pytest.mark.parametrize("what", REFUSED)
 def test_refused(what: str, world: World) -> None:
     if ONLY.get(what, world.dialect) != world.dialect:
@@ -188,6 +189,9 @@ SHOWS: dict[str, Any] = {
     "rows as JSON": sa.select(func.jsonb_agg(customer.table_valued())),
     "a row of the outer query": sa.select(sa.select(text(ROW)).scalar_subquery()).select_from(customer),
     "a row in WHERE": sa.select(c.id, text("1")).where(text(f"{ROW}::text LIKE '%tenant_id%'")),
+    "a row in WHERE, *": sa.select(c.id).where(text("to_json(customer.*)::text LIKE '%tenant_id%'")),
+    "a row in WHERE, any *": sa.select(c.id).where(text("EXISTS (SELECT 1 FROM (SELECT customer.*) AS x WHERE x::text LIKE '%tenant_id%')")),
+    "a row in WHERE of UPDATE, *": sa.update(customer).values(city="x").where(text("to_json(customer.*)::text LIKE '%tenant_id%'")).returning(c.id),
     "a row in ON": sa.select(c.id).select_from(customer.join(invoice, text(f"{ROW}::text LIKE '%tenant_id%'"))),
     "a row in ORDER BY": sa.select(c.id).order_by(text(f"{ROW}::text")),
     "a row in GROUP BY": sa.select(func.count()).select_from(customer).group_by(text(f"{ROW}::text")),
@@ -207,6 +211,7 @@ SHOWS: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.every_driver
 @pytest.mark.parametrize("what", SHOWS)
 def test_what_is_hidden_stays_hidden(what: str, world: World) -> None:
     """Answered without the tenant column, or refused; a database's own error (SQLite has no rows as values) tells nothing."""
@@ -223,7 +228,7 @@ def test_what_is_hidden_stays_hidden(what: str, world: World) -> None:
             return
         finally:
             transaction.rollback()
-    assert rows or "%tenant_id%" in str(SHOWS[what])
+    assert bool(rows) is ("%tenant_id%" not in str(SHOWS[what]))
     assert "tenant_id" not in keys
     for value in itertools.chain.from_iterable(rows):
         shown = value.keys() if isinstance(value, dict) else ()

@@ -18,7 +18,8 @@ from flask_tenant.decision import Mask, Means, Overlay, ResultRules, Setting, Wr
 from flask_tenant.errors import RuleDeniedError, StatementRefusedError
 from flask_tenant.expressions import Kind
 from tests.rules.shop import TOTAL as TOTAL_COLUMN
-from tests.rules.shop import Order, Rules, Shop, big, const, customer, denies, op, order
+from tests.rules.shop import Order, Rules, Shop, big, col, const, customer, denies, op, order
+from tests.rules.writes.races import LOOKED, UNDONE, Other, between
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql+psycopg": "postgresql+psycopg_async"}
 pytestmark = pytest.mark.databases(*DRIVERS)
@@ -97,6 +98,7 @@ def test_reads(apart: Asynchronous) -> None:
 
 
 PUTS = WriteRules(settings=(Setting("by", (("approved_by", const("eve", Kind.TEXT)),)),))
+OLD_TOTAL = col("total", Kind.NUMBER, "old")
 INSERT = 'INSERT INTO "order" (id, total) VALUES ({}, {})'
 
 
@@ -163,6 +165,26 @@ def test_writes_that_rules_forbid(apart: Asynchronous, shop: Shop) -> None:
     streamed = [lambda c: c.stream(sa.text('DELETE FROM "order" RETURNING id'))] if apart.sqlite else []
     apart.run(work, writes=rules)
     assert shop.rows() == [*before[:3], (4, 5.0, "mine")]
+
+
+@pytest.mark.databases("postgresql+psycopg")
+def test_a_row_that_comes_after_the_look(
+    apart: Asynchronous, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """See tests/rules/writes/test_races.py; here the statements are awaited."""
+    other = Other(shop)
+    theirs = """INSERT INTO "order" (tenant_id, id, total) VALUES ({acme}, 9, 20000)"""
+    upsert = 'INSERT INTO "order" (id, total) VALUES (1, 1), (9, 1) ON CONFLICT (id) DO UPDATE SET total = 1'
+    rules = {("order", "update"): denies("big", op(">", OLD_TOTAL, const(Decimal(10_000), Kind.NUMBER)))}
+    for moment in (UNDONE, LOOKED):
+        for work in (
+            lambda connection: connection.execute(sa.text(upsert)),
+            lambda connection: connection.exec_driver_sql(upsert),
+        ):
+            with between(monkeypatch, moment, lambda: other.does(theirs)), pytest.raises(RuleDeniedError):
+                apart.run(work, writes=rules)
+            assert shop.rows()[-1][:2] == (9, 20_000)
+            other.does("""DELETE FROM "order" WHERE tenant_id = {acme} AND id = 9""")
 
 
 def test_results(apart: Asynchronous) -> None:

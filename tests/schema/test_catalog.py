@@ -26,9 +26,11 @@ def _loaded(engine: sa.Engine, config: IsolateConfig = CONFIG) -> Catalog:
     return catalog
 
 
-def test_views(tenanted: sa.Engine) -> None:
+def test_views(tenanted: sa.Engine, plain: sa.Engine) -> None:
     application(tenanted.dialect.name).create_all(tenanted)
+    run(plain, "CREATE TABLE tenancy_tenant (id integer)")
     catalog = _loaded(tenanted)
+    assert catalog.find("tenancy_tenant") is None
     assert len(list(catalog.all())) == len(sa.inspect(tenanted).get_table_names()) >= 11
     assert catalog.find("invoice") == TableView(
         "invoice",

@@ -56,6 +56,13 @@ PLANTED = {
         ),
         "can point at a row of 'good' that is another tenant's",
     ),
+    "foreign key that crosses": (
+        (
+            f"{GOOD}; CREATE UNIQUE INDEX ux ON good (id, tenant_id); CREATE TABLE bad (tenant_id bigint NOT NULL, "
+            "good_id bigint, FOREIGN KEY (tenant_id, good_id) REFERENCES good (id, tenant_id))"
+        ),
+        "can point at a row of 'good' that is another tenant's",
+    ),
     "unique index": (
         "CREATE TABLE bad (tenant_id bigint NOT NULL, a integer); CREATE UNIQUE INDEX ux_bad ON bad (a)",
         "this unique index holds across",
@@ -118,6 +125,7 @@ def test_planted(plain: sa.Engine, name: str) -> None:
     _plant(plain, *PLANTED[name])
 
 
+@pytest.mark.every_driver
 @pytest.mark.databases("postgresql+psycopg")
 @pytest.mark.parametrize("name", POSTGRESQL)
 def test_planted_on_postgresql(plain: sa.Engine, name: str) -> None:

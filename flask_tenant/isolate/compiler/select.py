@@ -170,11 +170,6 @@ class SelectMixin(TextMixin):
         found = self._ft_current_plan()
         if found is not None and id(table) in found.claimed:
             return text
-        if iscrud:
-            raise StatementRefusedError(
-                f"Table {table.name!r} is written in a place that flask_tenant does not know",
-                value=table.name,
-            )
         inner = f"({self._ft_derived(table, kw)})"
         if enclosing_alias is not None and enclosing_alias.element is table:
             return inner

@@ -245,6 +245,10 @@ class GuardedConnection(psycopg2.extensions.connection):
             kw["cursor_factory"] = _guarded(wanted)
         return super().cursor(*args, **kw)
 
+    def ft_begins(self) -> bool:
+        """Whether the next statement begins a transaction."""
+        return bool(self.get_transaction_status() == psycopg2.extensions.TRANSACTION_STATUS_IDLE)
+
     def commit(self) -> None:
         try:
             super().commit()
@@ -322,5 +326,4 @@ def own_cursor(connection: Any) -> Any:
 
 def state(connection: Any) -> tuple[bool, bool]:
     """Return whether a connection is in no transaction, and whether it commits each statement."""
-    idle = connection.get_transaction_status() == psycopg2.extensions.TRANSACTION_STATUS_IDLE
-    return idle, connection.autocommit
+    return connection.ft_begins(), connection.autocommit

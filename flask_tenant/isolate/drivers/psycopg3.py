@@ -140,6 +140,9 @@ def _guarded(cls: Any) -> Any:
     return type(f"Guarded{cls.__name__}", (mixin, cls), {"_ft_own_execute": cls.execute})
 
 
+_IDLE = psycopg.pq.TransactionStatus.IDLE
+
+
 class _GuardedConnection:
     """Hands out guarded cursors only, whatever class the application asks for."""
 
@@ -168,6 +171,10 @@ class _GuardedConnection:
         """Let go of what held until the transaction ended; a savepoint's end is none."""
         if self.pgconn.transaction_status != _IN_TRANSACTION:  # type: ignore[attr-defined]
             self.ft_held.clear()
+
+    def ft_begins(self) -> bool:
+        """Whether the next statement begins a transaction."""
+        return self.pgconn.transaction_status == _IDLE  # type: ignore[attr-defined,no-any-return]
 
     def _ft_check(self, work: Any) -> None:
         """Refuse SQL of a cursor that its connection has not made, such as ``psycopg.ClientCursor(connection)``, and
@@ -278,4 +285,4 @@ def own_cursor(connection: Any) -> Any:
 def state(connection: Any) -> tuple[bool, bool]:
     """Return whether a connection is in no transaction, and whether it commits each statement."""
     found = raw(connection)
-    return found.info.transaction_status is psycopg.pq.TransactionStatus.IDLE, found.autocommit
+    return found.ft_begins(), found.autocommit

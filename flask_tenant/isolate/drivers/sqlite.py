@@ -194,6 +194,11 @@ class GuardedConnection(sqlite3.Connection):
     def executescript(self, sql_script: str, /) -> Any:  # type: ignore[override]
         return self.cursor().executescript(sql_script)
 
+    def ft_begins(self) -> bool:
+        """Whether the next statement is, or begins, a transaction. Outside autocommit SELECT begins none, and one of
+        SQLAlchemy's may be open of which SQLite knows nothing yet."""
+        return not self.in_transaction and state(self)[1]
+
     @property
     def total_changes(self) -> int:  # type: ignore[override]
         """Rows changed since checkout; those before were perhaps another tenant's."""

@@ -14,7 +14,7 @@ from ...model import TEMPLATE_ID
 from ..central import watch_central
 from ..ddl.common import running
 from ..drivers import driver_for
-from ..guard import ASKED, OWNER, held_by
+from ..guard import ASKED, OWNER, begin_statement, note_unruled
 from ..overlay.shapes import dialect_for
 from ..overlay.values import in_force
 
@@ -90,11 +90,10 @@ class TenantConnection(Connection):
             pooled = self.connection
             self.ft_holder = (pooled, driver_for(dialect.driver).raw(pooled.dbapi_connection))
         holder = self.ft_holder[1]
-        held = held_by(holder)
-        held[ASKED] = True
+        begin_statement(holder)
         ruling = wall.law.source.ruling(holder)
         if ruling is None and scope is not None:
-            held[ASKED] = scope  # until the transaction ends, nothing will hold for it
+            note_unruled(holder, scope)
         before = self.ft_ruling
         if before is ruling:
             return
@@ -132,11 +131,6 @@ class TenantConnection(Connection):
     def _execute_compiled(self, *args: Any, **kw: Any) -> Any:
         self.ft_rule()
         return super()._execute_compiled(*args, **kw)
-
-    def _execute_default(self, *args: Any, **kw: Any) -> Any:
-        self.ft_rule()
-        in_force.set(self.ft_ruling)
-        return super()._execute_default(*args, **kw)
 
     def _execute_ddl(self, ddl: Any, *args: Any, **kw: Any) -> Any:
         running.set(weakref.ref(self))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy.engine.cursor import _DEFAULT_FETCH, CursorFetchStrategy
 from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.sql import select, type_coerce
 from sqlalchemy.sql.elements import TextClause
 
 from ...context import _scope, internal
@@ -76,6 +77,8 @@ class _Context(DefaultExecutionContext):
     ft_admitted = False
     """Whether the statement is a compiler's of ours, and was let through."""
     ft_asking = False
+    parameters: Any = ((),)
+    """Of the statement; a sequence that is asked by itself has none."""
     ft_ruled = False
     """Whether the tenant has rules."""
 
@@ -206,8 +209,13 @@ class _Context(DefaultExecutionContext):
             self.compiled.__dict__["ft_changes"] = known
         return known
 
+    def _exec_default_clause_element(self, column: Any, default: Any, type_: Any) -> Any:
+        # SQLAlchemy would compile it and send it past whoever admits statements.
+        query = default.arg if default._arg_is_typed else type_coerce(default.arg, type_)
+        return self.root_connection.scalar(select(query))
+
     def _execute_scalar(self, stmt: Any, *args: Any, **kw: Any) -> Any:
-        # Defaults and sequences that SQLAlchemy runs beforehand: the dialect's own text, or compiled by us.
+        # Sequences that SQLAlchemy asks beforehand: the dialect's own text.
         self.ft_asking = True
         try:
             return super()._execute_scalar(Vouched(stmt), *args, **kw)  # type: ignore[misc]
@@ -247,30 +255,56 @@ class _SqliteContext(_Context):
     """``lastrowid`` is SQLite's physical row; the application's id is in that row."""
 
     def get_lastrowid(self) -> Any:
-        wall: Wall = self.dialect.ft_wall  # type: ignore[attr-defined]
-        connection = cast(Any, self._dbapi_connection).dbapi_connection
-        view = self._ft_inserted(wall)
-        if not self.dialect.is_async:
-            if view is not None and self.cursor.rowcount != 0:
-                connection.ft_inserted = view
-            return super().get_lastrowid()
-        if (
-            self.ft_asked is None
-        ):  # while the statement runs; the application may look later, where it cannot wait
-            self.ft_asked = (self._ft_asked_id(wall, connection, view),)
-        return self.ft_asked[0]
+        view = self._ft_inserted(self.dialect.ft_wall)  # type: ignore[attr-defined]
+        if view is not None and self.cursor.rowcount != 0:
+            cast(Any, self._dbapi_connection).dbapi_connection.ft_inserted = view
+        return super().get_lastrowid()
+
+    def _ft_inserted(self, wall: Wall) -> TableView | None:
+        """The table that the statement has inserted into."""
+        statement = getattr(self.compiled, "statement", None)
+        if self.isinsert:
+            table = cast(Any, statement).table
+            return wall.views.find(table.name, table.schema)
+        try:
+            if isinstance(statement, TextClause):
+                known = wall.raw.statement(statement.text, "text")
+            elif self.compiled is None:
+                known = wall.raw.statement(cast(str, self.statement), "qmark")
+            else:
+                return None
+        except StatementRefusedError:  # let through by report-only mode
+            return None
+        return next(iter(known.writes), None) if known.kind == "insert" else None
+
+
+class _AiosqliteContext(_SqliteContext):
+    """The driver works in a thread that knows no tenant. So we ask for the id, and while the statement runs: the
+    application may look later, where it cannot wait."""
 
     ft_asked: tuple[Any] | None = None
 
-    def _ft_asked_id(self, wall: Wall, connection: Any, view: TableView | None) -> Any:
-        with internal():  # the driver's thread knows no tenant: the physical row, and then we ask
-            row = super().get_lastrowid()
+    def post_exec(self) -> None:
+        super().post_exec()
+        wall: Wall = self.dialect.ft_wall  # type: ignore[attr-defined]
+        if wall.in_tenant() and self._ft_inserted(wall) is not None:
+            self.get_lastrowid()
+
+    def get_lastrowid(self) -> Any:
+        if self.ft_asked is None:
+            self.ft_asked = (self._ft_asked_id(self.dialect.ft_wall),)  # type: ignore[attr-defined]
+        return self.ft_asked[0]
+
+    def _ft_asked_id(self, wall: Wall) -> Any:
+        view = self._ft_inserted(wall)
+        with internal():  # the physical row
+            row = _Context.get_lastrowid(self)
         if row is None or (view is not None and view.shared):  # type: ignore[redundant-expr]
             return row
         if view is None or view.auto_id is None:
             return None
         quote = self.dialect.identifier_preparer.quote
-        cursor = connection.cursor()
+        cursor = cast(Any, self._dbapi_connection).dbapi_connection.cursor()
         cursor.execute(
             Vouched(
                 f"SELECT {quote(view.auto_id)} FROM {quote(view.name)} "
@@ -281,20 +315,6 @@ class _SqliteContext(_Context):
         found = cursor.fetchone()
         cursor.close()
         return found[0] if found else None
-
-    def _ft_inserted(self, wall: Wall) -> TableView | None:
-        """The table that the statement has inserted into."""
-        statement = getattr(self.compiled, "statement", None)
-        if self.isinsert:
-            table = cast(Any, statement).table
-            return wall.views.find(table.name, table.schema)
-        if isinstance(statement, TextClause):
-            known = wall.raw.statement(statement.text, "text")
-        elif self.compiled is None:
-            known = wall.raw.statement(cast(str, self.statement), "qmark")
-        else:
-            return None
-        return next(iter(known.writes), None) if known.kind == "insert" else None
 
 
 _USUAL = (
@@ -310,7 +330,7 @@ _USUAL = (
 
 _OF_DIALECT = {
     ("pysqlite", False): _SqliteContext,
-    ("aiosqlite", True): _SqliteContext,
+    ("aiosqlite", True): _AiosqliteContext,
     ("psycopg", False): _PsycopgContext,
 }
 """Contexts that differ, by a dialect's driver and whether it waits by asyncio."""

@@ -15,6 +15,7 @@ from ..overlay.values import literal_value
 from .attempt import Attempt, Runs, runner
 from .judge import Image
 from .rows import stored
+from .shape import Verb
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 _BATCH = 200
 _NONE = WriteRules()
+_NEW = "xmax = 0"
+"""PostgreSQL: a row that an upsert has added was locked by nobody; one that it changes it has locked itself before."""
 
 Key = tuple[Any, ...]
 
@@ -38,8 +41,6 @@ class Written:
         self._at = 0
 
     def fetch(self, size: int | None) -> list[Any]:
-        if self.description is None:
-            raise StatementRefusedError("The statement gave no rows")
         end = len(self._rows) if size is None else self._at + size
         found, self._at = self._rows[self._at : end], min(end, len(self._rows))
         return found
@@ -61,6 +62,9 @@ class Writing:
         self.escaped = escaped
         self.connection, self.driver = connection, driver
         self.run: Runs = runner(driver, connection)
+        self.new: set[Key] = set()
+        """Rows that an upsert has added, and not changed, when it was last sent."""
+        self.tells_new = watch.shape.upsert and not self.sqlite and not watch.divided
         self.description: Any = None
 
     # ---- the statement
@@ -78,6 +82,8 @@ class Writing:
                     raise watch.judge.denied(denial, Image(verb, {}))
         qualifier = f"{watch.shape.qualifier}." if watch.shape.qualifier and not self.sqlite else ""
         shown = ", ".join(f"{qualifier}{self.quote(c)} AS ft_{n}" for n, c in enumerate(watch.columns))
+        if self.tells_new:
+            shown = f"{_NEW} AS ft_new, {shown}"
         whole = Vouched(watch.shape.returns(text, shown))
         idle, autocommit = driver_for(self.driver).state(self.connection)
         attempt = Attempt(self.run, sqlite=self.sqlite, idle=idle, autocommit=autocommit)
@@ -114,16 +120,20 @@ class Writing:
         self, cursor: Any, text: str, parameters: Sequence[Any]
     ) -> tuple[list[Any], list[dict[str, Any]]]:
         """Run it; return the application's rows, and what the watched columns hold of each."""
-        count, theirs = len(self.watch.columns), []
+        named = len(self.watch.columns)
+        count, theirs = named + self.tells_new, []
         mine: list[dict[str, Any]] = []
+        self.new.clear()
         for values in parameters:
             cursor.execute(text, *((values,) if values is not None else ()))
             self.description = tuple(cursor.description)[:-count] if self.watch.shape.returning else None
             for row in cursor.fetchall():
                 if isinstance(row, Mapping):
-                    found = [row[f"ft_{n}"] for n in range(count)]
+                    found = [row[f"ft_{n}"] for n in range(named)]
+                    new = self.tells_new and row["ft_new"]
                 else:
-                    found = list(tuple(row)[-count:])
+                    found = list(tuple(row)[-named:])
+                    new = self.tells_new and row[-count]
                 if self.watch.shape.returning:
                     if type(row) is not tuple:
                         raise StatementRefusedError(
@@ -133,12 +143,18 @@ class Writing:
                         )
                     theirs.append(row[:-count])
                 mine.append(dict(zip(self.watch.columns, found, strict=True)))
+                if new:
+                    self.new.add(self._key(mine[-1]))
         return theirs, mine
 
     def _images(
         self, attempt: Attempt, cursor: Any, text: str, parameters: Sequence[Any]
     ) -> tuple[list[Image], list[Any]]:
-        """Run it until it is known what its rows were before, if that has to be known."""
+        """Run it until it is known what its rows were before, if that has to be known.
+
+        Others may write until the rows are locked, and an upsert even then meets a row that was not there to be
+        locked: the statement counts only if it has written none but rows that we have seen, or that are new.
+        """
         watch = self.watch
         verb = watch.shape.verb or "insert"
         theirs, mine = self._send(cursor, text, parameters)
@@ -146,22 +162,37 @@ class Writing:
             return [Image(verb, row) for row in mine], theirs
         olds: dict[Key, dict[str, Any]] = {}
         for _ in range(_ATTEMPTS):
+            keys = [self._key(row) for row in mine]
+            if all(key in olds or key in self.new for key in keys):
+                return [
+                    self._image(verb, olds.get(key), row) for key, row in zip(keys, mine, strict=True)
+                ], theirs
             attempt.undo()
-            olds = self._read([self._key(row) for row in mine])
+            olds = self._read(keys)
             self._alone(list(olds))
             theirs, mine = self._send(cursor, text, parameters)
-            if verb == "insert":
-                return [
-                    Image("update" if (old := olds.get(self._key(row))) else "insert", row, old or {})
-                    for row in mine
-                ], theirs
-            if all(self._key(row) in olds for row in mine):
-                return [Image(verb, row, olds[self._key(row)]) for row in mine], theirs
+            if verb == "insert" and not self.tells_new:
+                self.new |= self._new([key for row in mine if (key := self._key(row)) not in olds])
         raise StatementRefusedError(
             f"Other transactions kept changing the rows of {watch.view.name!r} that the statement is about",
             value=watch.view.name,
             hint="Run the transaction again",
         )
+
+    @staticmethod
+    def _image(verb: Verb, old: dict[str, Any] | None, row: dict[str, Any]) -> Image:
+        return Image("update" if verb == "insert" and old else verb, row, old or {})
+
+    def _new(self, keys: list[Key]) -> set[Key]:
+        """Which of the rows that an upsert has written were not there before, where its RETURNING cannot tell."""
+        if self.sqlite:
+            return set(keys)  # nobody else has written since the statement ran for the first time
+        found: set[Key] = set()
+        for part in _parts(list(dict.fromkeys(keys))):
+            where, bound = self._where(part)
+            names = ", ".join(map(self.quote, self.watch.key))
+            found.update(self.run(f"SELECT {names} FROM {self._table()} WHERE {where} AND {_NEW}", bound))
+        return found
 
     def _alone(self, keys: list[Key]) -> None:
         """Make sure that no row hangs on rows that are locked and about to be deleted, where rules are about it.
@@ -175,13 +206,18 @@ class Writing:
             found: list[Any] = [()] if set(names) != set(self.watch.key) else []
             schema = f"{self.quote(table.schema)}." if table.schema else ""
             where = f"{self.quote(column)} = {self.wall.tenant_id()}"
-            if filtered:
-                where += f" AND {self._taken_away(table)}"
+            away = self._taken_away(table) if filtered else "true"
+            # Whether a filter takes a row away may change until it is locked. No new one comes: what it would hang
+            # on is locked. The fence keeps PostgreSQL from asking before it has locked the row, as it is by then.
+            lock = ""
+            if filtered and not self.sqlite:
+                lock = f" OFFSET 0 FOR {'UPDATE' if foreign.on_delete == 'CASCADE' else 'NO KEY UPDATE'}"
             for part in _parts(keys) if not found else ():
                 each = " AND ".join(f"{self.quote(names[name])} = {self.mark}" for name in self.watch.key)
                 any_of = " OR ".join([f"({each})"] * len(part))
                 found += self.run(
-                    f"SELECT 1 FROM {schema}{self.quote(table.name)} WHERE {where} AND ({any_of}) LIMIT 1",
+                    f"SELECT 1 FROM (SELECT {away} AS away FROM {schema}{self.quote(table.name)} "
+                    f"WHERE {where} AND ({any_of}){lock}) AS hanging WHERE away LIMIT 1",
                     tuple(value for key in part for value in key),
                 )
             if found:
@@ -249,13 +285,32 @@ class Writing:
         """Read rows as they are now, and lock them."""
         columns, found = self.watch.columns, {}
         shown = ", ".join(map(self.quote, columns))
-        lock = "" if self.sqlite else " FOR UPDATE"
         for part in _parts(list(dict.fromkeys(keys))):
             where, bound = self._where(part)
-            for row in self.run(f"SELECT {shown} FROM {self._table()} WHERE {where}{lock}", bound):
+            lock, more = self._lock(part)
+            for row in self.run(f"SELECT {shown} FROM {self._table()} WHERE {where}{lock}", (*bound, *more)):
                 named = dict(zip(columns, row, strict=True))
                 found[self._key(named)] = named
         return found
+
+    def _lock(self, keys: list[Key]) -> tuple[str, tuple[Any, ...]]:
+        """Lock rows as the statement itself does, as strongly and in the same order.
+
+        Another order, or another lock, would be a deadlock where the application alone has none.
+        """
+        if self.sqlite:
+            return "", ()
+        watch = self.watch
+        whole = watch.shape.verb == "delete" or (
+            watch.live is not None
+            and any(key.unique and watch.named["update"] & {*key.columns} for key in watch.live.keys)
+        )
+        lock = " FOR UPDATE" if whole else " FOR NO KEY UPDATE"
+        if len(keys) == 1:
+            return lock, ()
+        each = " AND ".join(f"{self.quote(name)} = {self.mark}" for name in self.watch.key)
+        order = " ".join(f"WHEN {each} THEN {n}" for n in range(len(keys)))
+        return f" ORDER BY CASE {order} END{lock}", tuple(value for key in keys for value in key)
 
     def _where(self, keys: list[Key]) -> tuple[str, tuple[Any, ...]]:
         mine = f"{self.quote(self.wall.config.column)} = {self.wall.tenant_id()}"

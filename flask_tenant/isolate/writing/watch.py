@@ -58,6 +58,8 @@ class Watch:
     named: dict[str, frozenset[str]]
     below: tuple[Hanging, ...] = ()
     """Foreign keys through which a DELETE here would write rows that rules are about."""
+    divided: bool = False
+    """Whether the rows are in other tables, its partitions or those that inherit from it."""
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -239,7 +241,9 @@ def _watch(
         )
     columns = tuple(name for name in view.columns if name in names)
     by_verb = {"insert": named, "update": assigned, "delete": frozenset[str]()}
-    return Watch(shape, view, table, judge, rules, columns or view.columns[:1], before, by_verb)
+    watch = Watch(shape, view, table, judge, rules, columns or view.columns[:1], before, by_verb)
+    watch.divided = any(view.name in other.parents for other in live.tables)
+    return watch
 
 
 def _real(names: frozenset[str], view: TableView, live: LiveSchema) -> frozenset[str]:

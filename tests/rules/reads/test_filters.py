@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
+from flask_tenant import tenant_context
 from flask_tenant.decision import Overlay, Ruling
 from flask_tenant.expressions import Constant, Kind
 from tests.rules.reads.world import TODAY, Invoice, World, call, decide, number, recent
@@ -81,7 +82,15 @@ def test_that_a_tenant_has_no_rules_holds_for_its_transaction(world: World, way:
             assert WAYS[way](connection) == list(range(1, 11))
             held[0] = days(35)
             assert WAYS[way](connection) == list(range(1, 11))
-        with connection.begin():
+            with tenant_context("acme", world.app):  # who is somewhere else is asked for anew
+                assert WAYS[way](connection) == [1]
+        held[0] = None
+        transaction = connection.begin()
+        assert WAYS[way](connection) == list(range(1, 11))
+        connection.invalidate()
+        transaction.rollback()
+        held[0] = days(35)
+        with connection.begin():  # on a connection that nobody has asked for yet
             assert WAYS[way](connection) == [1]
 
 
@@ -126,6 +135,13 @@ def test_the_end_of_a_savepoint_is_none(world: World) -> None:
                 assert _raw(connection) == list(range(1, 11))
             assert _raw(connection) == list(range(1, 11))
         assert _raw(connection) == [1]
+
+
+def test_a_default_that_is_executed_by_itself(world: World) -> None:
+    count = sa.ColumnDefault(sa.select(sa.func.count()).select_from(Invoice.__table__).scalar_subquery())
+    for ruling, wanted in ((days(95), 3), (None, 10)):
+        with world.under(ruling) as connection:
+            assert connection.scalar(count) == wanted
 
 
 JOINS = (

@@ -21,7 +21,7 @@ from flask_tenant.errors import ConfigurationError, RuleDeniedError, SchemaNotRe
 from flask_tenant.governance import registered
 from flask_tenant.isolate import routing
 from flask_tenant.registry import state_of
-from tests.rules.reads.world import Customer, Invoice, Note, World, decide, number
+from tests.rules.reads.world import Customer, Invoice, Note, Rules, World, decide, number
 from tests.rules.reads.world import call as applied
 from tests.services.databases import MakeDatabase
 
@@ -297,6 +297,41 @@ def test_a_replica_that_has_died_is_an_error(pair: Pair, session: Session) -> No
         sa.event.remove(pair.replica, "do_connect", dead)
     session.rollback()
     assert session.scalar(sa.select(Note.text)) == THERE
+
+
+@pytest.mark.databases("sqlite")
+def test_another_database_of_the_application_stays(make_database: MakeDatabase) -> None:
+    """A copy is one of the database that it was registered for."""
+    with (
+        make_database("sqlite") as url,
+        make_database("sqlite") as other_url,
+        make_database("sqlite") as copy_url,
+    ):
+        app = Flask("two")
+        engine, other, copy = (sa.create_engine(one) for one in (url, other_url, copy_url))
+        tenancy = Tenancy(app, engines=[engine, other])
+        note = sa.Table("note", sa.MetaData(), sa.Column("text", sa.String))
+        with central_context(reason="set-up", app=app):
+            note.metadata.create_all(engine)
+            note.metadata.create_all(other)
+        state_of(app).create("acme", "Acme")
+        for one, text in ((engine, "copied"), (other, "other")):
+            with tenant_context("acme", app), one.begin() as connection:
+                connection.execute(note.insert().values(text=text))
+        shutil.copyfile(sa.make_url(url).database or "", sa.make_url(copy_url).database or "")
+        tenancy.engines.add("replica", copy, of=engine)
+        with tenant_context("acme", app), engine.begin() as connection:
+            connection.execute(note.update().values(text="changed"))
+        rules = Rules()
+        rules.rulings["acme"] = ROUTED
+        for isolation in state_of(app).databases.isolations.values():
+            isolation.wall.rules = rules
+        for one, text in ((engine, "copied"), (other, "other")):
+            with tenant_context("acme", app), Session(one) as session:
+                assert session.scalar(sa.select(note.c.text)) == text
+        registry._apps.discard(state_of(app))
+        for one in (engine, other, copy):
+            one.dispose()
 
 
 @pytest.mark.databases("sqlite")

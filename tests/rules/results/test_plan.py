@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flask_tenant.decision import Decision, ResultRules, Ruling
-from flask_tenant.expressions import Expression
+from flask_tenant.expressions import Call, Constant, Expression, Fact, Kind
 from flask_tenant.isolate.results.plan import AHEAD, Plan
 from flask_tenant.rules.language import branches, conditions
 from flask_tenant.rules.language.conditions import Names
@@ -40,6 +40,9 @@ def test_a_number_with_a_fraction_counts_whole() -> None:
     assert not found.applies(condition, 500)
     assert found.applies(condition, found.ahead())
     assert found.applies(condition, None), "who knows"
+    bare = Call(Kind.BOOL, ">", (Fact(Kind.INT, "rows"), Constant(Kind.INT, 500)))
+    assert found.applies(bare, None), "nor does a condition that nobody has made certain"
+    assert not found.applies(bare, 500)
 
 
 @pytest.mark.parametrize("text", ["rows * 0.001 > 1", "rows - user.id > 5", "rows in user.teams"])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from psycopg.rows import dict_row
 
 from flask_tenant import current_tenant, signals
 from flask_tenant.context import current_scope
 from flask_tenant.decision import ResultRules
-from flask_tenant.errors import RuleEngineError
+from flask_tenant.errors import RuleEngineError, StatementRefusedError
 from flask_tenant.expressions import Fact, Kind
 from tests.rules.shop import WAYS, Customer, Order, Shop, const, customer, op, order
 
@@ -111,6 +113,13 @@ def test_redaction_goes_by_where_a_column_comes_from(shop: Shop) -> None:
                     (None, "Ann"),
                     (None, "Bob"),
                 ]
+        if shop.engine.driver != "psycopg2":
+            driver: Any = connection.connection.driver_connection
+            cursor = driver.cursor()
+            cursor.row_factory = sqlite3.Row if shop.sqlite else dict_row
+            cursor.execute("SELECT tax_id, name FROM customer")
+            with pytest.raises(StatementRefusedError, match="other rows than tuples"):
+                cursor.fetchall()
     with shop.ruled({}), shop.engine.connect() as connection:
         assert connection.execute(sa.select(customer.c.tax_id)).first() == ("DE123456789",)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from flask import Flask
 
 from flask_tenant import Tenancy, central_context, registry, tenant_context
 from flask_tenant.errors import RuleDeniedError, RuleFileError, StatementRefusedError
+from flask_tenant.isolate.onward import onwards
 from flask_tenant.registry import state_of
 from flask_tenant.rules.store import RuleFile
 
@@ -102,6 +104,7 @@ def world(database_url: str) -> Iterator[World]:
 DENY = '- {id: kept, for: {delete: ledger}, when: row.text == "closed", deny: "Closed."}'
 FILTER = '- {id: seen, for: {read: ledger}, filter: row.text == "open"}'
 MASK = "- {id: secret, for: {read: ledger}, mask: {text: empty}}"
+NAME = """- {id: name, for: {insert: item}, set: {name: "'checked'"}}"""
 STAMP = """- {id: stamp, for: {insert: ledger}, set: {text: "'checked'"}}"""
 
 WAYS = [
@@ -111,7 +114,10 @@ WAYS = [
     (MASK, "UPDATE", "UPDATE ledger SET text = NEW.name", "UPDATE item SET name = 'mine'", "updates"),
     (STAMP, "UPDATE", "INSERT INTO ledger (id, text, tenant_id) VALUES (9, NEW.name, NEW.tenant_id)",
      "UPDATE item SET name = 'mine' WHERE id = 1", "inserts"),
+    (DENY + "\n" + NAME, "UPDATE", "DELETE FROM ledger WHERE id = 2",
+     "INSERT INTO item (id, name) VALUES (3, 'c')", "deletes"),
 ]  # fmt: skip
+"""The last: a rule's own value is put in by an UPDATE."""
 BEFORE = [(1, "open"), (2, "closed")]
 
 
@@ -127,7 +133,7 @@ def test_triggers(world: World) -> None:
             world.activate(rule.replace("id: ", "id: other-", 1))
         assert refused.value.findings[0].startswith("_all.yaml:4:")
         world.drop()
-    assert len(world.state.governance.activations.history.all()) == 4  # two ways have one rule in common
+    assert len(world.state.governance.activations.history.all()) == 5  # two ways have one rule in common
 
 
 def test_a_trigger_behind_a_foreign_key(world: World) -> None:
@@ -203,7 +209,26 @@ def test_a_statement_within_another_deletes_what_hangs_on_a_row(world: World) ->
             for statement in (sa.text(attack), sa.select(gone.c.id)):
                 with pytest.raises(StatementRefusedError):
                     connection.execute(statement)
+    world.activate(DENY)
+    world.trigger("part", "UPDATE", "DELETE FROM ledger")
+    with pytest.raises(StatementRefusedError, match="by the trigger sneaks on part"):
+        world.write("WITH x AS (UPDATE part SET note = 'y' RETURNING id) SELECT id FROM x")
     assert world.physically("SELECT id, note FROM part") == [(1, "x")]
+    assert world.ledger() == BEFORE
+
+
+def test_what_hangs_on_rows_that_hang_on_a_row(world: World) -> None:
+    world.physically(
+        "CREATE TABLE screw (tenant_id integer NOT NULL, id integer NOT NULL, part_id integer, "
+        "PRIMARY KEY (tenant_id, id), "
+        "FOREIGN KEY (tenant_id, part_id) REFERENCES part (tenant_id, id) ON DELETE CASCADE)",
+        "INSERT INTO screw VALUES (1, 1, 1)",
+    )
+    world.activate("- {id: kept, for: {delete: screw}, deny: Never.}")
+    with pytest.raises(StatementRefusedError, match="'part' hang on rows of 'item'"):
+        world.write("DELETE FROM item WHERE id = 1")
+    world.write("DELETE FROM item WHERE id = 2")
+    assert world.physically("SELECT id FROM screw") == [(1,)]
 
 
 @pytest.mark.databases("postgresql+psycopg")
@@ -232,6 +257,12 @@ def test_what_cannot_be_told_is_said(world: World) -> None:
         assert known or "the trigger sneaks on item" in notes[0]
         assert world.notes("- {id: few, for: {read: ledger}, cap: 5}") == ()
         world.drop()
+    # Only a superuser makes functions in C, and this test is none.
+    world.trigger("item", "INSERT", "PERFORM 1")
+    assert world.notes(DENY) == ()
+    live = world.state.databases.isolations[world.engine].views.catalog.live
+    in_c = [replace(found, body=None) for found in live.objects if found.kind == "trigger"]
+    assert "not in PL/pgSQL" in str(onwards(live, in_c, ()).unknown)
 
 
 def test_what_is_no_way_round(world: World) -> None:
@@ -271,7 +302,8 @@ def test_partitions_are_no_way_round(world: World) -> None:
     world.physically(
         "CREATE TABLE log (tenant_id int NOT NULL, id int NOT NULL, text text, PRIMARY KEY (tenant_id, id)) "
         "PARTITION BY LIST (tenant_id)",
-        "CREATE TABLE log_1 PARTITION OF log DEFAULT",
+        "CREATE TABLE log_0 PARTITION OF log DEFAULT PARTITION BY LIST (id)",
+        "CREATE TABLE log_1 PARTITION OF log_0 DEFAULT",
         "CREATE TABLE deeper () INHERITS (ledger)",
         "INSERT INTO log VALUES (1, 1, 'secret')",
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
+from psycopg.rows import dict_row
 
 from flask_tenant.decision import Denial, Mask, Means, Overlay, Setting, Validation, WriteRules
-from flask_tenant.errors import RuleDeniedError, StatementRefusedError
-from flask_tenant.expressions import Kind, Slot
+from flask_tenant.errors import RuleDeniedError, RuleEngineError, StatementRefusedError
+from flask_tenant.expressions import Fact, Kind, Slot
 from tests.rules.shop import WAYS, Order, Shop, big, col, const, denies, log, op, order
 
 BIG_ORDERS = WriteRules(
@@ -41,6 +43,43 @@ def test_rules_put_values_into_rows(shop: Shop, way: str) -> None:
         (7, 1.0, "x", None),
         (8, 20_000.0, "pending", "eve"),
     ]
+
+
+@pytest.mark.parametrize("name", ["tenant_id", "nowhere"])
+def test_rules_put_values_into_the_applications_columns_only(shop: Shop, name: str) -> None:
+    """Nobody gives rows away."""
+    before, sets = shop.rows(), WriteRules(settings=(Setting("gives", ((name, const(2, Kind.INT)),)),))
+    with shop.ruled({("order", "insert"): sets, ("order", "update"): sets}):
+        for sql in (
+            """INSERT INTO "order" (id, total) VALUES (9, 1)""",
+            """UPDATE "order" SET total = 1 WHERE id = 1""",
+        ):
+            with pytest.raises(RuleDeniedError, match=f"{name!r}, which table 'order' has not"):
+                shop.send("text", sql)
+    assert shop.rows() == before
+
+
+@pytest.mark.databases("sqlite", "postgresql+psycopg")
+def test_what_returning_shows_are_tuples(shop: Shop) -> None:
+    """Of other rows nobody could say where the application's part ends."""
+    with shop.ruled({("order", "update"): denies("big", big())}), shop.engine.connect() as connection:
+        cursor = cast(Any, connection.connection.driver_connection).cursor()
+        cursor.row_factory = sqlite3.Row if shop.sqlite else dict_row
+        with pytest.raises(StatementRefusedError, match="other rows than tuples"):
+            cursor.execute('UPDATE "order" SET total = 1 RETURNING id')
+        connection.commit()
+    assert shop.rows()[0][1] == 100.0
+
+
+def test_a_condition_with_a_fact_in_it_decides_nothing(shop: Shop) -> None:
+    """Facts of the request are values by then."""
+    late = op("is_known", Fact(Kind.TEXTS, "roles"))
+    with (
+        shop.ruled({("order", "delete"): denies("late", late)}),
+        pytest.raises(RuleEngineError, match="nobody has worked out"),
+    ):
+        shop.send("text", 'DELETE FROM "order" WHERE id = 1')
+    assert len(shop.rows()) == 4
 
 
 def test_values_reach_rows_of_the_orm(shop: Shop) -> None:
@@ -104,6 +143,17 @@ def test_what_is_masked_or_hidden_cannot_be_overwritten(shop: Shop, way: str) ->
         with pytest.raises((RuleDeniedError, StatementRefusedError)):
             shop.send(way, "INSERT INTO customer (id, name, tax_id) VALUES (7, 'Eve', '*****6789')")
     assert shop.rows("customer", "id, name, tax_id") == [(1, "Anna", "DE123456789"), (2, "Bob", None)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nobody_takes_a_mask_off_by_what_he_writes_beside_it(shop: Shop, way: str) -> None:
+    """Whether a value was seen is told by the row as it was."""
+    ann = op("==", col("name", Kind.TEXT), const("Ann", Kind.TEXT))
+    with shop.ruled(overlays={"customer": Overlay(masks=(("tax_id", Mask(Means.EMPTY, applies=ann)),))}):
+        with pytest.raises(RuleDeniedError, match="'tax_id' of 'customer' is masked"):
+            shop.send(way, "UPDATE customer SET tax_id = 'mine', name = 'Eve' WHERE id = 1")
+        assert shop.send(way, "UPDATE customer SET tax_id = 'mine', name = 'Ann' WHERE id = 2") == 1
+    assert shop.rows("customer", "id, name, tax_id") == [(1, "Ann", "DE123456789"), (2, "Ann", "mine")]
 
 
 def test_what_cannot_be_looked_at_is_refused(shop: Shop) -> None:

@@ -61,7 +61,13 @@ const provider = new Provider(settings.issuer, {
 });
 
 function page(title, body) {
-  return `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>${title}</title><main><h1>${title}</h1>${body}</main></html>`;
+  return `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+    <title>${title}</title><style>
+      :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
+      main { max-width: 22rem; margin: 15vh auto; padding: 0 1rem; }
+      label, input { display: block; width: 100%; box-sizing: border-box; margin-bottom: 0.5rem; }
+      input, button { padding: 0.5rem; font: inherit; }
+    </style><main><h1>${title}</h1>${body}</main></html>`;
 }
 
 provider.use(async (ctx, next) => {
@@ -69,7 +75,7 @@ provider.use(async (ctx, next) => {
   const { uid } = await provider.interactionDetails(ctx.req, ctx.res);
   if (ctx.method === 'GET') {
     ctx.body = page(`Log in at ${settings.name}`, `<form method="post" action="/interaction/${uid}">
-      <label>Account <input name="login" autocomplete="username" required></label>
+      <label>Account <input name="login" autocomplete="username" required autofocus></label>
       <label>Password <input name="password" type="password" autocomplete="current-password"></label>
       <button>Log in</button></form>`);
     return undefined;
