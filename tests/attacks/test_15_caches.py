@@ -61,6 +61,7 @@ def test_a_cache_of_the_applications_own(world: World) -> None:
         names_are("acme", connection.execution_options(compiled_cache=cache).execute(statement).scalars())
 
 
+@pytest.mark.every_version
 @pytest.mark.parametrize("make", ["plain", "central", "other", "tenant"])
 def test_a_compiled_form_is_executed_where_it_was_made(world: World, make: str) -> None:
     """Compiled by another dialect it is raw SQL; compiled in central work it shows everybody's rows."""

@@ -41,8 +41,6 @@ class Written:
         self._at = 0
 
     def fetch(self, size: int | None) -> list[Any]:
-        if self.description is None:
-            raise StatementRefusedError("The statement gave no rows")
         end = len(self._rows) if size is None else self._at + size
         found, self._at = self._rows[self._at : end], min(end, len(self._rows))
         return found

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from flask_tenant import tenant_context
 from flask_tenant.decision import Denial, Overlay
 from flask_tenant.errors import RuleDeniedError, RuleEngineError, StatementRefusedError
 from flask_tenant.expressions import Kind, Slot
@@ -96,6 +97,16 @@ def test_rules_that_name_an_unknown_column_refuse(world: World) -> None:
         connection.execute(sa.select(Note))
 
 
+def test_a_connection_of_another_class_is_not_listened_to(world: World) -> None:
+    """Nothing in it asks for rules."""
+    ruling = decide({}, reads={"note": Denial("no-notes", ("No.",))})
+    with world.held(ruling), tenant_context("acme", world.app), sa.Connection(world.engine) as own:
+        for statement in (sa.select(Note), sa.text("SELECT text FROM note")):
+            with pytest.raises((StatementRefusedError, RuleDeniedError)):
+                own.execute(statement)
+
+
+@pytest.mark.every_version
 def test_a_kept_compiled_form_is_not_executed_under_another_ruling(world: World) -> None:
     if not hasattr(sa.Connection, "_execute_compiled"):
         pytest.skip("this SQLAlchemy executes no compiled forms")

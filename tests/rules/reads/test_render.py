@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_tenant.decision import Ruling
+from flask_tenant.decision import Decision, Ruling
 from flask_tenant.errors import RuleEngineError
 from flask_tenant.evaluation import evaluate
 from flask_tenant.expressions import FUNCTIONS, Call, Column, Constant, Expression, Fact, Kind, Slot
@@ -154,6 +154,17 @@ def test_a_fact_has_no_place_in_sql() -> None:
     start = Call(Kind.TIME, "day_start", (Column(Kind.DATE, "date"), Constant(Kind.TEXT, "UTC")))
     with pytest.raises(RuleEngineError, match="'day_start' is asked of the request"):
         render(start, place)
+    with pytest.raises(RuleEngineError, match="Lists are compared"):
+        render(Call(Kind.BOOL, "==", (Constant(Kind.TEXTS, ("a",)), Constant(Kind.TEXTS, ("a",)))), place)
+    with pytest.raises(RuleEngineError, match="'took' is a duration"):
+        render(Column(Kind.DURATION, "took"), place)
+
+
+@pytest.mark.parametrize("index", [-1, 0, 1])
+def test_a_value_that_is_not_there_is_no_other(index: int) -> None:
+    for ruling in (None, Ruling(Decision(1), (5,) if index else ())):
+        with pytest.raises(RuleEngineError):
+            literal_value(Slot(Kind.INT, index), ruling, "sqlite")
 
 
 @pytest.fixture(scope="module")

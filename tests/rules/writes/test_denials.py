@@ -153,6 +153,7 @@ def test_core_in_every_form(shop: Shop) -> None:
 def test_unconditional_denials_hold_where_no_row_is_there(shop: Shop) -> None:
     rules = {
         ("order", "delete"): denies("never"),
+        ("order", "insert"): denies("closed"),
         ("order", "update"): denies("no", None, "Not ", col("id", Kind.INT)),
     }
     with shop.ruled(rules):
@@ -163,6 +164,9 @@ def test_unconditional_denials_hold_where_no_row_is_there(shop: Shop) -> None:
                 shop.send(way, 'UPDATE "order" SET total = 1 WHERE id = 12345')
             with pytest.raises(RuleDeniedError, match="Not 3"):
                 shop.send(way, 'UPDATE "order" SET total = 1 WHERE id = 3')
+            # It is not even sent: the database would say that there is such a row.
+            with pytest.raises(RuleDeniedError, match="'closed' forbids"):
+                shop.send(way, 'INSERT INTO "order" (id, total) VALUES (1, 1)')
 
 
 def test_what_is_unknown_is_denied(shop: Shop) -> None:
