@@ -85,10 +85,13 @@ class Users:
         speaker = self._speaker()
         return speaker.databases.replicas.get(name) if speaker is not None else None
 
-    def fallback(self) -> Scope | None:
-        """What holds outside any scope."""
+    def fallback(self, *, asked: bool = True) -> Scope | None:
+        """What holds outside any scope.
+
+        :param asked: false when nobody wants tenant data yet, only to know
+        """
         speaker = self._speaker()
-        return speaker.fallback() if speaker is not None else None
+        return speaker.fallback(asked=asked) if speaker is not None else None
 
     def tenants(self, connection: Connection) -> list[Tenant]:
         """All tenants."""

@@ -34,12 +34,9 @@ class Texts:
 
 
 PRODUCT = Texts(OURS.parent, OURS, DOMAIN, "# What the pages and mails of flask_tenant say.")
-DEMO = Texts(
-    OURS.parents[1] / "demo_app",
-    OURS.parents[1] / "demo_app" / "translations",
-    "messages",
-    "# What Fieldbook says.",
-)
+# Beside this folder: the package may be an installed one.
+_DEMO = Path(__file__).resolve().parents[1] / "demo_app"
+DEMO = Texts(_DEMO, _DEMO / "translations", "messages", "# What Fieldbook says.")
 
 _KEYWORDS = {**DEFAULT_KEYWORDS, "Message": None, "lazy_gettext": None}
 _SAYS = re.compile(r"\b(?:Message|n?gettext|lazy_gettext|_)\(")

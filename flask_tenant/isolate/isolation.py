@@ -10,7 +10,7 @@ from sqlalchemy import event, inspect
 from sqlalchemy.engine import Connection, Engine, ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..context import Scope, internal
+from ..context import internal
 from ..errors import ConfigurationError, SchemaNotReadyError, UnsafeObjectError
 from ..model import TableView, Tenant
 from ..protocols import Report
@@ -29,7 +29,7 @@ from .rawsql import RawSql
 from .seeding import Seeding, physical
 from .template import Template
 from .views import LiveViews
-from .wall import Wall
+from .wall import Fallback, Wall
 
 
 def config_of(settings: Settings) -> IsolateConfig:
@@ -61,7 +61,7 @@ class Isolation:
         engine: Engine,
         settings: Settings,
         *,
-        fallback: Callable[[], Scope | None],
+        fallback: Fallback,
         tenants: Callable[[Connection], Iterable[Tenant]],
         report: Report,
     ) -> None:

@@ -220,13 +220,18 @@ def _attaching(session: Any, state: Any) -> None:
     scope = _scope.get()
     if scope is not None and scope.tenant_id is not None:
         owner = getattr(session.identity_map, "ft_tenant_id", None)
-        serves = session.ft_begun if owner is None and state.key is None else owner
+        serves = getattr(session, _BEGUN, None) if owner is None and state.key is None else owner
         if serves == scope.tenant_id:
             return
     wall = _wall_of(session, state)
     if wall is None:
         return
-    if state.key is not None and (scope or wall.scope()).central:
+    # A new object wants nobody's data yet; it waits in a session of nobody's until there is somebody to work for.
+    new = state.key is None
+    scope = scope or wall.fallback(asked=not new)
+    if scope is None and new:
+        return
+    if not new and (scope or wall.scope()).central:
         raise wall.refuse_central("A session was given an entity, which stands for any tenant's row here")
     bind_session(session, wall)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast
 
 from sqlalchemy.sql.elements import TextClause
 
@@ -51,7 +51,16 @@ if TYPE_CHECKING:
 log = logging.getLogger("flask_tenant")
 
 Shape = Literal["tenant", "template", "central"]
-Fallback = Callable[[], "Scope | None"]
+
+
+class Fallback(Protocol):
+    """Tells what holds outside any scope."""
+
+    def __call__(self, *, asked: bool = True) -> Scope | None:
+        """Return it.
+
+        :param asked: false when nobody wants tenant data yet, only to know
+        """
 
 
 class _Law:
