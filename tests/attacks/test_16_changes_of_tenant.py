@@ -616,3 +616,12 @@ def test_an_application_can_be_asked_within_a_tenant(world: World, site: Any) ->
         assert b"canary" not in b"".join(ask(site, "/who", "localhost"))
         assert current_tenant().slug == "bella"
     assert Tenancy is not None
+
+
+def test_a_session_of_central_work_goes_to_no_tenant(world: World) -> None:
+    with Session(world.engine) as session:
+        with central_context(reason="a test of sessions", app=world.app):
+            assert len(session.execute(sa.select(visit.c.page)).all()) == 9
+            session.commit()
+        with world.as_(), pytest.raises(TenantChangedError):
+            session.execute(sa.select(visit.c.page))
