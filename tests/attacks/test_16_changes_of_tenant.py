@@ -14,7 +14,13 @@ from sqlalchemy.orm import Session, make_transient, make_transient_to_detached, 
 
 from flask_tenant import Tenancy, TenancyError, central_context, current_tenant, for_each_tenant
 from flask_tenant.context import Scope, current_scope, entered
-from flask_tenant.errors import CentralRefusedError, NoTenantError, TenantChangedError, TenantError
+from flask_tenant.errors import (
+    CentralRefusedError,
+    NoTenantError,
+    StatementRefusedError,
+    TenantChangedError,
+    TenantError,
+)
 from flask_tenant.isolate.template import TEMPLATE
 from flask_tenant.model import Tenant
 from tests.attacks.world import Customer, Invoice, Setting, World, visit
@@ -625,3 +631,12 @@ def test_a_session_of_central_work_goes_to_no_tenant(world: World) -> None:
             session.commit()
         with world.as_(), pytest.raises(TenantChangedError):
             session.execute(sa.select(visit.c.page))
+
+
+def test_rows_for_everybody_take_a_key(world: World) -> None:
+    """Which of them are new, and so every tenant's, is told by their keys."""
+    with entered(Scope(TEMPLATE)), world.engine.connect() as connection:
+        with pytest.raises(StatementRefusedError, match="no primary key"):
+            connection.execute(visit.insert().values(page="x", hits=1))
+        connection.rollback()
+    assert world.snapshot() == world.original
