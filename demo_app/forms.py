@@ -104,6 +104,12 @@ class PageForm(FlaskForm):  # type: ignore[misc]
             field.render_kw = {**(field.render_kw or {}), "autofocus": True}
         return [Problem(field.id, label, " ".join(map(str, field.errors))) for field, label in wrong]
 
+    def populate_obj(self, obj: Any) -> None:
+        """Put what was entered into ``obj``. What was not there and is left empty stays as it was."""
+        for name, field in self._fields.items():
+            if not (field.data in (None, "") and getattr(obj, name, None) is None):
+                field.populate_obj(obj, name)
+
     def _labelled(self) -> Iterator[tuple[Field, str]]:
         for field in self:
             if isinstance(field, FieldList):

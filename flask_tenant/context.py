@@ -122,7 +122,9 @@ class entered:  # noqa: N801 - read as a word: with entered(scope)
                 adapter.enter(scope)
                 self._opened += 1
         except BaseException:
-            self.__exit__()
+            entered.__exit__(
+                self
+            )  # and not that of a class derived from this one, which has not been entered yet
             raise
         return scope
 

@@ -25,7 +25,9 @@ def _denied(error: RuleDeniedError) -> Any:
         error,
         request.headers.get("Accept"),
         by_token="Authorization" in request.headers,
-        language=state.catalogues.choose(state.theming.look.language, request.headers.get("Accept-Language")),
+        language=state.catalogues.choose(
+            state.theming.own().value("language") or "", request.headers.get("Accept-Language")
+        ),
     )
     return Response(found.body, found.status, list(found.headers))
 

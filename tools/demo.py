@@ -18,6 +18,7 @@ from sqlalchemy import URL, make_url
 from werkzeug.serving import run_simple
 
 from demo_app.seeding.businesses import Business
+from flask_tenant.cli import tenant_cli
 from flask_tenant.login.people import People
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +44,17 @@ def short(url: URL) -> str:
     return os.path.relpath(str(url.database)) if is_file else url.render_as_string()
 
 
+RULES = "demo_rules"
+"""The folder of the rules that hold in the demonstration."""
+
+TRY = (
+    ("acme", "rick@acme-tools.example", "sees the invoices of the last 90 days, and no older ones"),
+    ("bella", "tom@bella-flowers.example", "sees no tax numbers, and the end of phone numbers"),
+    ("nord", "owner@nordlicht-studio.example", "cannot remove the payments of an invoice of last year"),
+)
+"""Where a rule shows: at which tenant, for whom, and what it does."""
+
+
 def prepare(port: int) -> tuple[Flask, list[str]]:
     """The application with its schema and tenants up to date, and a line about each tenant."""
     database = make_url(os.environ["DEMO_DATABASE_URL"])
@@ -50,7 +62,6 @@ def prepare(port: int) -> tuple[Flask, list[str]]:
     from demo_app.saas import app
     from demo_app.seeding import BUSINESSES, PASSWORD, AlreadySeededError, seed
     from flask_tenant import tenant_context
-    from flask_tenant.cli import tenant_cli
     from flask_tenant.registry import state_of
 
     lines = []
@@ -60,11 +71,7 @@ def prepare(port: int) -> tuple[Flask, list[str]]:
         listed = app.test_cli_runner().invoke(tenant_cli, ["list", "--json"])
         for slug, business in BUSINESSES.items():
             if f'"{slug}"' not in listed.output:
-                created = app.test_cli_runner().invoke(
-                    tenant_cli, ["create", slug, "--name", business.settings["company_name"]]
-                )
-                if created.exit_code:
-                    sys.exit(f"The tenant {slug} could not be created: {created.output}")
+                run(app, "create", slug, "--name", business.settings["company_name"])
             with tenant_context(slug):
                 try:
                     made = seed(slug)
@@ -77,6 +84,7 @@ def prepare(port: int) -> tuple[Flask, list[str]]:
             _, email, _ = business.users[0]
             url = f"http://{slug}.localhost:{port}"
             lines.append(f"{url:<31}{business.settings['company_name']:<20}log in: {email} / {PASSWORD}")
+        run(app, "rules", "activate", "--folder", str(ROOT / RULES), "--yes", "--by", "make demo")
         if people is not None:
             if people.by_email(OPERATOR) is None:
                 people.set_operator(people.create(OPERATOR, "Operator", PASSWORD).id, True)
@@ -87,6 +95,13 @@ def prepare(port: int) -> tuple[Flask, list[str]]:
                 f"{url + '/sign-up':<51}a tenant of your own",
             ]
     return app, lines
+
+
+def run(app: Flask, *command: str) -> None:
+    """Run a command of `flask tenant`; end when it fails."""
+    done = app.test_cli_runner().invoke(tenant_cli, list(command))
+    if done.exit_code:
+        sys.exit(f"flask tenant {' '.join(command)} has failed: {done.output}")
 
 
 def add_people(people: People, tenant_id: int, business: Business, password: str) -> None:
@@ -135,6 +150,9 @@ def serve(app: Flask, lines: list[str], arguments: argparse.Namespace) -> None:
     print("\nOne application, one database, three customers:\n")
     for line in lines:
         print(f"  {line}".rstrip())
+    print(f"\nRules hold, too ({RULES}/). With the same password:\n")
+    for slug, email, what in TRY:
+        print(f"  {slug:<8}{email:<32}{what}")
     print("\nMails are printed here. Ctrl-C ends it; `make clean` forgets it.\n", flush=True)
     if not arguments.no_serve:
         run_simple("127.0.0.1", arguments.port, app, threaded=True)

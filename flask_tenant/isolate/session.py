@@ -124,23 +124,12 @@ def _central_map(base: Any) -> Any:
     class CentralIdentityMap(_CentralMap, base):  # type: ignore[misc]
         ft_wall: Wall
 
-        def _ft_refuse(self, state: Any) -> None:
+        def _add_unpresent(self, state: Any, key: Any) -> None:  # what was loaded; nothing else comes so far
             if _is_tenants(state, self.ft_wall):
                 raise self.ft_wall.refuse_central(
                     "Central work was about to load entities over several tenants"
                 )
-
-        def _add_unpresent(self, state: Any, key: Any) -> None:
-            self._ft_refuse(state)
             super()._add_unpresent(state, key)
-
-        def add(self, state: Any) -> Any:
-            self._ft_refuse(state)
-            return super().add(state)
-
-        def replace(self, state: Any) -> Any:
-            self._ft_refuse(state)
-            return super().replace(state)
 
     return CentralIdentityMap
 
@@ -243,7 +232,7 @@ def _attaching(session: Any, state: Any) -> None:
 
 
 def _pickling(state: Any, state_dict: dict[str, Any]) -> None:
-    owner = _owner(state) if state.key is not None else None
+    owner = _owner(state)
     if owner is not None:
         state_dict["info"] = {**state_dict.get("info", {}), _MARK: owner}
 

@@ -6,7 +6,7 @@ import json
 
 from ..errors import RuleDeniedError
 from ..model import Answer
-from ..translations import ENGLISH, Language
+from ..translations import ENGLISH, Language, speaking, translated
 from . import _COMMON, TYPE, _wants_problem, page
 
 
@@ -17,18 +17,20 @@ def denied(
 
     :param accept: the request's Accept header
     :param by_token: whether the request came with a token, as programs do
-    :param language: of the page; the rule's message is as its author wrote it
+    :param language: of the page and of our own messages; a rule's message is as its author wrote it
     """
     headers = [*_COMMON]
+    with speaking(language):
+        message = translated(error.message)
     if _wants_problem(accept, by_token=by_token):
         headers.append(("Content-Type", "application/problem+json"))
         problem = {
             "type": TYPE + error.code,
             "title": "Not allowed",
             "status": 403,
-            "detail": error.message,
+            "detail": message,
             "code": error.code,
         }
         return Answer(403, tuple(headers), json.dumps(problem).encode())
-    more, body = page("rule-denied", language, {"status": 403, "message": error.message})
+    more, body = page("rule-denied", language, {"status": 403, "message": message})
     return Answer(403, (*headers, *more), body)

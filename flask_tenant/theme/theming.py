@@ -57,6 +57,12 @@ class Theming:
         """Return the theme that holds for the running code."""
         return self.store.theme(self._tenant(), self._chosen())
 
+    def own(self) -> Theme:
+        """Return the tenant's own theme. No rule is asked: once one has refused something, the application's database
+        session may not be able to say what they want to know.
+        """
+        return self.store.theme(self._tenant(), "")
+
     def _tenant(self) -> Tenant | None:
         scope = self._here()
         return scope.tenant if scope is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import pickle
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import flask
@@ -12,7 +13,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, make_transient, make_transient_to_detached, scoped_session, sessionmaker
 
-from flask_tenant import Tenancy, TenancyError, central_context, current_tenant, for_each_tenant
+from flask_tenant import (
+    Tenancy,
+    TenancyError,
+    central_context,
+    current_tenant,
+    for_each_tenant,
+    tenant_context,
+)
 from flask_tenant.context import Scope, current_scope, entered
 from flask_tenant.errors import (
     CentralRefusedError,
@@ -23,7 +31,7 @@ from flask_tenant.errors import (
 )
 from flask_tenant.isolate.template import TEMPLATE
 from flask_tenant.model import Tenant
-from tests.attacks.world import Customer, Invoice, Setting, World, visit
+from tests.attacks.world import Country, Customer, Invoice, Setting, World, make_app, visit
 
 MINE = {"canary-acme-1", "canary-acme-2"}
 
@@ -132,6 +140,22 @@ def test_what_waits_for_its_flush(world: World, end: str) -> None:
         assert other.get(Setting, "pending") is None
 
 
+def test_a_session_that_was_refused_is_so_again(world: World) -> None:
+    """It has its connection now, and asks no second time; what waits in it is still the other tenant's."""
+    session = Session(world.engine, autoflush=False)
+    with world.as_("bella"):
+        session.add(Setting(key="pending", value="canary-bella-pending"))
+    with world.as_():
+        for _ in range(2):
+            with pytest.raises(TenantChangedError):
+                session.execute(sa.select(Customer.__table__.c.name))
+    with world.as_("bella"):
+        assert len(session.execute(sa.select(Customer.__table__.c.name)).all()) == 3
+    with world.as_(), pytest.raises(TenantChangedError):
+        session.flush()
+    session.close()
+
+
 def test_a_scoped_session_follows(world: World) -> None:
     """Each tenant has a session of its own, and so has work within work."""
     app = world.app
@@ -230,6 +254,19 @@ def _forgets_and_goes_on(session: Session, theirs: Customer) -> Any:
     return session.get(Customer, 1)
 
 
+def _forgets_and_commits(session: Session, theirs: Customer) -> Any:
+    kept = _forgets(session, theirs)
+    session.commit()
+    return kept
+
+
+def _forgets_all_within(session: Session, theirs: Customer) -> Any:
+    session.get(Customer, 2)
+    with session.begin_nested():
+        session.expunge_all()
+    return session.get(Customer, 1)
+
+
 def _adds(session: Session, theirs: Customer) -> Any:
     session.add(theirs)
 
@@ -245,6 +282,8 @@ HOLDING: list[Callable[[Session, Customer], Any]] = [
     _forgets,
     _forgets_within,
     _forgets_and_goes_on,
+    _forgets_and_commits,
+    _forgets_all_within,
     _adds,
     _forged,
     lambda session, theirs: session.merge(theirs, load=False),
@@ -358,9 +397,86 @@ def test_an_identity_map_answers_its_tenant(world: World) -> None:
     for look in looks:
         with world.as_(), pytest.raises(TenantChangedError):
             look()
+        with pytest.raises(TenantChangedError):
+            look()
         with world.as_("bella"):
             assert look()
     session.close()
+
+
+def test_a_tenants_session_does_no_central_work(world: World) -> None:
+    with world.as_(), Session(world.engine) as session:
+        kept = session.get_one(Customer, 1)
+        session.commit()
+        with central_context(reason="a test", app=world.app), pytest.raises(TenantChangedError):
+            session.execute(sa.select(Customer.__table__.c.name))
+        assert kept in session
+
+
+def test_a_session_that_was_closed_is_free(world: World) -> None:
+    """The control: in the middle of a transaction, or when it was over."""
+    session = Session(world.engine)
+    for committed in (False, True):
+        with central_context(reason="a test", app=world.app):
+            assert len(session.execute(sa.select(Customer.__table__.c.name)).all()) == 9
+            session.close()
+        for slug in ("acme", "bella"):
+            with world.as_(slug):
+                kept = session.get_one(Customer, 1)
+                assert kept.name == f"canary-{slug}-1"
+                if committed:
+                    session.commit()
+                session.close()
+
+
+def test_what_a_default_tenant_has_begun(world: World) -> None:
+    """It is a tenant like any other: nobody else's session takes its objects, nor flushes what waits there."""
+    engine = sa.create_engine(world.engine.url)
+    app, _ = make_app(engine, TENANT_DEFAULT="bella")
+    session = Session(engine)
+    session.add(Setting(key="pending", value="canary-bella-pending"))
+    with tenant_context("acme", app), pytest.raises(TenantChangedError):
+        session.flush()
+    session.close()
+    known = session.get_one(Customer, 1)
+    assert known.name == "canary-bella-1"
+    with tenant_context("acme", app), pytest.raises(TenantChangedError):
+        session.get(Customer, 1)
+    session.close()
+    with tenant_context("acme", app), Session(engine) as other, pytest.raises(TenantChangedError):
+        other.add(known)
+    session.add(known)
+    assert session.get(Customer, 1) is known
+    session.close()
+    engine.dispose()
+
+
+def test_a_session_that_is_older_than_the_extension(world: World) -> None:
+    """Its identity map is SQLAlchemy's own when it first reaches an engine of ours."""
+    session = Session(world.engine)
+    session.identity_map = type(session.identity_map).__mro__[1]()
+    with world.as_():
+        mine = session.get_one(Customer, 1)
+        session.commit()
+        assert mine.name == "canary-acme-1"
+    with world.as_("bella"), pytest.raises(TenantChangedError):
+        session.get(Customer, 1)
+    session.close()
+    with world.as_("bella"), Session(world.engine) as other, pytest.raises(TenantChangedError):
+        other.add(mine)
+
+
+def test_an_entity_that_came_before_the_engine(world: World) -> None:
+    """A session without an engine cannot know whose the entity is; the first tenant that it serves is its owner."""
+    session, forged = Session(), Customer(id=1, name="acme's from now on")
+    make_transient_to_detached(forged)
+    session.add(forged)
+    session.bind = world.engine
+    with world.as_():
+        assert session.get_one(Customer, 2).name == "canary-acme-2"
+    session.close()
+    with world.as_("bella"), Session(world.engine) as other, pytest.raises(TenantChangedError):
+        other.add(forged)
 
 
 def test_objects_of_ones_own_come_back(world: World) -> None:
@@ -381,6 +497,17 @@ def test_objects_of_ones_own_come_back(world: World) -> None:
         session.add(stranger)
         session.flush()
         session.rollback()
+
+
+def test_shared_rows_are_nobodys(world: World) -> None:
+    """The control: an object that stands for one may go on in any session."""
+    with world.as_("bella"), Session(world.engine) as session:
+        known = session.get_one(Country, "DE")
+    for scope in (world.as_(), nullcontext()):
+        with scope, Session(world.engine) as session:
+            session.add(known)
+            assert session.get(Country, "DE") is known
+            assert session.merge(known) is known
 
 
 # ---- scopes
@@ -476,6 +603,11 @@ def test_central_work_has_its_limits(world: World) -> None:
             lambda s: s.scalars(sa.select(Customer).from_statement(sa.text("SELECT * FROM customer"))).all(),
             lambda s: s.scalars(sa.select(Customer).from_statement(sa.select(customer))).all(),
             lambda s: s.query(Customer).first(),
+            lambda s: (
+                s.execute(sa.select(customer.c.name)).all(),
+                s.expunge_all(),
+                s.scalars(sa.select(Customer).from_statement(sa.select(customer))).all(),
+            ),
             lambda s: s.add(Setting(key="x", value="y")) or s.flush(),
         ]
         for load in loads:
@@ -496,6 +628,10 @@ def test_a_session_of_central_work_is_no_tenants(world: World) -> None:
         lambda: session.get(Customer, 3),
         lambda: session.execute(sa.select(Customer.__table__.c.name)).all(),
         lambda: session.commit() or session.scalars(sa.select(Customer)).all(),
+        lambda: session.commit() or session.execute(sa.select(Customer.__table__.c.name)).all(),
+        lambda: session.execute(
+            sa.select(Customer.__table__.c.name)
+        ).all(),  # on the connection that it has now
         lambda: session.scalars(sa.select(Customer)).all(),
     ):
         with world.as_(), pytest.raises((TenantChangedError, CentralRefusedError)):

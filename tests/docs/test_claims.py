@@ -17,6 +17,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_tenant import Tenancy, TenancyError, central_context, tenant_context
 from flask_tenant.errors import NoTenantError, SchemaNotReadyError, UnsafeObjectError
+from tests.docs.pages import ROOT
+
+
+def test_the_tutorial_shows_what_makes_the_demo_multi_tenant() -> None:
+    shown = (ROOT / "docs" / "tutorial" / "two-tenants.md").read_text()
+    assert f"```text\n{(ROOT / 'demo_app' / 'saas.py').read_text()}```" in shown
 
 
 def _app(path: Path, **config: Any) -> Flask:

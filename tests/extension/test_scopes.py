@@ -123,6 +123,21 @@ def test_an_exception_leaves_the_scope(filled: Flask, notes: Notes) -> None:
             assert titles(notes) == ["acme-0", "acme-1"]
 
 
+def test_a_stay_that_does_not_begin_leaves_nobody_inside(
+    filled: Flask, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with filled.app_context():
+        # As where rules cannot be shown to be enforced: nobody is served, and nobody is left in the thread's context.
+        with monkeypatch.context() as patch:
+            patch.setattr(state_of(filled).governance, "enter", _refuse)
+            for slug in ("acme", "bella"):
+                with pytest.raises(ZeroDivisionError), tenant_context(slug):
+                    raise AssertionError("nobody may enter")
+                assert current_scope() is None
+        with tenant_context("bella"):
+            assert titles(notes) == ["bella-0", "bella-1"]
+
+
 def test_loops_over_tenants(filled: Flask, notes: Notes, caplog: pytest.LogCaptureFixture) -> None:
     session = notes.db.session
     with filled.app_context(), caplog.at_level(logging.WARNING, "flask_tenant"):

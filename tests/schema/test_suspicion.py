@@ -47,3 +47,28 @@ def test_a_column_that_is_gone(database_url: str, begun: str, monkeypatch: pytes
             with engine.connect() as connection:
                 assert connection.execute(statement).all() == before
     engine.dispose()
+
+
+@pytest.mark.databases("sqlite")
+def test_a_column_that_has_another_name(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite takes a quoted name that it does not know for a string: no error would ever tell."""
+    monkeypatch.setattr(views, "RELOAD_SECONDS", 0)
+    engine = sa.create_engine(database_url)
+    app, tenancy = make_app(engine)
+    tenant = app.extensions["tenancy"].create("acme", "acme")
+    statement = sa.text("UPDATE visit SET hits = 7 RETURNING *")
+    with tenant_context(tenant, app), engine.begin() as connection:
+        fill(connection, "acme")
+        assert set(connection.execute(statement).all()) == {("canary-acme", 7)}
+    other = sa.create_engine(database_url)
+    tenancy.exempt(other)
+    with other.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE visit RENAME COLUMN page TO path")
+    other.dispose()
+    with tenant_context(tenant, app), engine.connect() as connection, pytest.raises(sa.exc.OperationalError):
+        connection.execute(statement)
+    with tenant_context(tenant, app), engine.connect() as connection:
+        found = connection.execute(statement)
+        assert (*found.keys(),) == ("path", "hits")
+        assert set(found) == {("canary-acme", 7)}
+    engine.dispose()

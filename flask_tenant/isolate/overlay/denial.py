@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...decision import Denial, Ruling
 from ...errors import RuleDeniedError
 from ...evaluation import evaluate
+from ...translations import Message
 
 
 def denied(denial: Denial, table: str, ruling: Ruling) -> RuleDeniedError:
@@ -18,7 +19,7 @@ def denied(denial: Denial, table: str, ruling: Ruling) -> RuleDeniedError:
     ]
     message = "".join("" if part is None else str(part) for part in parts)
     return RuleDeniedError(
-        message or f"The rules do not let {table!r} be read here",
+        message or Message("The rules do not let %(table)r be read here", table=table),
         rule=denial.rule,
         value=table,
         hint="See 'flask tenant rules explain'",

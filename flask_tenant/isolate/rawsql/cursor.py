@@ -262,19 +262,15 @@ class Cursor:
         keeps = self.keeps(view, qualifier)
         return f"{self.belongs(qualifier)} AND {keeps}" if keeps else self.belongs(qualifier)
 
-    def columns_of(self, view: TableView, qualifier: str, shown_by: str = "") -> str:
-        """A table's columns as a SELECT's list.
-
-        :param shown_by: qualifies what masked columns are made of, where that is another name
-        """
+    def columns_of(self, view: TableView, qualifier: str) -> str:
+        """A table's columns as a SELECT's list."""
         if self.overlay(view) is None:
             return self.names(view.columns, qualifier)
-        dot = f"{qualifier}." if qualifier else ""
         shown = []
         for name in view.columns:
-            instead = self.shown(view, name, shown_by or qualifier)
+            instead = self.shown(view, name, qualifier)
             quoted = self.quote(name)
-            shown.append(f"{dot}{quoted}" if instead is None else f"{instead} AS {quoted}")
+            shown.append(f"{qualifier}.{quoted}" if instead is None else f"{instead} AS {quoted}")
         return ", ".join(shown)
 
     def filtered(self, source: Source) -> str:

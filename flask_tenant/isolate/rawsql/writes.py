@@ -137,13 +137,13 @@ class Writes(Stamping):
         if self.key == "WITH":
             self.refuse("RETURNING WITH", hint="Name the columns")
         self.returning_at = self.i
-        own = "" if self.sqlite else source.alias_text
+        own = self.returned_by(source)  # SQLite takes a bare name that it does not know for a string
         while True:
             star = self.token
             if is_op(star, "*"):
                 self.i += 1
                 if not source.table.shared:
-                    shown = [self.columns_of(source.table, own, self.returned_by(source))]
+                    shown = [self.columns_of(source.table, own)]
                     if not self.sqlite:
                         if any(not other.alias or other.nested for other in others):
                             self.refuse("RETURNING * with this FROM", self.i - 1, hint="Name the columns")
@@ -154,7 +154,7 @@ class Writes(Stamping):
             elif star.name == source.alias and self.peek() == "." and is_op(self.tokens[self.i + 2], "*"):
                 self.i += 3
                 if not source.table.shared:
-                    shown_columns = self.columns_of(source.table, own, self.returned_by(source))
+                    shown_columns = self.columns_of(source.table, own)
                     self.replace(star.start, self.tokens[self.i - 1].end, shown_columns)
             else:
                 first, edits = self.i, len(self.edits)

@@ -14,6 +14,7 @@ from ...errors import RuleDeniedError, RuleEngineError
 from ...evaluation import compiled
 from ...expressions import Expression, Fact, Kind, walk
 from ...hooks import Hooks
+from ...translations import Message
 from .rows import Row, kinds_of, told, typed
 from .shape import Verb
 
@@ -112,7 +113,7 @@ class Judge:
                 continue
             hook = self.hooks[validation.hook]
             refusal = RuleDeniedError(
-                f"{validation.hook!r} does not agree to {_DOING[image.verb]} this row of {self.table!r}",
+                _disagrees(image.verb, validation.hook, self.table),
                 rule=validation.rule,
                 value=validation.hook,
             )
@@ -129,9 +130,7 @@ class Judge:
         """Return the error of a denial, with its message worked out for a row. It shows visible columns only."""
         if not denial.message:
             verb = image.verb if image is not None else "insert"
-            return RuleDeniedError(
-                f"The rule {denial.rule!r} forbids {_DOING[verb]} rows of {self.table!r}", rule=denial.rule
-            )
+            return RuleDeniedError(_forbids(verb, denial.rule, self.table), rule=denial.rule)
         shown = image or Image("insert", NOBODY)
         seen = Image(
             shown.verb,
@@ -164,9 +163,18 @@ class Judge:
 
     def _unseen(self, name: str) -> RuleDeniedError:
         mask = self.masks.get(name)
-        how = "hidden" if mask is None else "masked"
         return RuleDeniedError(
-            f"The column {name!r} of {self.table!r} is {how} here and cannot be written",
+            Message(
+                "The column %(column)r of %(table)r is hidden here and cannot be written",
+                column=name,
+                table=self.table,
+            )
+            if mask is None
+            else Message(
+                "The column %(column)r of %(table)r is masked here and cannot be written",
+                column=name,
+                table=self.table,
+            ),
             rule=mask.rule if mask is not None else "",
             value=name,
             hint="Leave it out of the statement: a value that is not seen must not be overwritten",
@@ -185,7 +193,21 @@ def looks_masked(mask: Mask, value: Any) -> bool:
     return set(text) == {"*"} or (bool(stars) and set(stars) == {"*"})
 
 
-_DOING = {"insert": "adding", "update": "changing", "delete": "deleting"}
+# Whole sentences, since people read them in their own language.
+def _disagrees(verb: Verb, hook: str, table: str) -> Message:
+    if verb == "insert":
+        return Message("%(hook)r does not agree to adding this row of %(table)r", hook=hook, table=table)
+    if verb == "update":
+        return Message("%(hook)r does not agree to changing this row of %(table)r", hook=hook, table=table)
+    return Message("%(hook)r does not agree to deleting this row of %(table)r", hook=hook, table=table)
+
+
+def _forbids(verb: Verb, rule: str, table: str) -> Message:
+    if verb == "insert":
+        return Message("The rule %(rule)r forbids adding rows of %(table)r", rule=rule, table=table)
+    if verb == "update":
+        return Message("The rule %(rule)r forbids changing rows of %(table)r", rule=rule, table=table)
+    return Message("The rule %(rule)r forbids deleting rows of %(table)r", rule=rule, table=table)
 
 
 def text_of(value: Any) -> str:

@@ -246,6 +246,40 @@ def test_big_orders_on_a_page(demo: Demo) -> None:
         connection.exec_driver_sql("DELETE FROM \"order\" WHERE number = 'P-3'")
 
 
+# ---- tax-id
+def test_who_does_not_see_all_of_a_customer_can_change_the_rest(
+    demo: Demo, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = "SELECT t.name, t.email, t.phone, t.tax_id, t.credit_note FROM customer t WHERE t.id = 2"
+    (before,) = demo.rows(one)
+    name, email, phone, tax_id, credit_note = before
+    assert all(before)
+    browser = demo.browser(AGENT)
+    page = browser.get("/customers/2/edit").text
+    masked = f"****{phone[-4:]}"
+    assert masked in page
+    assert not {phone, tax_id, credit_note} & set(page.split('"'))
+    form = {
+        "name": name,
+        "email": email,
+        "phone": masked,
+        "tax_id": "",
+        "credit_note": "",
+        "country_code": "",
+    }
+    assert browser.post("/customers/2/edit", **form, notes="Rings in the morning.").status_code == 302
+    assert demo.rows(one) == [before]
+    assert demo.one("SELECT t.notes FROM customer t WHERE t.id = 2") == "Rings in the morning."
+    refused = browser.post("/customers/2/edit", **{**form, "phone": "1"}, notes="")
+    assert refused.status_code == 403
+    assert (
+        "The column &#39;phone&#39; of &#39;customer&#39; is masked here and cannot be written"
+        in refused.text
+    )
+    assert demo.rows(one) == [before]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 # ---- rules about reading bound what is written, too
 @each_way
 def test_nobody_closes_a_ticket_that_he_cannot_see(demo: Demo, way: str) -> None:

@@ -27,6 +27,7 @@ WORDS = Vocabulary(
             "iban": Kind.TEXT,
         },
         "credit_note": {"id": Kind.INT, "issued_on": Kind.DATE},
+        "payment": {"id": Kind.INT, "issued_on": Kind.DATE},
         "ticket": {"id": Kind.INT, "owner_id": Kind.INT, "state": Kind.TEXT},
         "customer": {
             "id": Kind.INT,
@@ -42,7 +43,10 @@ WORDS = Vocabulary(
             "status": Kind.TEXT,
         },
     },
-    keys={name: frozenset({"id"}) for name in ("invoice", "credit_note", "ticket", "customer", "order")},
+    keys={
+        name: frozenset({"id"})
+        for name in ("invoice", "credit_note", "payment", "ticket", "customer", "order")
+    },
     hooks=("approval", "lock_account"),
     engines=("replica",),
     themes=("winter",),

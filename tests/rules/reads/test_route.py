@@ -184,6 +184,16 @@ def test_what_was_committed_is_read_back_until_the_session_is_closed(pair: Pair,
     assert session.scalars(sa.select(Note.text)).all() == [THERE]
 
 
+def test_a_session_that_forgets_its_objects_stays_as_well(pair: Pair, session: Session) -> None:
+    session.add(Note(id=5, text="new"))
+    session.flush()
+    session.expunge_all()
+    kept = session.get_one(Note, 5)
+    session.commit()
+    assert session.scalars(sa.select(Note.text).order_by(Note.id)).all() == [HERE, "new"]
+    assert kept in session
+
+
 STAYING: dict[str, Any] = {
     "for update": sa.select(Note.text).with_for_update(),
     "within": sa.select(sa.select(Note.text).with_for_update().subquery()),
