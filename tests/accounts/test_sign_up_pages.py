@@ -92,6 +92,8 @@ def test_what_cannot_be_is_said_with_its_field(
     assert answer.status_code == 400
     assert f'id="field-{field.replace("_", "_")}-error"' in answer.text
     assert 'aria-invalid="true"' in answer.text
+    assert re.findall(r'<input id="field-([a-z_]+)"[^>]* autofocus', answer.text) == [field]
+    assert "<title>Problem: " in answer.text
     assert "Dora&#39;s Dairy" in answer.text or field == "tenant_name"  # what was typed is still there
     assert box_of(open_app).mails == []
 

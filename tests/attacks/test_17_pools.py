@@ -162,7 +162,17 @@ def pipeline(driver: Any) -> None:
     driver.canary = entered  # where it is collected, it is left
 
 
+def other_cursors(driver: Any) -> None:
+    """They take other placeholders, or make other rows."""
+    import psycopg
+    import psycopg2.extras
+
+    own = isinstance(driver, psycopg.Connection)
+    driver.cursor_factory = psycopg.RawCursor if own else psycopg2.extras.RealDictCursor
+
+
 LEFT: dict[str, Callable[[Any], Any]] = {
+    "other cursors": other_cursors,
     "pipeline": pipeline,
     "autocommit": lambda driver: setattr(driver, "autocommit", True),
     "isolation level": lambda driver: setattr(driver, "isolation_level", 4),
@@ -298,7 +308,7 @@ def test_a_connection_that_the_server_has_ended(narrow: Any, postgres_server: An
         info: Any = connection.connection.driver_connection
         process = info.info.backend_pid
     with psycopg.connect(postgres_server.dsn("postgres", admin=True), autocommit=True) as admin:
-        admin.execute("SELECT pg_terminate_backend(%s)", [process])
+        admin.execute("SELECT pg_terminate_backend(%s, 60000)", [process])  # and wait until it has ended
     with tenant_context(bella, app), engine.connect() as connection:
         with pytest.raises(sa.exc.OperationalError):
             connection.execute(sa.select(Customer.name)).all()

@@ -43,6 +43,16 @@ def test_a_denied_table_is_not_read(world: World, statement: Any) -> None:
         assert sent == []
 
 
+@pytest.mark.parametrize("statement", READS, ids=range(len(READS)))
+def test_what_ran_without_rules_is_denied_by_them(world: World, statement: Any) -> None:
+    """A denial alone changes no statement's shape, so that the compiled form is the one that was let through before."""
+    for _ in range(2):
+        with world.under(None) as connection:
+            connection.execute(statement)
+        with world.under(DENIED) as connection, pytest.raises(RuleDeniedError):
+            connection.execute(statement)
+
+
 def test_raw_sql_is_denied_too(world: World) -> None:
     with world.under(DENIED) as connection:
         with pytest.raises(RuleDeniedError):
