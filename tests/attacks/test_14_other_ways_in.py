@@ -229,6 +229,7 @@ def test_pools(make_database: MakeDatabase, back_end: str, pool: str) -> None:
         engine.dispose()
 
 
+@pytest.mark.every_driver
 def test_connections_made_elsewhere_are_refused(make_database: MakeDatabase, back_end: str) -> None:
     """A ``creator`` or a ``do_connect`` listener makes connections that no guard has seen."""
     with make_database(back_end) as url:

@@ -22,7 +22,13 @@ from flask_tenant import (
     tenant_context,
 )
 from flask_tenant.context import Scope, current_scope, entered
-from flask_tenant.errors import CentralRefusedError, NoTenantError, TenantChangedError, TenantError
+from flask_tenant.errors import (
+    CentralRefusedError,
+    NoTenantError,
+    StatementRefusedError,
+    TenantChangedError,
+    TenantError,
+)
 from flask_tenant.isolate.template import TEMPLATE
 from flask_tenant.model import Tenant
 from tests.attacks.world import Country, Customer, Invoice, Setting, World, make_app, visit
@@ -752,3 +758,21 @@ def test_an_application_can_be_asked_within_a_tenant(world: World, site: Any) ->
         assert b"canary" not in b"".join(ask(site, "/who", "localhost"))
         assert current_tenant().slug == "bella"
     assert Tenancy is not None
+
+
+def test_a_session_of_central_work_goes_to_no_tenant(world: World) -> None:
+    with Session(world.engine) as session:
+        with central_context(reason="a test of sessions", app=world.app):
+            assert len(session.execute(sa.select(visit.c.page)).all()) == 9
+            session.commit()
+        with world.as_(), pytest.raises(TenantChangedError):
+            session.execute(sa.select(visit.c.page))
+
+
+def test_rows_for_everybody_take_a_key(world: World) -> None:
+    """Which of them are new, and so every tenant's, is told by their keys."""
+    with entered(Scope(TEMPLATE)), world.engine.connect() as connection:
+        with pytest.raises(StatementRefusedError, match="no primary key"):
+            connection.execute(visit.insert().values(page="x", hits=1))
+        connection.rollback()
+    assert world.snapshot() == world.original

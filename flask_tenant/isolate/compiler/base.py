@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from ..wall import Wall
 
 _COMPARISONS = frozenset({eq, ge, gt, le, lt, ne})
-_PLAIN_NAME = re.compile(r"[A-Za-z_][\w$]*\Z")
 
 
 class Base(SQLCompiler):
@@ -81,12 +79,6 @@ class Base(SQLCompiler):
     def _ft_look_up(self, table: TableClause) -> bool:
         schema = cast("str | None", self.preparer.schema_for_object(table))  # type: ignore[arg-type]
         name = table.name
-        if getattr(name, "quote", None) is False and not _PLAIN_NAME.match(name):
-            raise StatementRefusedError(
-                f"The table name {name!r} is marked as not to be quoted and is no plain name",
-                value=str(name),
-                hint="Name one table, and let SQLAlchemy quote it",
-            )
         config = self.wall.config
         if config.is_tenant(name, schema):
             self.ft_tables.add((schema, name))
