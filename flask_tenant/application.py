@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +84,8 @@ class Application:
             lambda error: signals.statement_reported.send(tenancy, error=error),
         )
         self._template_scope = Scope(TEMPLATE)
+        self.home: Hashable = None
+        """Where its directory is: a tenant's number is good there only."""
         self._events: EventRules | None = None
         self._people: PeoplesPages | None = None
         self._trail: Trail | None = None

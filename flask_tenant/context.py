@@ -39,10 +39,11 @@ class Scope:
     :param internal: true while flask_tenant itself talks to the database
     :param key: whose sessions it uses: equal for a scope and those within it for the same tenant; by default its own
 
-    ``capped`` lists the results that rules have cut in this scope: (table, rows that are left, rule).
+    ``capped`` lists the results that rules have cut in this scope: (table, rows that are left, rule). ``home`` is where
+    the directory is that knows the tenant; ``None`` if only one can be meant.
     """
 
-    __slots__ = ("capped", "ended", "internal", "key", "outer", "reason", "tenant", "tenant_id")
+    __slots__ = ("capped", "ended", "home", "internal", "key", "outer", "reason", "tenant", "tenant_id")
 
     def __init__(
         self, tenant: Tenant | None, *, reason: str = "", internal: bool = False, key: Hashable = None
@@ -50,6 +51,7 @@ class Scope:
         if tenant is not None and (type(tenant.id) is not int or tenant.id < 0):
             raise TenantError(f"The tenant id {tenant.id!r} is no positive integer", value=tenant.id)
         self.outer: Scope | None = None
+        self.home: Hashable = None
         self.ended = False
         self.key: Hashable = key if key is not None else object()
         self.tenant = tenant
@@ -122,9 +124,7 @@ class entered:  # noqa: N801 - read as a word: with entered(scope)
                 adapter.enter(scope)
                 self._opened += 1
         except BaseException:
-            entered.__exit__(
-                self
-            )  # and not that of a class derived from this one, which has not been entered yet
+            entered.__exit__(self)  # and not a derived class's, which has not been entered yet
             raise
         return scope
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import scoped_session
 
 from .directory import Directory, own_database
-from .discovery import Found, LiteSessions, blocking, look_into, same_database, synchronous
+from .discovery import Found, LiteSessions, blocking, look_into, place_of, same_database, synchronous
 from .engines import Users, _users
 from .errors import ConfigurationError
 from .isolate import Isolation, ScopedSessions, plainly, unprepared
@@ -141,6 +141,7 @@ class Databases:
         isolation.check()  # before anything is written
         if self._directory is None:
             self._open_directory(isolation)
+        isolation.wall.law.homes.add(self.application.home)
         self.isolations[engine] = isolation
 
     # ---- the directory
@@ -154,8 +155,10 @@ class Databases:
             self.application.tenancy.exempt(engine)
             weakref.finalize(self, engine.dispose)
             connect = own_database(engine)
+            self.application.home = place_of(engine.url)
         else:
             self._home = weakref.ref(isolation)
+            self.application.home = place_of(isolation.engine.url)
         directory = Directory(
             following(connect),
             prefix=settings.table_prefix,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import flask
 from flask import Flask
 from sqlalchemy import create_engine
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import URL, Engine
 from sqlalchemy.orm import scoped_session
 
 from .context import Scope
@@ -74,7 +74,7 @@ def blocking(engine: Engine) -> Engine:
 
     :raises ConfigurationError: for a database in memory, which has one connection only, and for a driver without guard
     """
-    if engine.url.get_backend_name() == "sqlite" and not _file_of(engine):
+    if engine.url.get_backend_name() == "sqlite" and place_of(engine.url) is None:
         raise ConfigurationError(
             "An asynchronous engine on a database in memory", value=str(engine.url), hint="Use a file"
         )
@@ -92,17 +92,16 @@ def blocking(engine: Engine) -> Engine:
 
 def same_database(one: Engine, other: Engine) -> bool:
     """Whether two engines go to the same database, as far as their URLs tell."""
-    a, b = one.url, other.url
-    if a.get_backend_name() != b.get_backend_name():
-        return False
-    if a.get_backend_name() == "sqlite":
-        return _file_of(one) is not None and _file_of(one) == _file_of(other)
-    return (a.host, a.port, a.database) == (b.host, b.port, b.database)
+    place = place_of(one.url)
+    return place is not None and place == place_of(other.url)
 
 
-def _file_of(engine: Engine) -> str | None:
-    name = engine.url.database
-    return os.path.realpath(name) if name and ":memory:" not in name else None
+def place_of(url: URL) -> tuple[object, ...] | None:
+    """Where a database is, as far as its URL tells; ``None`` for one that nobody else can reach."""
+    kind, name = url.get_backend_name(), url.database
+    if kind != "sqlite":
+        return kind, url.host, url.port, name
+    return (kind, os.path.realpath(name)) if name and ":memory:" not in name else None
 
 
 class LiteSessions:

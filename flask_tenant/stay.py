@@ -5,6 +5,7 @@ A class, where a generator would read more easily: every request makes one.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any, Protocol
 
 from . import signals
@@ -18,6 +19,8 @@ class Application(Protocol):
     adapters: tuple[Adapter, ...]
     requests_stand_alone: bool
     """Whether neither the template nor anybody else is around a request."""
+    home: Hashable
+    """Where its directory is."""
 
     @property
     def tenancy(self) -> object:
@@ -52,7 +55,13 @@ class Stay(entered):
         if outer is None and not (self._request and application.requests_stand_alone):
             outer = application.surrounding()
         self._adapters = application.adapters
-        if outer is not None and not outer.central and outer.tenant_id == scope.tenant_id:
+        scope.home = application.home
+        if (
+            outer is not None
+            and outer.tenant_id == scope.tenant_id
+            and not outer.central
+            and outer.home in (None, scope.home)
+        ):
             # Within the same tenant nothing changes: its sessions go on.
             scope.key, self._adapters = outer.key, ()
         self._opened = 0

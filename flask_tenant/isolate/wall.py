@@ -8,7 +8,7 @@ rows), ``template`` (the rows that start-up and migrations seed) and ``central``
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast
 
@@ -64,11 +64,15 @@ class Fallback(Protocol):
 
 
 class _Law:
-    """Where the rules come from, for all walls of one engine's tenants."""
+    """Where the rules come from, for all walls of one engine's tenants, and which directories know those.
 
-    __slots__ = ("routes", "source", "tenancy")
+    ``homes`` is where the directories of the engine's applications are.
+    """
+
+    __slots__ = ("homes", "routes", "source", "tenancy")
 
     def __init__(self) -> None:
+        self.homes: set[Hashable] = set()
         self.source: RuleSource | None = None
         self.tenancy: Callable[[], Any] = _nobody
         self.routes: Callable[[str], Engine | None] = _nowhere
@@ -224,6 +228,21 @@ class Wall:
         if tenant_id is None or (tenant_id == TEMPLATE_ID) is not self.template:
             raise self._changed(scope)
         return tenant_id
+
+    def check_home(self) -> None:
+        """Refuse whoever works for a tenant of another application's directory: both count from 1.
+
+        :raises TenantChangedError: when the current tenant is not this engine's
+        """
+        scope = _scope.get()
+        if scope is None or scope.home is None or scope.home in self.law.homes:
+            return
+        if scope.tenant is not None and self.law.homes:
+            raise TenantChangedError(
+                f"{scope.tenant.slug!r} is a tenant of another application, whose directory is elsewhere",
+                value=scope.tenant.slug,
+                hint="Enter a tenant of the application whose engine this is: tenant_context(slug, app)",
+            )
 
     def _changed(self, scope: Scope) -> TenantChangedError:
         opened = {"tenant": "a tenant", "template": "the template", "central": "central work"}[self.shape]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import pickle
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import flask
@@ -31,7 +31,8 @@ from flask_tenant.errors import (
 )
 from flask_tenant.isolate.template import TEMPLATE
 from flask_tenant.model import Tenant
-from tests.attacks.world import Country, Customer, Invoice, Setting, World, make_app, visit
+from tests.attacks.world import Country, Customer, Invoice, Setting, World, fill, make_app, visit
+from tests.services.databases import MakeDatabase
 
 MINE = {"canary-acme-1", "canary-acme-2"}
 
@@ -508,6 +509,50 @@ def test_shared_rows_are_nobodys(world: World) -> None:
             session.add(known)
             assert session.get(Country, "DE") is known
             assert session.merge(known) is known
+
+
+def test_two_applications_with_directories_of_their_own(
+    world: World, back_end: str, make_database: MakeDatabase
+) -> None:
+    """Both count their tenants from 1: a tenant of one is nobody at the other's engine."""
+    with make_database(back_end) as url:
+        engine = sa.create_engine(url)
+        app, _ = make_app(engine)
+        for slug in ("corto", "bella", "acme"):
+            app.extensions["tenancy"].create(slug, slug)
+            with tenant_context(slug, app), engine.begin() as connection:
+                fill(connection, slug)
+        with tenant_context("corto", app) as scope:
+            assert scope.tenant_id == world.ids["acme"], "the number means somebody else there"
+            for attack in (
+                world.engine.connect,
+                world.engine.raw_connection,
+                lambda: Session(world.engine).get(Customer, 1),
+                lambda: Session(world.engine).execute(sa.text("DELETE FROM customer")),
+            ):
+                with pytest.raises(TenantChangedError, match="'corto' is a tenant of another application"):
+                    attack()
+        with world.as_(), Session(world.engine) as session:
+            assert set(session.scalars(sa.select(Customer.name))) == MINE
+            # One within the other is a stay of its own, and each has what follows its tenants.
+            with tenant_context("corto", app) as scope, Session(engine) as theirs:
+                assert "canary-corto-1" in theirs.scalars(sa.select(Customer.name)).all()
+                assert scope.outer is not None
+                assert scope.key != scope.outer.key
+            assert set(session.scalars(sa.select(Customer.name))) == MINE
+        with sharing(url) as (again, other):  # the control: the same directory by another engine
+            with tenant_context("corto", again), engine.connect() as connection:
+                assert "canary-corto-1" in connection.scalars(sa.select(Customer.name)).all()
+            with tenant_context("corto", app), other.connect() as connection:
+                assert "canary-corto-1" in connection.scalars(sa.select(Customer.name)).all()
+        engine.dispose()
+
+
+@contextmanager
+def sharing(url: str) -> Iterator[tuple[flask.Flask, sa.Engine]]:
+    engine = sa.create_engine(url)
+    yield make_app(engine)[0], engine
+    engine.dispose()
 
 
 # ---- scopes

@@ -97,6 +97,7 @@ def install(engine: Engine, wall: Wall, template: Template) -> None:
     never_reset = engine.pool._reset_on_return is reset_none
 
     def arm(connection: Any, record: Any, fairy: Any) -> None:
+        wall.check_home()
         if not driver.arm(connection, wall):  # type: ignore[attr-defined]
             record.invalidate()
             raise DisconnectionError("connection made before the wall; making a guarded one")
