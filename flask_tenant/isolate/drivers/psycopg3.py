@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _HINT = "Use execute() or executemany()"
 _LASTING = ("autocommit", "read_only", "deferrable", "pgconn.pipeline_status")
 _PLAIN = ("row_factory", "cursor_factory", "server_cursor_factory", "prepare_threshold")
-_IN_TRANSACTION = psycopg.pq.TransactionStatus.INTRANS
+_IDLE, _IN_TRANSACTION = psycopg.pq.TransactionStatus.IDLE, psycopg.pq.TransactionStatus.INTRANS
 _SET_UP, _SET_UP_ASYNC = SetUp(_LASTING, (*_PLAIN, "isolation_level")), SetUp(_LASTING, _PLAIN)
 _SENDS = frozenset({
     "_execute_gen", "_executemany_gen_pipeline", "_executemany_gen_no_pipeline", "_stream_send_gen",
@@ -138,9 +138,6 @@ def _guarded(cls: Any) -> Any:
         return cls
     mixin = _Async if issubclass(cls, (psycopg.AsyncCursor, psycopg.AsyncServerCursor)) else _Sync
     return type(f"Guarded{cls.__name__}", (mixin, cls), {"_ft_own_execute": cls.execute})
-
-
-_IDLE = psycopg.pq.TransactionStatus.IDLE
 
 
 class _GuardedConnection:
